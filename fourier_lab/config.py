@@ -1,0 +1,276 @@
+"""One configuration for notebooks, command line and batch runs: ``RunConfig``, and the ``ModelConfig`` it implies."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from .basis import BASES, FREQUENCY_SETS, check_width, frequency_set
+from .errors import ConfigError
+
+ARMS = ("fourier", "learned")
+MLPS = ("none", "linear", "geglu", "geglu_quarter")
+CORPORA = ("toy", "snli", "mnli", "snli+mnli")
+SOURCES = ("builtin", "folder", "hub")
+ID_ORDERS = ("frequency", "semantic", "random")
+OBJECTIVES = ("contrastive", "nli")
+PRECISIONS = ("auto", "float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_CHOICES = {
+    "arm": ARMS, "basis": BASES, "mlp": MLPS, "corpus": CORPORA, "source": SOURCES, "id_order": ID_ORDERS,
+    "objective": OBJECTIVES, "precision": PRECISIONS, "device": DEVICES,
+}  # fmt: skip
+_AT_LEAST_ONE = (
+    "n_layers", "n_heads", "max_seq_len", "steps", "batch_size", "period", "train_pairs", "threads",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of one sentence encoder.
+
+    Attributes:
+        arm: ``fourier`` computes token embeddings from the id; ``learned`` looks them up in a trained table.
+        vocab_size: V, number of ids = length of the tokenizer.
+        d_model: Width of embeddings and encoder; even.
+        n_layers: Encoder layers; 0 leaves the mean of the token embeddings and the pooler.
+        n_heads: Attention heads; divides ``d_model`` into even head widths. The paper sets heads = layers.
+        basis: ``fourier``, or a polynomial family for the ``fourier`` arm.
+        frequencies: ``harmonic`` (paper), ``log``, ``random``, or ``d_model / 2`` integers.
+        period: Period of the id normaliser in ids; ``vocab_size - 1`` if None (paper); the released code used 127.
+        mlp: MLP on T(p): ``none``, ``linear`` (what Table 1 trained), ``geglu`` (x4, the paper's text), ``geglu_quarter``.
+        frequency_seed: Seed of the ``random`` frequency set.
+        feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``; 4 in the paper, 0.25 in small models.
+        dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
+        max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
+
+    Raises:
+        ConfigError: If a value breaks its rule.
+    """
+
+    arm: str
+    vocab_size: int
+    d_model: int
+    n_layers: int = 1
+    n_heads: int = 1
+    basis: str = "fourier"
+    frequencies: str | tuple[int, ...] = "harmonic"
+    period: int | None = None
+    mlp: str = "linear"
+    frequency_seed: int = 0
+    feed_forward: float = 4.0
+    dropout: float = 0.0
+    max_seq_len: int = 128
+
+    def __post_init__(self) -> None:
+        _normalise(self)
+        check_width(self.d_model)
+        if self.n_heads < 1 or self.d_model % (2 * self.n_heads):
+            raise ConfigError(
+                f"n_heads ({self.n_heads}) must divide d_model ({self.d_model}) into even head widths (rotary positions "
+                "turn pairs). Try n_heads 1 or 2."
+            )
+        if self.feed_forward * self.d_model < 1:
+            raise ConfigError(f"feed_forward ({self.feed_forward}) times d_model must be at least 1. The paper uses 4.")
+        if self.arm == "fourier":
+            frequency_set(self.frequencies, self.vocab_size, self.d_model, self.period, self.frequency_seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-ready values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of one training run, flat, so that one name is one option everywhere.
+
+    Attributes:
+        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, feed_forward, dropout, max_seq_len: As in
+            :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
+        corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``; scored on the matching graded pairs
+            (the toy language's own, or STS-B).
+        source: Where text comes from: ``builtin``, ``folder`` (Parquet under FOURIER_LAB_DATA) or ``hub``.
+        vocab_size: Number of ids of the toy language; real text takes the tokenizer's.
+        id_order: Order of ids in the toy language; real text has the tokenizer's order, written ``frequency``.
+        train_pairs: Use this many training pairs, evenly over the corpora; all if None.
+        objective: ``contrastive`` (symmetric InfoNCE on entailment pairs) or ``nli`` (3-way classification).
+        steps: Optimiser steps.
+        batch_size: Pairs a step.
+        learning_rate: Peak rate of AdamW, per step. The paper's 2e-5 hardly trains from scratch.
+        warmup_steps: Linear warm-up from 0; then linear decay to 0 at ``steps``.
+        weight_decay: Decoupled decay of matrices and tables, dimensionless.
+        clip_norm: Largest global gradient norm; larger gradients are scaled down.
+        precision: Forward and backward in ``bfloat16`` or ``float32``; ``auto`` takes bfloat16 where hardware has it.
+        seed: Seeds weights, batches, dropout and the ``random`` frequency set.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Not part of the digest.
+        threads: Processor threads; torch's default if None. Not part of the digest.
+
+    Raises:
+        ConfigError: If a value has the wrong type or breaks its rule.
+
+    Example:
+        >>> RunConfig(arm="learned", steps=10, warmup_steps=2).digest() == RunConfig(arm="fourier").digest()
+        False
+    """
+
+    arm: str = "fourier"
+    basis: str = "fourier"
+    frequencies: str | tuple[int, ...] = "harmonic"
+    period: int | None = None
+    mlp: str = "linear"
+    d_model: int = 128
+    n_layers: int = 1
+    n_heads: int = 1
+    feed_forward: float = 4.0
+    dropout: float = 0.0
+    max_seq_len: int = 128
+    corpus: str = "toy"
+    source: str = "builtin"
+    vocab_size: int = 30522
+    id_order: str = "frequency"
+    train_pairs: int | None = None
+    objective: str = "contrastive"
+    steps: int = 300
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    warmup_steps: int = 30
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    precision: str = "auto"
+    seed: int = 0
+    device: str = field(default="auto", metadata={"digest": False})
+    threads: int | None = field(default=None, metadata={"digest": False})
+
+    def __post_init__(self) -> None:
+        _normalise(self)
+        self.model(self.vocab_size)
+        if self.batch_size < 2:
+            raise ConfigError(f"batch_size ({self.batch_size}) must be at least 2: the other pairs are the negatives.")
+        if not 0 <= self.warmup_steps <= self.steps:
+            raise ConfigError(f"warmup_steps ({self.warmup_steps}) must lie in 0..steps ({self.steps}). Lower it.")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {_default(name)}.")
+        if self.weight_decay < 0:
+            raise ConfigError(f"weight_decay ({self.weight_decay}) must not be negative. Try 0.01.")
+        if (self.corpus == "toy") != (self.source == "builtin"):
+            raise ConfigError(
+                f"corpus {self.corpus!r} cannot come from source {self.source!r}: 'toy' is 'builtin'; real text comes "
+                "from a 'folder' of Parquet files or the 'hub'."
+            )
+        if self.corpus != "toy" and self.id_order != "frequency":
+            raise ConfigError(f"id_order {self.id_order!r} is a dial of the toy language; real text has 'frequency'.")
+
+    def model(self, vocab_size: int) -> ModelConfig:
+        """Return the encoder's shape for a tokenizer of ``vocab_size`` ids."""
+        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ModelConfig) if hasattr(self, f.name)}
+        return ModelConfig(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with ``changes``, validated again."""
+        _reject_unknown(changes)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-ready values, every field."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a mapping; unknown names and wrong types raise :class:`ConfigError`."""
+        _reject_unknown(values)
+        return cls(**values)
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> Any:
+        """Turn the command-line ``text`` of option ``name`` into a typed value; lists are space- or comma-separated."""
+        _reject_unknown((name,))
+        kinds = _kinds(cls)[name]
+        if text == "None" and type(None) in kinds:
+            return None
+        if tuple in kinds and text.replace(",", " ").replace(" ", "").isdigit():
+            return tuple(int(part) for part in text.replace(",", " ").split())
+        if str in kinds:
+            return text
+        try:
+            return int(text) if int in kinds else float(text)
+        except ValueError:
+            raise ConfigError(f"{name} must be {_describe(kinds)}, got {text!r}.") from None
+
+    def digest(self) -> str:
+        """Return 10 hexadecimal digits that name this run: a hash of the fields that decide its numbers.
+
+        Fields at their default are left out, so that a field added later leaves the names of finished runs alone.
+        """
+        fields = [f for f in dataclasses.fields(self) if f.metadata.get("digest", True)]
+        decisive = {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def expand(config: RunConfig, **axes: Iterable[Any]) -> list[RunConfig]:
+    """Return the grid of ``config`` over ``axes``, the last axis fastest.
+
+    Example:
+        >>> [c.arm + str(c.seed) for c in expand(RunConfig(), arm=["fourier", "learned"], seed=[0, 1])]
+        ['fourier0', 'fourier1', 'learned0', 'learned1']
+    """
+    names = list(axes)
+    return [config.replace(**dict(zip(names, point, strict=True))) for point in itertools.product(*axes.values())]
+
+
+def _default(name: str) -> Any:
+    """Return the default of a ``RunConfig`` field."""
+    return next(f.default for f in dataclasses.fields(RunConfig) if f.name == name)
+
+
+def _reject_unknown(names: Iterable[str]) -> None:
+    known = {f.name for f in dataclasses.fields(RunConfig)}
+    if unknown := sorted(set(names) - known):
+        raise ConfigError(f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+
+
+def _kinds(cls: type) -> dict[str, tuple[type, ...]]:
+    """Map each field to its accepted Python types."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds[name] = tuple(typing.get_origin(kind) or kind for kind in union)
+    return kinds
+
+
+def _describe(kinds: tuple[type, ...]) -> str:
+    words = {int: "an integer", float: "a number", str: "text", tuple: "a list of integers", type(None): "None"}
+    return " or ".join(words[kind] for kind in kinds)
+
+
+def _normalise(config: ModelConfig | RunConfig) -> None:
+    """Check every field's type, choice and range; turn lists into tuples and integers into floats where due."""
+    for name, kinds in _kinds(type(config)).items():
+        value = getattr(config, name)
+        if tuple in kinds and isinstance(value, list):
+            value = tuple(value)
+        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            hint = f" Write {int(value)}." if isinstance(value, float) and value.is_integer() else ""
+            raise ConfigError(f"{name} must be {_describe(kinds)}, got {value!r} ({type(value).__name__}).{hint}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name} must be finite, got {value}. Try {_default(name)}.")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}.")
+        if name in _AT_LEAST_ONE and value is not None and value < (0 if name == "n_layers" else 1):
+            raise ConfigError(f"{name} must be at least 1, got {value}.")
+        if name == "frequencies" and isinstance(value, str) and value not in FREQUENCY_SETS:
+            raise ConfigError(f"frequencies must be one of {', '.join(FREQUENCY_SETS)}, or a list, got {value!r}.")
+        if name == "dropout" and not 0 <= value < 1:
+            raise ConfigError(f"dropout must lie in [0, 1), got {value}. The paper uses 0 or 0.1.")
+        if name == "seed" and not 0 <= value < 2**32:
+            raise ConfigError(f"seed must lie in 0..2**32-1, got {value}.")
+        object.__setattr__(config, name, value)

@@ -1,0 +1,255 @@
+"""Sentence pairs: SNLI, MNLI and STS-B from the hub or a folder of Parquet files, and the built-in toy language."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DataError
+from .toy import toy_language
+
+ENTAILMENT = 0
+TOY_SIZES = {"train": 30000, "validation": 2000, "test": 2000}
+TOY_VOCAB_SIZE = 30522
+
+# (hub id, configuration, revision). GLUE hides its STS-B test scores (all -1), so that split comes from the MTEB copy.
+HUB = {
+    "snli": ("stanfordnlp/snli", None, "cdb5c3d5eed6ead6e5a341c8e56e669bb666725b"),
+    "mnli": ("nyu-mll/multi_nli", None, "da70db2af9d09693783c3320c4249840212ee221"),
+    "stsb": ("nyu-mll/glue", "stsb", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"),
+    "stsb/test": ("mteb/stsbenchmark-sts", None, "b0fddb56ed78048fa8b90373c8a3cfc37b684831"),
+}
+SPLITS = {
+    "toy": ("train", "validation", "test"),
+    "toy_sts": ("validation", "test"),
+    "snli": ("train", "validation", "test"),
+    "mnli": ("train", "validation_matched", "validation_mismatched"),
+    "stsb": ("train", "validation", "test"),
+}
+GRADED = ("toy_sts", "stsb")
+_SEPARATORS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class SentencePairs:
+    """Aligned sentence pairs of one split.
+
+    Attributes:
+        name: Corpus name.
+        split: Split name.
+        first: Premises, or first sentences.
+        second: Hypotheses, or second sentences.
+        label: int64 NLI label (0 entailment, 1 neutral, 2 contradiction), or float64 similarity in 0..5; ``(n,)``.
+        fingerprint: 12 hexadecimal digits of a hash over all sentences and labels, in order.
+    """
+
+    name: str
+    split: str
+    first: list[str]
+    second: list[str]
+    label: np.ndarray
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def select(self, keep: np.ndarray) -> "SentencePairs":
+        """Return the pairs at the given indices or boolean mask; the fingerprint stays that of the source."""
+        index = np.arange(len(self))[keep]
+        first, second = [self.first[i] for i in index], [self.second[i] for i in index]
+        return SentencePairs(self.name, self.split, first, second, self.label[index], self.fingerprint)
+
+
+def data_folder() -> Path:
+    """Return the folder named by FOURIER_LAB_DATA.
+
+    Raises:
+        DataError: If the variable is unset or names no folder.
+    """
+    name = os.environ.get("FOURIER_LAB_DATA")
+    if not name:
+        raise DataError("source 'folder' needs FOURIER_LAB_DATA=FOLDER with <name>/<split>.parquet in it. Set it.")
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir():
+        raise DataError(f"FOURIER_LAB_DATA names {folder}, which is not a folder. Correct it, or use source 'hub'.")
+    return folder
+
+
+def load_pairs(name: str, split: str, source: str = "builtin", size: int | None = None) -> SentencePairs:
+    """Load the labelled pairs of one split, in their original order.
+
+    Args:
+        name: ``toy`` (NLI) and ``toy_sts`` (graded) with source ``builtin``; ``snli``, ``mnli``, ``stsb`` otherwise.
+        split: ``train``, ``validation`` or ``test``; MNLI has ``validation_matched`` and ``validation_mismatched``.
+        source: ``builtin``, ``folder`` (FOURIER_LAB_DATA) or ``hub`` (pinned revisions).
+        size: Number of pairs to draw from the toy language; a default per split if None. Real text is always whole.
+
+    Returns:
+        SentencePairs: Rows with label -1 (no gold label) are dropped; scores stay floats.
+
+    Raises:
+        DataError: If the split, folder, file, column or label is missing or malformed, or the hub is out of reach.
+
+    Example:
+        >>> pairs = load_pairs("toy", "test", size=6)
+        >>> len(pairs), sorted(set(pairs.label.tolist()))
+        (6, [0, 1, 2])
+    """
+    if name not in SPLITS or split not in SPLITS[name]:
+        known = "; ".join(f"{key}: {', '.join(value)}" for key, value in SPLITS.items())
+        raise DataError(f"no corpus {name!r} with split {split!r}. Known: {known}.")
+    if (source == "builtin") != name.startswith("toy"):
+        raise DataError(f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'.")
+    if name.startswith("toy"):
+        language = toy_language(TOY_VOCAB_SIZE)
+        draw = language.sts if name in GRADED else language.nli
+        return _checked(name, split, *draw(split, TOY_SIZES[split] if size is None else size))
+    columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
+    rows = _read_folder(name, split) if source == "folder" else _read_hub(name, split)
+    label = "score" if "label" not in rows and "score" in rows else "label"
+    if missing := [c for c in (*columns, label) if c not in rows]:
+        raise DataError(f"{name}/{split} has no column {', '.join(missing)}, only {', '.join(rows)}. Rename its columns.")
+    return _checked(name, split, rows[columns[0]], rows[columns[1]], np.asarray(rows[label]))
+
+
+def training_pairs(corpus: str, source: str, n: int | None, entailment_only: bool) -> tuple[SentencePairs, dict]:
+    """Load, filter and join the training pairs of a corpus such as ``snli+mnli``.
+
+    Sentences that occur in the graded evaluation pairs are left out of real training text, so that scores stay zero-shot
+    in the strict sense.
+
+    Args:
+        corpus: A corpus of :data:`fourier_lab.config.CORPORA`.
+        source: ``builtin``, ``folder`` or ``hub``.
+        n: Number of pairs, taken evenly over the corpora from the front; all if None.
+        entailment_only: Keep label 0 alone (contrastive training), else all three labels.
+
+    Returns:
+        The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
+    """
+    graded = "toy_sts" if corpus == "toy" else "stsb"
+    held_out = set()
+    if corpus != "toy":
+        for split in ("validation", "test"):
+            pairs = load_pairs(graded, split, source)
+            held_out |= {normalised(sentence) for sentence in pairs.first + pairs.second}
+    names = corpus.split("+")
+    parts, account = [], {}
+    for i, name in enumerate(names):
+        pairs = load_pairs(name, "train", source)
+        kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
+        seen = np.array([normalised(a) in held_out or normalised(b) in held_out for a, b in zip(pairs.first, pairs.second)])
+        chosen = pairs.select(kept & ~seen)
+        if n is not None:
+            chosen = chosen.select(np.arange(min(len(chosen), (n + i) // len(names))))
+        account[name] = {
+            "rows": len(pairs), "used": len(chosen), "dropped_held_out": int((kept & seen).sum()),
+            "fingerprint": pairs.fingerprint,
+        }  # fmt: skip
+        parts.append(chosen)
+    first = [s for part in parts for s in part.first]
+    second = [s for part in parts for s in part.second]
+    label = np.concatenate([part.label for part in parts])
+    if not first:
+        raise DataError(f"no training pair is left of {corpus!r}. Raise train_pairs or check the labels.")
+    fingerprint = hashlib.sha256("".join(p.fingerprint for p in parts).encode()).hexdigest()[:12]
+    return SentencePairs(corpus, "train", first, second, label, fingerprint), account
+
+
+def normalised(sentence: str) -> str:
+    """Return the lower-cased letters and digits alone, for comparing sentences across corpora."""
+    return _SEPARATORS.sub("", sentence.lower())
+
+
+def check_source(source: str) -> Iterator[tuple[str, str, int, str]]:
+    """Read every split of a source whole; yield ``(name, split, rows, fingerprint)`` for each.
+
+    Raises:
+        DataError: At the first split that is missing or malformed.
+    """
+    for name, splits in SPLITS.items():
+        if name.startswith("toy") == (source == "builtin"):
+            for split in splits:
+                pairs = load_pairs(name, split, source)
+                yield name, split, len(pairs), pairs.fingerprint
+
+
+def fetch(folder: Path) -> Iterator[Path]:
+    """Export the hub's corpora and vocabulary into ``folder`` as Parquet and ``vocab.txt``; yield each file written."""
+    import pandas as pd
+
+    from .tokenizer import _hub_tokenizer
+
+    for name in HUB:
+        if "/" in name:
+            continue
+        for split in SPLITS[name]:
+            pairs = load_pairs(name, split, "hub")
+            columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
+            path = folder / name / f"{split}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp")
+            pd.DataFrame({columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}).to_parquet(temporary)
+            temporary.replace(path)
+            yield path
+    vocabulary = sorted(_hub_tokenizer().get_vocab().items(), key=lambda item: item[1])
+    path = folder / "tokenizer" / "vocab.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(token for token, _ in vocabulary) + "\n", encoding="utf-8")
+    yield path
+
+
+def _read_folder(name: str, split: str) -> dict:
+    path = data_folder() / name / f"{split}.parquet"
+    if not path.is_file():
+        present = ", ".join(sorted(p.stem for p in path.parent.glob("*.parquet"))) or "none"
+        raise DataError(f"no file {path} (splits there: {present}). Fetch it with: fourier-lab data fetch FOLDER.")
+    return _load_dataset(f"{path}", "parquet", data_files={"rows": str(path)}, split="rows")
+
+
+def _read_hub(name: str, split: str) -> dict:
+    repository, configuration, revision = HUB.get(f"{name}/{split}", HUB[name])
+    return _load_dataset(f"{repository} ({split})", repository, configuration, revision=revision, split=split)
+
+
+def _load_dataset(what: str, *arguments, **options) -> dict:
+    """Return the columns of a data set by name; any failure to read it becomes one ``DataError``."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        table = datasets.load_dataset(*arguments, **options).with_format("arrow")[:]
+    except Exception as error:  # datasets, arrow, the file system and the hub client each raise their own kinds
+        cause = error.__cause__ or error
+        raise DataError(
+            f"cannot read {what}: {type(cause).__name__}: {cause}. For a file, fetch it again with 'fourier-lab data "
+            "fetch FOLDER'; for the hub, check the network or use source 'folder'; check that the disk is not full."
+        ) from error
+    return {column: table[column].to_pylist() for column in table.column_names}
+
+
+def _checked(name: str, split: str, first: list, second: list, label: np.ndarray) -> SentencePairs:
+    """Drop rows without a gold label, check the rest, and fingerprint them."""
+    where = f"{name}/{split}"
+    if len(label) and (label.dtype == object or not np.issubdtype(label.dtype, np.number)):
+        raise DataError(f"{where}: labels must be numbers, got {label.dtype}. Map label names to 0, 1, 2 first.")
+    label = label.astype(np.float64 if name in GRADED else np.int64)
+    gold = np.flatnonzero(label != -1)
+    first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold]
+    if not first:
+        raise DataError(f"{where} holds no labelled pair. Check the file, or use another split.")
+    low, high = (0.0, 5.0) if name in GRADED else (0, 2)
+    if bad := np.flatnonzero(~((label >= low) & (label <= high))).tolist():
+        raise DataError(f"{where}: row {bad[0]} has label {label[bad[0]]}, outside {low}..{high}. Correct the labels.")
+    for i, pair in enumerate(zip(first, second, strict=True)):
+        if not all(isinstance(s, str) and s.strip() for s in pair):
+            raise DataError(f"{where}: row {i} has an empty sentence: {pair!r}. Drop the row.")
+    content = "\n".join(first) + "\0" + "\n".join(second)
+    digest = hashlib.sha256(content.encode())
+    digest.update(label.tobytes())
+    return SentencePairs(name, split, first, second, label, digest.hexdigest()[:12])
+

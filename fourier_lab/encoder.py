@@ -1,0 +1,201 @@
+"""The paper's sentence encoder: token embeddings, post-norm attention blocks, mean pooling, linear + tanh pooler."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from .batches import PackedSentences, chunk_by_tokens, pack
+from .config import ModelConfig
+from .embeddings import FourierEmbedding, GeGLU, LearnedEmbedding
+from .errors import ConfigError, DataError
+
+_ENCODE_TOKENS = 8192
+
+
+def rotary_table(max_seq_len: int, head_width: int) -> Tensor:
+    """Return cosine and sine, float32 ``(2, max_seq_len, head_width / 2)``, of position times ``10000^(-2 i / head_width)``.
+
+    Source: Su et al. 2021 (arXiv:2104.09864).
+    """
+    rates = 10000.0 ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    angles = torch.arange(max_seq_len, dtype=torch.float64).unsqueeze(-1) * rates
+    return torch.stack((angles.cos(), angles.sin())).float()
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn the pairs ``(x[i], x[i + w/2])`` of ``x (..., w)`` by the given angles; keeps norms, so scores are relative."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention within each sentence of a packed batch, ``(n_tokens, d) -> (n_tokens, d)``.
+
+    Sentences of one length form a dense block, so no mask is needed and no padding is computed.
+    """
+
+    def __init__(self, d_model: int, n_heads: int):
+        super().__init__()
+        self.n_heads = n_heads
+        self.qkv = nn.Linear(d_model, 3 * d_model)
+        self.out = nn.Linear(d_model, d_model)
+
+    def forward(self, x: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).view(len(x), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
+        q, k = rotate(q, cosine, sine).to(v.dtype), rotate(k, cosine, sine).to(v.dtype)
+        blocks = zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
+        mixed = [
+            F.scaled_dot_product_attention(
+                *(t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block)  # (count, heads, length, width)
+            )
+            .transpose(1, 2)
+            .reshape(count * length, -1)
+            for (count, length), *block in blocks
+        ]
+        return self.out(torch.cat(mixed))
+
+
+class Block(nn.Module):
+    """One encoder layer: attention and GeGLU feed-forward, each followed by residual and RMSNorm (post-norm)."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        d = config.d_model
+        self.attention = Attention(d, config.n_heads)
+        self.norm1 = nn.RMSNorm(d)
+        self.feed_forward = GeGLU(d, int(config.feed_forward * d))
+        self.norm2 = nn.RMSNorm(d)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, packed, cosine, sine)))
+        return self.norm2(x + self.dropout(self.feed_forward(x)))
+
+
+class SentenceEncoder(nn.Module):
+    """Encode sentences as vectors ``(batch, d_model)`` in (-1, 1).
+
+    Args:
+        config: Shape of the encoder; ``config.arm`` chooses the token embedding.
+        tokenizer: Needed by :meth:`encode` only; must have ``config.vocab_size`` ids.
+
+    Raises:
+        ConfigError: If the tokenizer's number of ids differs from ``config.vocab_size``.
+
+    Source: Ndubuaku & Talhi 2025 (arXiv:2505.02266), with masked mean pooling and norm-preserving, relative rotary
+    positions where the published code averages padding and distorts norms.
+    """
+
+    rotary: Tensor
+
+    def __init__(self, config: ModelConfig, tokenizer: Tokenizer | None = None):
+        super().__init__()
+        self.config = config
+        d, v = config.d_model, config.vocab_size
+        self.embedding: FourierEmbedding | LearnedEmbedding
+        if config.arm == "fourier":
+            self.embedding = FourierEmbedding(
+                v, d, config.frequencies, config.basis, config.period, config.mlp, config.frequency_seed
+            )
+        else:
+            self.embedding = LearnedEmbedding(v, d)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.pooler = nn.Linear(d, d)
+        self.register_buffer("rotary", rotary_table(config.max_seq_len, d // config.n_heads), persistent=False)
+        self.tokenizer: Tokenizer | None = None
+        if tokenizer is not None:
+            self.set_tokenizer(tokenizer)
+
+    def set_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Attach the tokenizer that :meth:`encode` uses."""
+        size = tokenizer.get_vocab_size(with_added_tokens=True)
+        if size != self.config.vocab_size:
+            raise ConfigError(
+                f"the tokenizer has {size} ids but the encoder was built for vocab_size {self.config.vocab_size}. "
+                "Load the tokenizer that the weights were trained with."
+            )
+        self.tokenizer = tokenizer
+
+    def forward(self, token_ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode a padded batch.
+
+        Args:
+            token_ids: int64 ``(batch, seq)``, seq <= ``max_seq_len``.
+            mask: bool ``(batch, seq)``, True on tokens, False on padding at the end; all True if None.
+
+        Returns:
+            Tensor: ``(batch, d_model)``; padding has no influence on it.
+        """
+        lengths = [token_ids.shape[1]] * len(token_ids) if mask is None else mask.sum(1).tolist()
+        rows = [row[:length].cpu().numpy() for row, length in zip(token_ids, lengths, strict=True)]
+        return self.encode_packed(pack(rows).to(token_ids.device))
+
+    def encode_packed(self, packed: PackedSentences) -> Tensor:
+        """Encode a packed batch into ``(n_sentences, d_model)``, in the order given to :func:`pack`."""
+        return self.pool(self.hidden_states(packed)[-1], packed)
+
+    def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
+        """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output."""
+        longest = packed.groups[-1][1]
+        if longest > self.config.max_seq_len:
+            raise ConfigError(
+                f"a sentence has {longest} tokens, more than max_seq_len ({self.config.max_seq_len}). Truncate it."
+            )
+        cosine, sine = self.rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
+        states = [self.dropout(self.embedding(packed.token_ids))]
+        for block in self.blocks:
+            states.append(block(states[-1], packed, cosine, sine))
+        return states
+
+    def pool(self, states: Tensor, packed: PackedSentences) -> Tensor:
+        """Average token states over each sentence, restore the sentence order, apply linear + tanh."""
+        blocks = zip(packed.groups, states.split(packed.sizes), strict=True)
+        means = torch.cat([block.view(count, length, -1).mean(1) for (count, length), block in blocks])
+        return torch.tanh(self.pooler(means[packed.restore]))
+
+    @torch.no_grad()
+    def encode_ids(self, sentences: Sequence[np.ndarray]) -> Tensor:
+        """Encode id arrays of any number and length in eval mode; float32 ``(n_sentences, d_model)`` on the CPU."""
+        was_training, device = self.training, self.pooler.weight.device
+        self.eval()
+        try:
+            result = torch.empty(len(sentences), self.config.d_model)
+            for chunk in chunk_by_tokens([len(s) for s in sentences], _ENCODE_TOKENS):
+                packed = pack([sentences[i] for i in chunk]).to(device)
+                result[torch.from_numpy(chunk)] = self.encode_packed(packed).float().cpu()
+        finally:
+            self.train(was_training)
+        return result
+
+    def encode(self, sentences: Sequence[str]) -> Tensor:
+        """Encode sentences into float32 ``(n_sentences, d_model)`` on the CPU, in eval mode.
+
+        Raises:
+            DataError: If a sentence is empty or not text.
+            ConfigError: If no tokenizer is attached.
+
+        Example:
+            >>> from fourier_lab import ModelConfig, SentenceEncoder
+            >>> from fourier_lab.tokenizer import toy_tokenizer
+            >>> tokenizer = toy_tokenizer(vocab_size=5000)
+            >>> encoder = SentenceEncoder(ModelConfig("fourier", 5000, d_model=16), tokenizer)
+            >>> encoder.encode([tokenizer.id_to_token(7), "unknown words"]).shape
+            torch.Size([2, 16])
+        """
+        from .tokenizer import tokenize
+
+        if self.tokenizer is None:
+            raise ConfigError("this encoder has no tokenizer. Pass one to SentenceEncoder or call set_tokenizer first.")
+        if isinstance(sentences, str):
+            raise DataError("encode takes a list of sentences, got one string. Write encode([sentence]).")
+        return self.encode_ids(tokenize(self.tokenizer, sentences, self.config.max_seq_len))
+
+
+def count_parameters(encoder: nn.Module) -> int:
+    """Return the number of trainable numbers in a module."""
+    return sum(p.numel() for p in encoder.parameters() if p.requires_grad)

@@ -1,0 +1,25 @@
+"""Typed errors. Each message names the rule, the offending value and a way out."""
+
+
+class FourierLabError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(FourierLabError, ValueError):
+    """A setting, argument or token id breaks a documented rule."""
+
+
+class DataError(FourierLabError, ValueError):
+    """A corpus, split, column, label or sentence is missing or malformed."""
+
+
+class RecordError(FourierLabError, RuntimeError):
+    """A run record, checkpoint or weights file is missing, damaged or belongs to something else."""
+
+
+class TrainingError(FourierLabError, RuntimeError):
+    """Training cannot go on: the loss is not finite or the gradient has vanished."""
+
+
+class NotebookError(FourierLabError, RuntimeError):
+    """A notebook failed or was given a parameter that it does not declare."""

@@ -1,0 +1,61 @@
+"""Training objectives over two batches of sentence embeddings: symmetric InfoNCE, and 3-way NLI classification."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+INITIAL_TEMPERATURE = 0.07
+MAX_SCALE = 100.0
+
+
+class ContrastiveLoss(nn.Module):
+    """Symmetric in-batch cross-entropy on scaled cosines; row i of both batches is one pair, all others are negatives.
+
+    The scale ``1 / temperature`` is learned as its logarithm, so it stays positive, and clamped at 100, so a confident
+    batch cannot make it diverge. The two directions are averaged; an untrained encoder starts near ``log(batch)``.
+
+    Source: Ndubuaku & Talhi 2025 (loss of the CLIP form, Radford et al. 2021, arXiv:2103.00020), whose code learns a raw,
+    unclamped temperature and sums the directions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(INITIAL_TEMPERATURE)))
+
+    @property
+    def scale(self) -> Tensor:
+        """Return the current ``1 / temperature``, at most 100."""
+        return self.log_scale.exp().clamp(max=MAX_SCALE)
+
+    def logits(self, anchors: Tensor, positives: Tensor) -> Tensor:
+        """Return scaled cosines ``(batch, batch)`` of two float ``(batch, d_model)`` tensors."""
+        return self.scale * F.normalize(anchors, dim=-1) @ F.normalize(positives, dim=-1).T
+
+    def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss (nats, scalar) and the share of anchors whose own positive ranks first (scalar)."""
+        logits = self.logits(anchors.float(), positives.float())
+        target = torch.arange(len(logits), device=logits.device)
+        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        return loss, (logits.argmax(1) == target).float().mean()
+
+
+class NLIHead(nn.Module):
+    """Linear 3-way classifier on ``(u, v, |u - v|)``; ``3 (3 d_model) + 3`` parameters outside the encoder.
+
+    Args:
+        d_model: Width of the sentence embeddings.
+
+    Source: Conneau et al. 2017 (arXiv:1705.02364), without their hidden layer and product features.
+    """
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(3 * d_model, 3)
+
+    def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean cross-entropy (nats, scalar) and the accuracy (scalar) for labels 0, 1, 2 ``(batch,)``."""
+        u, v = anchors.float(), positives.float()
+        logits = self.classifier(torch.cat((u, v, (u - v).abs()), dim=-1))
+        return F.cross_entropy(logits, label), (logits.argmax(1) == label).float().mean()

@@ -1,0 +1,71 @@
+"""Scores of sentence embeddings against human judgements, with intervals."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .errors import DataError
+
+RESAMPLES = 1000
+
+
+def cosine(first: Tensor, second: Tensor) -> np.ndarray:
+    """Return row-wise cosines in [-1, 1], float64 ``(n,)``, of two ``(n, d)`` tensors."""
+    return F.cosine_similarity(first.double(), second.double()).cpu().numpy()
+
+
+def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0) -> dict:
+    """Correlate predicted similarities with graded scores over all pairs.
+
+    Args:
+        similarity: float ``(n,)``, any monotone scale.
+        label: float ``(n,)``, human scores; never rounded.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        ``{"spearman": {"value", "low", "high"}, "pearson": {...}, "n"}``, correlations x 100, with the percentile
+        bootstrap 95 % interval over pairs (1,000 resamples).
+
+    Raises:
+        DataError: If there are fewer than 3 pairs, or one side is constant, so that no correlation exists.
+    """
+    from scipy import stats
+
+    if len(label) < 3 or np.ptp(similarity) == 0 or np.ptp(label) == 0:
+        raise DataError(
+            f"a correlation needs at least 3 pairs and two varying sides, got {len(label)} pairs with ranges "
+            f"{np.ptp(similarity) if len(label) else 0:.3g} and {np.ptp(label) if len(label) else 0:.3g}. "
+            "Check that the encoder's outputs differ between sentences."
+        )
+    measures = {
+        "spearman": lambda a, b: stats.spearmanr(a, b).statistic,
+        "pearson": lambda a, b: stats.pearsonr(a, b).statistic,
+    }
+    scores: dict = {"n": len(label)}
+    for name, measure in measures.items():
+        interval = stats.bootstrap(
+            (similarity, label), measure, paired=True, vectorized=False, n_resamples=RESAMPLES, method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval  # fmt: skip
+        values = {"value": measure(similarity, label), "low": interval.low, "high": interval.high}
+        scores[name] = {key: round(100 * float(v), 4) for key, v in values.items()}
+    return scores
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return mean and 95 % Student t interval ``(mean, low, high)`` over runs; the bounds are nan for a single run."""
+    from scipy import stats
+
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return mean, mean - half, mean + half
+
+
+def embedding_similarity(encoder, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
+    """Encode two lists of id arrays and return the cosines of aligned pairs, float64 ``(n,)``."""
+    with torch.no_grad():
+        return cosine(encoder.encode_ids(first), encoder.encode_ids(second))

@@ -1,0 +1,99 @@
+"""Sentences to token ids: WordPiece for real text, whole words for the toy language."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from .errors import DataError
+
+if TYPE_CHECKING:
+    from .config import RunConfig
+
+HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
+UNKNOWN = "[UNK]"
+
+
+def load_tokenizer(config: "RunConfig") -> Tokenizer:
+    """Return the tokenizer that a run's corpus and source imply.
+
+    Raises:
+        DataError: If the vocabulary file is missing or the hub cannot be reached.
+    """
+    if config.corpus == "toy":
+        return toy_tokenizer(config.vocab_size, config.id_order)
+    if config.source == "hub":
+        return _hub_tokenizer()
+    from .data import data_folder
+
+    return wordpiece_tokenizer(data_folder() / "tokenizer" / "vocab.txt")
+
+
+def toy_tokenizer(vocab_size: int = 30522, id_order: str = "frequency") -> Tokenizer:
+    """Return the whole-word tokenizer of the toy language; ``id_order`` decides which word has which id."""
+    from .toy import toy_language
+
+    words = toy_language(vocab_size).vocabulary(id_order)
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return _with_special_tokens(tokenizer)
+
+
+def wordpiece_tokenizer(path: Path) -> Tokenizer:
+    """Return BERT's uncased WordPiece tokenizer over a ``vocab.txt``, one piece a line.
+
+    Raises:
+        DataError: If the file is missing or lacks a special token.
+    """
+    if not path.is_file():
+        raise DataError(f"no vocabulary at {path}. Put BERT's vocab.txt there, or set source to 'hub' to download it.")
+    vocabulary = {line: i for i, line in enumerate(path.read_text(encoding="utf-8").splitlines())}
+    if missing := {"[PAD]", UNKNOWN, "[CLS]", "[SEP]"} - set(vocabulary):
+        raise DataError(f"{path} lacks {', '.join(sorted(missing))}. Use the vocab.txt of bert-base-uncased.")
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return _with_special_tokens(tokenizer)
+
+
+def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -> list[np.ndarray]:
+    """Turn sentences into int64 id arrays ``(length,)`` with [CLS] and [SEP], cut to ``max_seq_len``.
+
+    Raises:
+        DataError: If a sentence is empty, blank or not text.
+    """
+    sentences = list(sentences)
+    for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise DataError(f"sentence {i} is {sentence!r}; every sentence must be non-empty text. Drop or fill it.")
+    tokenizer.enable_truncation(max_seq_len)
+    return [np.array(encoding.ids, dtype=np.int64) for encoding in tokenizer.encode_batch_fast(sentences)]
+
+
+def vocabulary_hash(tokenizer: Tokenizer) -> str:
+    """Return 12 hexadecimal digits that name the mapping from tokens to ids."""
+    by_id = sorted(tokenizer.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
+    return hashlib.sha256("\n".join(token for token, _ in by_id).encode()).hexdigest()[:12]
+
+
+def _with_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
+    )
+    return tokenizer
+
+
+def _hub_tokenizer() -> Tokenizer:
+    name, revision = HUB_TOKENIZER
+    try:
+        return Tokenizer.from_pretrained(name, revision=revision)
+    except Exception as error:  # the hub client raises many kinds; all mean the same to the reader
+        raise DataError(
+            f"cannot fetch the tokenizer {name} from the hub ({error}). Check the network, or use source 'folder' with "
+            "tokenizer/vocab.txt in it."
+        ) from error

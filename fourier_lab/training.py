@@ -1,0 +1,432 @@
+"""Train one encoder from a ``RunConfig``: resumable, seeded, recorded."""
+
+import math
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from .batches import batch_stream, pack
+from .config import RunConfig
+from .data import ENTAILMENT, SPLITS, SentencePairs, load_pairs, training_pairs
+from .encoder import SentenceEncoder, count_parameters
+from .errors import RecordError, TrainingError
+from .losses import ContrastiveLoss, NLIHead
+from .metrics import embedding_similarity, sts_scores
+from .paths import RUNS
+from .provenance import versions
+from .runs import RunRecord, is_complete, load_encoder, load_record, write_record
+from .tokenizer import load_tokenizer, tokenize, vocabulary_hash
+
+CHECKPOINT_SECONDS = 30.0
+HISTORY_POINTS = 100
+VALIDATION_POINTS = 10
+VALIDATION_PAIRS = 1024
+VALIDATION_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is told at each history point.
+
+    Attributes:
+        config: The run.
+        step: Steps done, of ``config.steps``.
+        row: The newest history row.
+        pairs_per_s: Training pairs a second since the run (or its resumption) started.
+        remaining_s: Estimated seconds to the last step.
+    """
+
+    config: RunConfig
+    step: int
+    row: dict[str, float]
+    pairs_per_s: float
+    remaining_s: float
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run and its encoder.
+
+    Attributes:
+        record: Configuration, metrics and history, as on disk.
+        encoder: Final step's weights, in eval mode, with tokenizer.
+    """
+
+    record: RunRecord
+    encoder: SentenceEncoder
+
+    @property
+    def config(self) -> RunConfig:
+        """Return the run's configuration."""
+        return self.record.config
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Return the run's metrics."""
+        return self.record.metrics
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Return the run's history rows."""
+        return self.record.history
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Tokenised pairs: two aligned lists of int64 id arrays and their labels ``(n,)``."""
+
+    first: list[np.ndarray]
+    second: list[np.ndarray]
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything a run reads: tokenizer, training pairs with sentence keys, held-out pairs, graded pairs, account."""
+
+    tokenizer: Tokenizer
+    train: TokenPairs
+    keys: tuple[np.ndarray, np.ndarray]
+    held_out: dict[str, TokenPairs]
+    graded: dict[str, TokenPairs]
+    account: dict[str, Any]
+
+
+def prepare(config: RunConfig) -> Corpus:
+    """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it."""
+    return _prepare(
+        config.corpus, config.source, config.vocab_size, config.id_order, config.train_pairs, config.objective,
+        config.max_seq_len, os.environ.get("FOURIER_LAB_DATA"),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _prepare(
+    corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
+    max_seq_len: int, _folder: str | None,
+) -> Corpus:  # fmt: skip
+    config = RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order)
+    tokenizer = load_tokenizer(config)
+
+    def tokenised(pairs: SentencePairs) -> TokenPairs:
+        distinct = list(dict.fromkeys(pairs.first + pairs.second))
+        ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
+        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label)
+
+    contrastive = objective == "contrastive"
+    train, account = training_pairs(corpus, source, train_pairs, entailment_only=contrastive)
+    number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
+    keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
+    held_out = {}
+    for name in corpus.split("+"):
+        for split in SPLITS[name][1:]:
+            pairs = load_pairs(name, split, source)
+            held_out[f"{name}/{split}"] = tokenised(pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs)
+    graded_name = "toy_sts" if corpus == "toy" else "stsb"
+    graded = {split: load_pairs(graded_name, split, source) for split in ("validation", "test")}
+    account = {
+        "train": account,
+        "train_pairs": len(train),
+        "graded": {split: {"rows": len(p), "fingerprint": p.fingerprint} for split, p in graded.items()},
+        "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
+        "vocabulary": vocabulary_hash(tokenizer),
+    }
+    return Corpus(
+        tokenizer, tokenised(train), keys, held_out, {split: tokenised(p) for split, p in graded.items()}, account
+    )
+
+
+def train(
+    config: RunConfig, *, callback: Callable[[Progress], None] | None = None, runs: Path | None = None
+) -> TrainResult:
+    """Train, score and record one run; load it instead if its record exists; resume it if it was interrupted.
+
+    Args:
+        config: What to run. The digest names the folder ``runs/<digest>``.
+        callback: Called with a :class:`Progress` about a hundred times.
+        runs: Folder of run folders; :data:`fourier_lab.paths.RUNS` if None.
+
+    Returns:
+        TrainResult: The record and the encoder with the final step's weights, never the best on a reported split.
+
+    Raises:
+        TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays.
+        RecordError: If a checkpoint or record is damaged or belongs to other settings or data.
+        DataError: If the corpus cannot be read.
+    """
+    folder = (RUNS if runs is None else Path(runs)) / config.digest()
+    if is_complete(folder) and (folder / "weights.safetensors").is_file():
+        return TrainResult(load_record(folder), load_encoder(folder))
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    with torch.random.fork_rng():
+        trainer = _Trainer(config, prepare(config), folder)
+        trainer.resume()
+        trainer.run(callback)
+        return trainer.finish()
+
+
+def train_all(
+    configs: Iterable[RunConfig], *, callback: Callable[[Progress], None] | None = None, runs: Path | None = None
+) -> list[TrainResult]:
+    """Run :func:`train` for each configuration in order; finished ones are loaded."""
+    return [train(config, callback=callback, runs=runs) for config in configs]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the torch device for ``auto`` (the fastest present), ``cpu``, ``cuda`` or ``mps``."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def resolve_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the compute type: ``auto`` is bfloat16 where the hardware multiplies it, else float32."""
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        fast = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast else torch.float32
+
+
+def learning_rate_at(step: int, config: RunConfig) -> float:
+    """Return the rate of step ``step`` (from 0): linear warm-up to the peak, then linear decay towards 0."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    return config.learning_rate * (config.steps - step) / max(1, config.steps - config.warmup_steps)
+
+
+def make_optimizer(modules: Iterable[nn.Module], weight_decay: float) -> torch.optim.AdamW:
+    """Return a fused AdamW that decays matrices and tables, but no bias, norm or temperature."""
+    parameters = [p for module in modules for p in module.parameters()]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.0, fused=True)
+
+
+class _Trainer:
+    """State of one run between its first step and its record."""
+
+    def __init__(self, config: RunConfig, corpus: Corpus, folder: Path):
+        torch.manual_seed(config.seed)
+        self.config, self.corpus, self.folder = config, corpus, folder
+        self.device = resolve_device(config.device)
+        self.precision = resolve_precision(config.precision, self.device)
+        model = config.model(corpus.account["vocab_size"])
+        self.encoder = SentenceEncoder(model, corpus.tokenizer).to(self.device)
+        objective = ContrastiveLoss() if config.objective == "contrastive" else NLIHead(config.d_model)
+        self.objective = objective.to(self.device)
+        self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
+        self.step, self.seconds = 0, 0.0
+        self.history: list[dict[str, float]] = []
+        self.losses: list[float] = []  # of the steps since the last history row
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write the checkpoint whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            torch.save(
+                {
+                    "digest": self.config.digest(),
+                    "data": self.corpus.account["train"],
+                    "step": self.step,
+                    "seconds": self.seconds,
+                    "history": self.history,
+                    "losses": self.losses,
+                    "encoder": self.encoder.state_dict(),
+                    "objective": self.objective.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "random": torch.get_rng_state(),
+                },
+                temporary,
+            )
+            os.replace(temporary, self.checkpoint)
+        except (OSError, RuntimeError) as error:
+            raise RecordError(
+                f"cannot write {self.checkpoint} ({error}); the previous checkpoint, if any, is intact. "
+                "Free disk space and run again: training resumes."
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def resume(self) -> None:
+        """Continue from the checkpoint, if there is one."""
+        if not self.checkpoint.is_file():
+            return
+        try:
+            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            same = state["digest"] == self.config.digest() and state["data"] == self.corpus.account["train"]
+            if same:
+                self.encoder.load_state_dict(state["encoder"])
+                self.objective.load_state_dict(state["objective"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.step, self.seconds = state["step"], state["seconds"]
+                self.history, self.losses = state["history"], state["losses"]
+                torch.set_rng_state(state["random"].cpu())
+        except Exception as error:  # a truncated file fails in many ways inside zip, pickle and torch
+            raise RecordError(
+                f"the checkpoint {self.checkpoint} is damaged ({type(error).__name__}: {error}). "
+                "Delete it to start over."
+            ) from error
+        if not same:
+            raise RecordError(f"{self.checkpoint} belongs to other settings or other data. Delete it to start over.")
+
+    def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch."""
+        packed = pack([pairs.first[i] for i in index] + [pairs.second[i] for i in index]).to(self.device)
+        label = torch.from_numpy(pairs.label[index]).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            anchors, positives = self.encoder.encode_packed(packed).chunk(2)
+        return self.objective(anchors, positives, label)
+
+    def update(self, index: np.ndarray) -> float:
+        """Take one optimiser step and return its loss in nats."""
+        rate = learning_rate_at(self.step, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss, _ = self.loss(self.corpus.train, index)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]],
+                                              self.config.clip_norm))  # fmt: skip
+        value = loss.item()
+        if not math.isfinite(value) or not math.isfinite(norm):
+            raise TrainingError(
+                f"step {self.step}: loss {value}, gradient norm {norm}; both must be finite. "
+                f"Lower learning_rate ({self.config.learning_rate:g}) or set precision to float32."
+            )
+        if norm == 0.0:
+            raise TrainingError(
+                f"step {self.step}: the gradient is exactly zero, so nothing can be learned any more. "
+                f"Lower learning_rate ({self.config.learning_rate:g}); saturated tanh outputs are the usual cause."
+            )
+        self.optimizer.step()
+        self.step += 1
+        return value
+
+    @torch.no_grad()
+    def validate(self, pairs: TokenPairs) -> tuple[float, float]:
+        """Return mean loss and accuracy over the first pairs of a held-out split, in fixed batches, in eval mode."""
+        self.encoder.eval()
+        n = min(len(pairs), VALIDATION_PAIRS)
+        # Fixed batch size whatever the training batch, so that losses of all runs are comparable.
+        parts = [self.loss(pairs, index) for index in np.array_split(np.arange(n), max(1, n // VALIDATION_BATCH))]
+        self.encoder.train()
+        loss, accuracy = (float(torch.stack(column).mean()) for column in zip(*parts, strict=True))
+        return loss, accuracy
+
+    def validation_loss(self) -> float:
+        """Return the mean loss over the validation split of each corpus (not the test split)."""
+        splits = [pairs for name, pairs in self.corpus.held_out.items() if name.split("/")[1].startswith("validation")]
+        return float(np.mean([self.validate(pairs)[0] for pairs in splits[:2]]))
+
+    def run(self, callback: Callable[[Progress], None] | None) -> None:
+        """Train to the last step, recording history and saving checkpoints; an interruption saves one too."""
+        config = self.config
+        every = max(1, config.steps // HISTORY_POINTS)
+        validate_every = max(1, config.steps // VALIDATION_POINTS)
+        stream = batch_stream(self.corpus.keys, config.batch_size, config.seed, self.step, config.steps)
+        first_step, started, saved = self.step, time.perf_counter(), time.perf_counter()
+        self.encoder.train()
+        between_steps = True
+        try:
+            for index in stream:
+                begun, between_steps = time.perf_counter(), False
+                self.losses.append(self.update(index))
+                self.seconds += time.perf_counter() - begun
+                if self.step % every == 0 or self.step == config.steps:
+                    due = self.step % validate_every == 0 or self.step == config.steps
+                    contrastive = isinstance(self.objective, ContrastiveLoss)
+                    row = {
+                        "step": self.step,
+                        "loss": float(np.mean(self.losses)),
+                        "validation_loss": self.validation_loss() if due else math.nan,
+                        "scale": self.objective.scale.item() if contrastive else math.nan,
+                        "learning_rate": learning_rate_at(self.step - 1, config),
+                        "seconds": self.seconds,
+                    }
+                    self.history.append(row)
+                    self.losses = []
+                between_steps = True
+                if callback is not None and not self.losses:
+                    rate = (self.step - first_step) / (time.perf_counter() - started)
+                    remaining = (config.steps - self.step) / rate
+                    callback(Progress(config, self.step, self.history[-1], rate * config.batch_size, remaining))
+                if time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                    self.save()
+                    saved = time.perf_counter()
+        except KeyboardInterrupt:
+            # Inside a step, weights and counters may disagree: then the last periodic checkpoint is the one to resume.
+            if between_steps:
+                self.save()
+            raise
+
+    def finish(self) -> TrainResult:
+        """Score the final weights, write the record, drop the checkpoint."""
+        live = sum(
+            int((self.optimizer.state[p]["exp_avg_sq"] > 0).sum())
+            for p in self.encoder.parameters()
+            if p in self.optimizer.state
+        )
+        held_out = {name: self.validate(pairs) for name, pairs in self.corpus.held_out.items()}
+        self.encoder.eval()
+        scores = {
+            split: sts_scores(embedding_similarity(self.encoder, pairs.first, pairs.second), pairs.label)
+            for split, pairs in self.corpus.graded.items()
+        }
+        metrics = {
+            "digest": self.config.digest(),
+            "scores": scores,
+            "validation_loss": self.history[-1]["validation_loss"],
+            "held_out": {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in held_out.items()},
+            "parameters": {
+                "total": count_parameters(self.encoder),
+                "embedding": count_parameters(self.encoder.embedding),
+                "with_gradient": live,
+            },
+            "duration_s": round(self.seconds, 3),
+            "pairs_per_s": round(self.config.steps * self.config.batch_size / self.seconds, 1),
+            "peak_memory_bytes": peak_memory_bytes(self.device),
+            "precision": str(self.precision).removeprefix("torch."),
+            "device": self.device.type,
+            "threads": torch.get_num_threads(),
+            "data": self.corpus.account,
+            "versions": versions(),
+        }
+        encoder = self.encoder.cpu()
+        record = write_record(self.folder, self.config, metrics, self.history, encoder)
+        self.checkpoint.unlink(missing_ok=True)
+        return TrainResult(record, encoder)
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the highest memory use so far: of this process on the CPU, of torch's allocator on a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,134 @@
+"""Training on the toy language: it learns, repeats exactly, resumes exactly, and fails clearly."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from fourier_lab import RunConfig, load_encoder, load_record, load_records, train
+from fourier_lab import training as training_module
+from fourier_lab.errors import RecordError, TrainingError
+from fourier_lab.training import learning_rate_at
+
+SMALL = RunConfig(
+    d_model=16, vocab_size=5000, steps=60, batch_size=32, warmup_steps=5, train_pairs=600, learning_rate=3e-3,
+    feed_forward=1.0, threads=1, frequencies="random",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return train(SMALL, runs=tmp_path_factory.mktemp("runs"))
+
+
+def comparable(metrics: dict) -> dict:
+    """Metrics without the costs, which depend on the clock."""
+    return {k: v for k, v in metrics.items() if k not in ("duration_s", "pairs_per_s", "peak_memory_bytes")}
+
+
+def losses(history: list[dict]) -> list[tuple]:
+    return [(row["step"], row["loss"], str(row["validation_loss"])) for row in history]
+
+
+def test_loss_starts_near_log_batch_and_falls(result):
+    assert abs(result.history[0]["loss"] - np.log(32)) < 1.5
+    assert result.history[-1]["loss"] < result.history[0]["loss"] - 0.1
+
+
+def test_metrics_are_complete(result):
+    metrics = result.metrics
+    for split in ("validation", "test"):
+        for measure in ("spearman", "pearson"):
+            score = metrics["scores"][split][measure]
+            assert -100 <= score["low"] <= score["value"] <= score["high"] <= 100
+    assert metrics["parameters"]["with_gradient"] == metrics["parameters"]["total"]
+    assert metrics["duration_s"] > 0 and metrics["peak_memory_bytes"] > 2**20
+    assert metrics["data"]["train"]["toy"]["used"] == 600
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_two_runs_are_identical_and_a_finished_run_is_loaded(result, tmp_path):
+    again = train(SMALL, runs=tmp_path)
+    assert comparable(again.metrics) == comparable(result.metrics)
+    assert losses(again.history) == losses(result.history)
+    stamp = (again.record.folder / "metrics.json").stat().st_mtime_ns
+    loaded = train(SMALL, runs=tmp_path, callback=lambda progress: pytest.fail("trained again"))
+    assert (loaded.record.folder / "metrics.json").stat().st_mtime_ns == stamp
+    sentence = [loaded.encoder.tokenizer.id_to_token(9)]
+    torch.testing.assert_close(loaded.encoder.encode(sentence), again.encoder.encode(sentence))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("stop_at", [7, 24])
+def test_resume_equals_no_interruption(tmp_path, monkeypatch, dropout, stop_at):
+    config = SMALL.replace(dropout=dropout)
+    whole = train(config, runs=tmp_path / "whole")
+
+    def interrupt(progress):
+        if progress.step == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, runs=tmp_path / "parts", callback=interrupt)
+    assert not (tmp_path / "parts" / config.digest() / "metrics.json").exists()
+    steps = []
+    parts = train(config, runs=tmp_path / "parts", callback=lambda progress: steps.append(progress.step))
+    assert steps[0] == stop_at + 1
+    assert comparable(parts.metrics) == comparable(whole.metrics)
+    assert losses(parts.history) == losses(whole.history)
+    assert not (parts.record.folder / "checkpoint.pt").exists()
+
+
+def test_seed_arm_and_objective_change_the_run(result, tmp_path):
+    other = train(SMALL.replace(seed=1), runs=tmp_path)
+    assert other.metrics["scores"] != result.metrics["scores"]
+    nli = train(SMALL.replace(objective="nli", arm="learned"), runs=tmp_path)
+    assert 0 <= nli.metrics["held_out"]["toy/test"]["accuracy"] <= 1
+    assert nli.metrics["parameters"]["with_gradient"] < nli.metrics["parameters"]["total"]  # unseen words have no row yet
+    assert len(load_records(tmp_path)) == 2
+
+
+def test_divergence_stops_with_a_clear_error(tmp_path, monkeypatch):
+    def explode(self, pairs, index):
+        return torch.tensor(float("nan"), requires_grad=True) * self.objective.log_scale, torch.tensor(0.0)
+
+    monkeypatch.setattr(training_module._Trainer, "loss", explode)
+    with pytest.raises(TrainingError, match="Lower learning_rate"):
+        train(SMALL, runs=tmp_path)
+
+
+def test_vanished_gradient_stops_with_a_clear_error(tmp_path, monkeypatch):
+    def flat(self, pairs, index):
+        return self.objective.log_scale * 0.0, torch.tensor(0.0)
+
+    monkeypatch.setattr(training_module._Trainer, "loss", flat)
+    with pytest.raises(TrainingError, match="exactly zero"):
+        train(SMALL, runs=tmp_path)
+
+
+def test_damaged_files_are_named(result, tmp_path):
+    folder = tmp_path / SMALL.digest()
+    folder.mkdir()
+    (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(RecordError, match="checkpoint.*damaged"):
+        train(SMALL, runs=tmp_path)
+    for name in ("config.json", "history.csv", "metrics.json"):
+        (folder / name).write_bytes((result.record.folder / name).read_bytes())
+    weights = (result.record.folder / "weights.safetensors").read_bytes()
+    (folder / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(RecordError, match="cannot load"):
+        load_encoder(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "seed": 5}))
+    with pytest.raises(RecordError, match="edited"):
+        load_record(folder)
+    (folder / "metrics.json").write_text('{"digest": "')
+    with pytest.raises(RecordError, match="damaged"):
+        load_record(folder)
+
+
+def test_learning_rate_warms_up_and_decays():
+    rates = [learning_rate_at(step, SMALL) for step in range(SMALL.steps)]
+    assert rates[4] == SMALL.learning_rate == max(rates)
+    assert np.all(np.diff(rates[:5]) > 0) and np.all(np.diff(rates[5:]) < 0) and rates[-1] > 0
