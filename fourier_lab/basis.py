@@ -68,7 +68,7 @@ def frequency_set(
     """Return the K = ``d_model / 2`` distinct integer frequencies of a named set, in whole cycles per period.
 
     ``harmonic`` is 1..K (the paper; a low-pass filter over the id axis), ``log`` spaces integers geometrically from 1 to
-    M/2, ``random`` draws distinct integers from 1..M/2 (a nearly white code). A sequence of integers is used as given.
+    below M/2, ``random`` draws distinct integers below M/2 (a nearly white code). A sequence of integers is used as given.
 
     Args:
         frequencies: Name of a set, or K integers >= 1.
@@ -81,14 +81,15 @@ def frequency_set(
         Tensor: int64 ``(K,)``. ``random`` is sorted ascending.
 
     Raises:
-        ConfigError: If the name is unknown, the list has the wrong length or values, or M/2 holds fewer than K integers.
+        ConfigError: If the name is unknown, the list has the wrong length or values, or fewer than K integers lie below M/2.
 
     Example:
         >>> frequency_set("log", vocab_size=1001, d_model=8)
-        tensor([  1,   8,  63, 500])
+        tensor([  1,   8,  63, 499])
     """
     check_width(d_model)
-    k, highest = d_model // 2, resolve_period(vocab_size, period) // 2
+    # Strictly below M/2: at M/2 itself the sine is zero at every id.
+    k, highest = d_model // 2, (resolve_period(vocab_size, period) - 1) // 2
     if not isinstance(frequencies, str):
         values = list(frequencies)
         if len(values) != k or len(set(values)) != k or any(not isinstance(f, int) or f < 1 for f in values):
@@ -98,7 +99,9 @@ def frequency_set(
             )
         return torch.tensor(values)
     if frequencies not in FREQUENCY_SETS:
-        raise ConfigError(f"unknown frequency set {frequencies!r}. Choose one of {', '.join(FREQUENCY_SETS)}, or a list.")
+        raise ConfigError(
+            f"unknown frequency set {frequencies!r}. Choose one of {', '.join(FREQUENCY_SETS)}, or a list."
+        )
     if frequencies == "harmonic":
         return torch.arange(1, k + 1)
     if k > highest:
@@ -169,9 +172,7 @@ def fourier_basis(
     return fourier_features(token_ids.long(), chosen, resolve_period(vocab_size, period))
 
 
-def polynomial_basis(
-    token_ids: Tensor, vocab_size: int, d_model: int, name: str, period: int | None = None
-) -> Tensor:
+def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str, period: int | None = None) -> Tensor:
     """Evaluate ``d_model`` orthonormal polynomials of degree 1..d_model at the token ids, as bounded features.
 
     Each family is orthonormal under its own weight and evaluated in a form that stays finite: Chebyshev and Legendre on

@@ -113,8 +113,7 @@ def batch_stream(
     step = epoch = 0
     while step < stop:
         batches = epoch_batches(keys, batch_size, seed, epoch)
-        for batch in batches[max(0, start - step) : stop - step]:
-            yield batch
+        yield from batches[max(0, start - step) : stop - step]
         step, epoch = step + len(batches), epoch + 1
 
 

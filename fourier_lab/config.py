@@ -253,12 +253,13 @@ def _describe(kinds: tuple[type, ...]) -> str:
 def _normalise(config: ModelConfig | RunConfig) -> None:
     """Check every field's type, choice and range; turn lists into tuples and integers into floats where due."""
     for name, kinds in _kinds(type(config)).items():
-        value = getattr(config, name)
+        value: Any = getattr(config, name)
         if tuple in kinds and isinstance(value, list):
             value = tuple(value)
         if float in kinds and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
-        if isinstance(value, bool) or not isinstance(value, kinds):
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits:
             hint = f" Write {int(value)}." if isinstance(value, float) and value.is_integer() else ""
             raise ConfigError(f"{name} must be {_describe(kinds)}, got {value!r} ({type(value).__name__}).{hint}")
         if isinstance(value, float) and not math.isfinite(value):

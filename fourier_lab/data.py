@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,9 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
         known = "; ".join(f"{key}: {', '.join(value)}" for key, value in SPLITS.items())
         raise DataError(f"no corpus {name!r} with split {split!r}. Known: {known}.")
     if (source == "builtin") != name.startswith("toy"):
-        raise DataError(f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'.")
+        raise DataError(
+            f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
+        )
     if name.startswith("toy"):
         language = toy_language(TOY_VOCAB_SIZE)
         draw = language.sts if name in GRADED else language.nli
@@ -112,7 +115,9 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
     rows = _read_folder(name, split) if source == "folder" else _read_hub(name, split)
     label = "score" if "label" not in rows and "score" in rows else "label"
     if missing := [c for c in (*columns, label) if c not in rows]:
-        raise DataError(f"{name}/{split} has no column {', '.join(missing)}, only {', '.join(rows)}. Rename its columns.")
+        raise DataError(
+            f"{name}/{split} has no column {', '.join(missing)}, only {', '.join(rows)}. Rename its columns."
+        )
     return _checked(name, split, rows[columns[0]], rows[columns[1]], np.asarray(rows[label]))
 
 
@@ -142,7 +147,12 @@ def training_pairs(corpus: str, source: str, n: int | None, entailment_only: boo
     for i, name in enumerate(names):
         pairs = load_pairs(name, "train", source)
         kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
-        seen = np.array([normalised(a) in held_out or normalised(b) in held_out for a, b in zip(pairs.first, pairs.second)])
+        seen = np.array(
+            [
+                normalised(a) in held_out or normalised(b) in held_out
+                for a, b in zip(pairs.first, pairs.second, strict=True)
+            ]
+        )
         chosen = pairs.select(kept & ~seen)
         if n is not None:
             chosen = chosen.select(np.arange(min(len(chosen), (n + i) // len(names))))
@@ -193,7 +203,9 @@ def fetch(folder: Path) -> Iterator[Path]:
             path = folder / name / f"{split}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp")
-            pd.DataFrame({columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}).to_parquet(temporary)
+            pd.DataFrame({columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}).to_parquet(
+                temporary
+            )
             temporary.replace(path)
             yield path
     vocabulary = sorted(_hub_tokenizer().get_vocab().items(), key=lambda item: item[1])
@@ -216,7 +228,7 @@ def _read_hub(name: str, split: str) -> dict:
     return _load_dataset(f"{repository} ({split})", repository, configuration, revision=revision, split=split)
 
 
-def _load_dataset(what: str, *arguments, **options) -> dict:
+def _load_dataset(what: str, *arguments: Any, **options: Any) -> dict:
     """Return the columns of a data set by name; any failure to read it becomes one ``DataError``."""
     import datasets
 
@@ -252,4 +264,3 @@ def _checked(name: str, split: str, first: list, second: list, label: np.ndarray
     digest = hashlib.sha256(content.encode())
     digest.update(label.tobytes())
     return SentencePairs(name, split, first, second, label, digest.hexdigest()[:12])
-

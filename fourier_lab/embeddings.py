@@ -138,7 +138,10 @@ class FourierEmbedding(nn.Module):
         weights = list(self.parameters())
         if self._cache is not None:
             kept, table = self._cache
-            same = (a.dtype == b.dtype and a.device == b.device and torch.equal(a, b) for a, b in zip(kept, weights, strict=True))
+            same = (
+                a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
+                for a, b in zip(kept, weights, strict=True)
+            )
             if all(same):
                 return table
         with torch.autocast(self.norm.weight.device.type, enabled=False):
@@ -181,4 +184,3 @@ class LearnedEmbedding(nn.Module):
     def to_table(self) -> nn.Embedding:
         """Return the ``torch.nn.Embedding`` with the same normalised rows, ``V x d``, detached from these weights."""
         return nn.Embedding.from_pretrained(self.norm(self.table.weight), freeze=False)
-

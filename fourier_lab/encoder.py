@@ -50,7 +50,9 @@ class Attention(nn.Module):
         blocks = zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
         mixed = [
             F.scaled_dot_product_attention(
-                *(t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block)  # (count, heads, length, width)
+                *(
+                    t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block
+                )  # (count, heads, length, width)
             )
             .transpose(1, 2)
             .reshape(count * length, -1)

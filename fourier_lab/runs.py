@@ -117,8 +117,8 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     try:
         with safe_open(path, framework="pt") as stream:
             model = json.loads(stream.metadata()["model"])
-            weights = {name: stream.get_tensor(name) for name in stream.keys()}
-        encoder = SentenceEncoder(ModelConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in model.items()}))
+            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
+        encoder = SentenceEncoder(ModelConfig(**model))
         encoder.load_state_dict(weights)
         if (folder / "tokenizer.json").is_file():
             encoder.set_tokenizer(Tokenizer.from_str((folder / "tokenizer.json").read_text()))

@@ -24,8 +24,9 @@ from .errors import RecordError, TrainingError
 from .losses import ContrastiveLoss, NLIHead
 from .metrics import embedding_similarity, sts_scores
 from .paths import RUNS
-from .provenance import versions
+from .provenance import commit, versions
 from .runs import RunRecord, is_complete, load_encoder, load_record, write_record
+from .summaries import series_name
 from .tokenizer import load_tokenizer, tokenize, vocabulary_hash
 
 CHECKPOINT_SECONDS = 30.0
@@ -181,10 +182,26 @@ def train(
 
 
 def train_all(
-    configs: Iterable[RunConfig], *, callback: Callable[[Progress], None] | None = None, runs: Path | None = None
+    configs: Iterable[RunConfig], *, report: Callable[[str], None] | None = None, runs: Path | None = None
 ) -> list[TrainResult]:
-    """Run :func:`train` for each configuration in order; finished ones are loaded."""
-    return [train(config, callback=callback, runs=runs) for config in configs]
+    """Run :func:`train` for each configuration in order; finished ones are loaded.
+
+    Args:
+        configs: What to run.
+        report: Called with a line of text at the end of each run.
+        runs: As in :func:`train`.
+    """
+    configs, results, started = list(configs), [], time.perf_counter()
+    for number, config in enumerate(configs, start=1):
+        results.append(train(config, runs=runs))
+        if report is not None:
+            left = (time.perf_counter() - started) / number * (len(configs) - number)
+            score = results[-1].record.score("validation")
+            report(
+                f"[{number}/{len(configs)}] {config.digest()} {series_name(config)}, id order {config.id_order}, "
+                f"seed {config.seed}: validation Spearman {score:.1f}; about {left:.0f} s left"
+            )
+    return results
 
 
 def resolve_device(name: str) -> torch.device:
@@ -235,7 +252,7 @@ class _Trainer:
         model = config.model(corpus.account["vocab_size"])
         self.encoder = SentenceEncoder(model, corpus.tokenizer).to(self.device)
         objective = ContrastiveLoss() if config.objective == "contrastive" else NLIHead(config.d_model)
-        self.objective = objective.to(self.device)
+        self.objective: ContrastiveLoss | NLIHead = objective.to(self.device)
         self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
@@ -361,12 +378,12 @@ class _Trainer:
                 self.seconds += time.perf_counter() - begun
                 if self.step % every == 0 or self.step == config.steps:
                     due = self.step % validate_every == 0 or self.step == config.steps
-                    contrastive = isinstance(self.objective, ContrastiveLoss)
+                    scale = self.objective.scale.item() if isinstance(self.objective, ContrastiveLoss) else math.nan
                     row = {
                         "step": self.step,
                         "loss": float(np.mean(self.losses)),
                         "validation_loss": self.validation_loss() if due else math.nan,
-                        "scale": self.objective.scale.item() if contrastive else math.nan,
+                        "scale": scale,
                         "learning_rate": learning_rate_at(self.step - 1, config),
                         "seconds": self.seconds,
                     }
@@ -417,6 +434,7 @@ class _Trainer:
             "threads": torch.get_num_threads(),
             "data": self.corpus.account,
             "versions": versions(),
+            "commit": commit(),
         }
         encoder = self.encoder.cpu()
         record = write_record(self.folder, self.config, metrics, self.history, encoder)

@@ -52,7 +52,9 @@ def test_padding_and_batch_order_do_not_change_an_embedding(arm):
     mask = torch.arange(14) < torch.tensor([len(row) for row in rows])[:, None]
     torch.testing.assert_close(encoder(padded, mask), together, atol=1e-6, rtol=0)
     order = torch.randperm(len(rows))
-    torch.testing.assert_close(encoder.encode_packed(pack([rows[i] for i in order])), together[order], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        encoder.encode_packed(pack([rows[i] for i in order])), together[order], atol=1e-6, rtol=0
+    )
     assert not torch.allclose(encoder(padded), together, atol=1e-3)  # without the mask, padding does count
 
 

@@ -85,7 +85,9 @@ def test_seed_arm_and_objective_change_the_run(result, tmp_path):
     assert other.metrics["scores"] != result.metrics["scores"]
     nli = train(SMALL.replace(objective="nli", arm="learned"), runs=tmp_path)
     assert 0 <= nli.metrics["held_out"]["toy/test"]["accuracy"] <= 1
-    assert nli.metrics["parameters"]["with_gradient"] < nli.metrics["parameters"]["total"]  # unseen words have no row yet
+    assert (
+        nli.metrics["parameters"]["with_gradient"] < nli.metrics["parameters"]["total"]
+    )  # unseen words have no row yet
     assert len(load_records(tmp_path)) == 2
 
 

@@ -1,0 +1,54 @@
+# Needs only Python 3.11 or newer, make and PyPI: the first target that needs an environment creates .venv.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help figures test lab bench lock clean
+
+PYTHON ?= python3
+DATA ?= builtin
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+help:  ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 24
+
+figures: $(INSTALLED)  ## run every notebook headless; DATA=FOLDER or DATA=hub for real text
+	$(BIN)/fourier-lab figures --data "$(DATA)"
+
+# One thread a worker: the processor is shared out already. The notebooks run cell by cell at their defaults in a home of
+# their own, so that committed figures stay as they are.
+test: $(INSTALLED)  ## everything that continuous integration runs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
+	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env notebooks
+
+lab: $(INSTALLED)  ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+bench: .venv/.bench  ## measure speed and memory against other implementations
+	$(BIN)/fourier-lab bench
+
+lock: $(INSTALLED)  ## write the versions now in .venv to requirements.lock
+	{ echo "# Written by 'make lock'; do not edit. Local version tags are dropped: torch's differ by platform."; \
+	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > requirements.lock
+	touch $(INSTALLED)
+
+clean:  ## remove .venv, reports and caches; trained runs and figures stay
+	rm -rf .venv reports .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed, found $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --requirement requirements.lock
+	$(BIN)/python -m pip install --no-deps --editable .
+	@touch $@
+
+# The lock constrains the extra packages too, so that nothing installed is ever upgraded.
+.venv/.bench: $(INSTALLED)
+	$(BIN)/python -m pip install --constraint requirements.lock --editable '.[bench]'
+	@touch $@

@@ -1,0 +1,274 @@
+"""The ``fourier-lab`` command: figures, training runs, tables, benchmarks, corpora and a check of the machine."""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__, paths
+from .config import ModelConfig, RunConfig, expand
+from .errors import ConfigError, FourierLabError, NotebookError, TrainingError
+
+if TYPE_CHECKING:
+    from .training import Progress
+
+PROGRESS_S = 10.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a run or check failed, 2 refused, 130 interrupted.
+
+    Example:
+        >>> main(["train", "--arm", "learned", "--steps", "60", "--seed", "0,1", "--dry-run"])
+        2 runs
+        ...
+        0
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except FourierLabError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except OSError as problem:  # disk full, no permission: nothing half-written is left, so a repeat goes on from there
+        print(f"error: {problem}. Free space or correct the permissions, then repeat the command.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: repeat the same command to resume; finished runs are not run again", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fourier-lab", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"fourier_lab {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], example: str) -> argparse.ArgumentParser:
+        text = inspect.cleandoc(command.__doc__ or "")
+        added = commands.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            epilog=f"Example:\n  fourier-lab {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        added.set_defaults(command=command)
+        return added
+
+    data_help = "builtin (the toy language), hub, or a folder of <name>/<split>.parquet files"
+    figures = add("figures", _figures, "figures 02 --data ~/corpora -p d_model 256")
+    figures.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="number, name or path; all if none is given")
+    figures.add_argument("--data", default="builtin", help=data_help)
+    figures.add_argument("--corpus", default="snli+mnli", help="training text if --data is a folder or hub")
+    figures.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    figures.add_argument("--workers", type=int, default=1, help="notebooks at a time")
+    figures.add_argument("--force", action="store_true", help="run unchanged notebooks too")
+
+    train = add("train", _train, "train --arm fourier,learned --learning-rate 1e-3,3e-3 --seed 0,1,2 --dry-run")
+    train.add_argument("--dry-run", action="store_true", help="print the runs and stop")
+    train.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where records go")
+    meanings = _meanings(ModelConfig) | _meanings(RunConfig)
+    for field in dataclasses.fields(RunConfig):
+        text = f"{meanings.get(field.name, '')} Default: {field.default}.".replace("%", "%%").strip()
+        train.add_argument("--" + field.name.replace("_", "-"), dest=field.name, metavar="VALUE[,VALUE]", help=text)
+
+    table = add("table", _table, "table --runs results")
+    table.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run records")
+
+    bench = add("bench", _bench, "bench --out bench.json")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; all if none is given")
+    bench.add_argument("--out", type=Path, default=Path("bench.json"), metavar="FILE", help="where the JSON goes")
+
+    data = add("data", _data, "data fetch ~/corpora")
+    data.add_argument(
+        "action", choices=("fetch", "check"), help="export the hub's corpora to a folder, or read one whole"
+    )
+    data.add_argument("data", metavar="DATA", help=f"fetch: a folder; check: {data_help}")
+
+    add("doctor", _doctor, "doctor")
+    return parser
+
+
+def _figures(options: argparse.Namespace) -> int:
+    """Run notebooks headless and write figures/ and reports/.
+
+    Notebooks that nothing has changed for are skipped. A failing one is kept and does not stop the others.
+    """
+    from .batch import run_notebooks, summary
+
+    source = _source(options.data)
+    where_declared = {} if source == "builtin" else {"source": source, "corpus": options.corpus}
+    parameters = {name: _literal(value) for name, value in options.parameters}
+    results = run_notebooks(
+        [_find_notebook(name) for name in options.notebooks],
+        parameters,
+        where_declared=where_declared,
+        workers=options.workers,
+        force=options.force,
+        report=_say,
+    )
+    _say("\n" + summary(results))
+    return 1 if any(result.status == "failed" for result in results) else 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    """Train encoders; every option is a field of RunConfig.
+
+    Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4". Finished runs are loaded, interrupted
+    ones resume. A run that diverges is named and does not stop the others.
+    """
+    axes = {
+        field.name: [RunConfig.parse(field.name, text) for text in given.split(",")]
+        for field in dataclasses.fields(RunConfig)
+        if (given := getattr(options, field.name)) is not None
+    }
+    configs = expand(RunConfig(), **axes)
+    if options.dry_run:
+        from .runs import is_complete
+
+        _say(f"{len(configs)} runs")
+        for config in configs:
+            state = "finished" if is_complete(options.runs / config.digest()) else "to do"
+            _say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
+        return 0
+
+    from .tables import results_table
+    from .training import train
+
+    records, failed = [], 0
+    for number, config in enumerate(configs, start=1):
+        label = f"[{number}/{len(configs)}] {config.digest()}"
+        _say(f"{label} {_changes(config)}")
+        try:
+            records.append(train(config, callback=_progress_lines(label), runs=options.runs).record)
+        except TrainingError as problem:
+            failed += 1
+            print(f"{label} failed: {problem}", file=sys.stderr)
+    if records:
+        _say("\n" + results_table(records))
+    return 1 if failed else 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    """Print the results table of finished runs, as Markdown."""
+    from .runs import load_records
+    from .tables import results_table
+
+    records = load_records(options.runs)
+    if not records:
+        raise ConfigError(f"no finished run in {options.runs}. Train some with 'fourier-lab train', or name --runs.")
+    _say(results_table(records))
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    """Measure speed and memory against other implementations, as ratios within one process."""
+    from .bench import run_benchmarks
+
+    rows = run_benchmarks(options.names, options.out)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [columns, *([_cell(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        _say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    """Fetch the corpora into a folder, or check a source by reading all of it."""
+    from .data import check_source, fetch
+
+    if options.action == "fetch":
+        for path in fetch(Path(options.data).expanduser()):
+            _say(f"wrote {path}")
+    else:
+        for name, split, rows, fingerprint in check_source(_source(options.data)):
+            _say(f"[OK]   {name}/{split}: {rows:,} pairs, {fingerprint}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """Check Python, packages, kernel, data folder, permissions and disk."""
+    from .doctor import doctor
+
+    failed = False
+    for check in doctor():
+        _say(f"{'[OK]  ' if check.ok else '[FAIL]'} {check.requirement}: {check.detail}")
+        if not check.ok:
+            failed = True
+            _say(f"       {check.remedy}")
+    return 1 if failed else 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _source(data: str) -> str:
+    """Return the data source that ``data`` names; a folder becomes FOURIER_LAB_DATA, also for the kernels."""
+    if data in ("builtin", "hub"):
+        return data
+    folder = Path(data).expanduser().resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"--data must be builtin, hub or a folder, and {folder} is no folder. Correct the path.")
+    os.environ["FOURIER_LAB_DATA"] = str(folder)
+    return "folder"
+
+
+def _find_notebook(name: str) -> Path:
+    path = Path(name)
+    if path.suffix == ".ipynb":
+        return path
+    found = sorted(paths.NOTEBOOKS.glob(f"{name}*.ipynb"))
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))) or "none"
+        raise NotebookError(f"{name!r} names {len(found)} notebooks of {paths.NOTEBOOKS}. There are: {known}.")
+    return found[0]
+
+
+def _literal(text: str) -> Any:
+    """Turn a parameter's text into a value: numbers, lists, True, False and None as in Python, all else text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _meanings(config: type) -> dict[str, str]:
+    """Return the first sentence on each attribute in a configuration class's docstring."""
+    text = inspect.cleandoc(config.__doc__ or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
+    return {name: " ".join(meaning.replace("`", "").split()) for name, meaning in entries}
+
+
+def _changes(config: RunConfig) -> str:
+    """Return the settings that differ from the defaults."""
+    values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
+    return ", ".join(f"{name} {value}" for name, value, default in values if value != default) or "all defaults"
+
+
+def _progress_lines(label: str) -> "Callable[[Progress], None]":
+    spoken = time.monotonic()
+
+    def callback(progress: "Progress") -> None:
+        nonlocal spoken
+        if time.monotonic() - spoken >= PROGRESS_S or progress.step == progress.config.steps:
+            spoken = time.monotonic()
+            _say(
+                f"{label} step {progress.step}/{progress.config.steps}, loss {progress.row['loss']:.3f}, "
+                f"{progress.pairs_per_s:,.0f} pairs/s, {progress.remaining_s:.0f} s left"
+            )
+
+    return callback
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,27 @@
+"""Draw the study's numbers: each ``draw_*`` takes columns, adds one picture to an Axes and returns it.
+
+``data`` is always columns of equal length by name (a mapping of arrays or a pandas DataFrame), in long form: one row
+per mark, a column ``series`` for what is compared. The same object goes to ``save_figure``, so that CSV and picture
+cannot differ. Nothing here shows, saves or keeps state; without ``ax`` a new figure is made.
+"""
+
+from .basis import draw_cells, draw_conditioning, draw_distance, draw_features, draw_kernel, draw_precision
+from .runs import draw_curves, draw_parameters, draw_quantity, draw_scores
+from .tables import draw_neighbours, draw_projection, draw_singular_values, draw_spectrum
+
+__all__ = [
+    "draw_cells",
+    "draw_conditioning",
+    "draw_curves",
+    "draw_distance",
+    "draw_features",
+    "draw_kernel",
+    "draw_neighbours",
+    "draw_parameters",
+    "draw_precision",
+    "draw_projection",
+    "draw_quantity",
+    "draw_scores",
+    "draw_singular_values",
+    "draw_spectrum",
+]

@@ -1,0 +1,154 @@
+"""Pictures of T(p) itself, before any training."""
+
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..errors import DataError
+from ..figures import style
+from ..palette import REFERENCE, ramp
+from ._marks import MARKERS, Data, axes_or_new, columns_of, finish, in_order, lines
+
+
+@style()
+def draw_features(data: Data, *, ax: Axes | None = None, colour_bar: bool = True) -> Axes:
+    """Draw T(p) as an image: one line of pixels per id, one column per feature.
+
+    Args:
+        data: ``token_id``, ``column`` and ``value`` of a full grid.
+        ax: Where to draw.
+        colour_bar: Whether to add the scale of values.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "token_id", "column", "value")
+    ids, features = np.unique(column["token_id"]), np.unique(column["column"])
+    if column["value"].size != ids.size * features.size:
+        raise DataError(f"{column['value'].size} values do not fill {ids.size} ids x {features.size} columns.")
+    grid = np.empty((ids.size, features.size))
+    grid[np.searchsorted(ids, column["token_id"]), np.searchsorted(features, column["column"])] = column["value"]
+    image = ax.imshow(grid, aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    for axis, values in ((ax.yaxis, ids), (ax.xaxis, features)):
+        place = np.unique(np.linspace(0, values.size - 1, 5).astype(int))
+        axis.set_ticks(place, [f"{value:,}" for value in values[place]])
+    ax.grid(False)
+    ax.set(xlabel="column of T(p) (index)", ylabel="token id p")
+    if colour_bar:
+        ax.figure.colorbar(image, ax=ax, label="value (dimensionless)", fraction=0.05)
+    return ax
+
+
+@style()
+def draw_kernel(
+    data: Data,
+    *,
+    ax: Axes | None = None,
+    cell: float | None = None,
+    dots: str | None = None,
+    log_lag: bool = False,
+    legend: Literal["best", "above"] | None = "best",
+) -> Axes:
+    """Draw the cosine between two tokens against the difference of their ids, one line per series.
+
+    Args:
+        data: ``series``, ``lag`` (ids), ``cosine``; with ``low`` and ``high`` a band is added.
+        ax: Where to draw.
+        cell: Width of a resolution cell V/d in ids, marked by a dotted line.
+        dots: A series to draw as dots, such as measured values over a closed form.
+        log_lag: Whether lags are on a logarithmic scale, which shows 1 and 10,000 in one picture.
+        legend: Where to name the series: ``best`` place inside the axes, ``above`` them, or None for nowhere.
+    """
+    ax = axes_or_new(ax)
+    ax.axhline(0, color=REFERENCE, linewidth=0.8)
+    if cell is not None:
+        ax.axvline(cell, color=REFERENCE, linestyle=":", linewidth=1.2, label=f"V/d = {cell:.0f} ids")
+    column = columns_of(data, "series", "lag", "cosine")
+    measured = column["series"] == dots
+    # Solid lines only: dashes break up the fast swings of a kernel.
+    lines(ax, {key: values[~measured] for key, values in column.items()}, "lag", "cosine", dashes=("-",))
+    if measured.any():
+        ax.plot(column["lag"][measured], column["cosine"][measured], ".", color="black", label=dots)
+    if log_lag:
+        ax.set_xscale("log")
+    ax.set_ylim(min(-0.4, 1.1 * column["cosine"].min()), 1.05)
+    ax.set(xlabel="difference of token ids (ids)", ylabel="cosine (dimensionless)")
+    return finish(ax, legend)
+
+
+@style()
+def draw_distance(data: Data, *, ax: Axes | None = None) -> Axes:
+    """Draw the relative distance of two rows against the difference of their ids, both logarithmic.
+
+    Args:
+        data: ``series``, ``lag`` (ids), ``distance`` (in units of the common norm).
+        ax: Where to draw.
+    """
+    ax = axes_or_new(ax)
+    ax.axhline(np.sqrt(2), color=REFERENCE, linestyle="--", linewidth=1, label="unrelated rows, √2")
+    lines(ax, columns_of(data, "series", "lag", "distance"), "lag", "distance")
+    ax.set(xscale="log", yscale="log", xlabel="difference of token ids (ids)", ylabel="distance / norm (dimensionless)")
+    return finish(ax)
+
+
+@style()
+def draw_cells(data: Data, *, ax: Axes | None = None) -> Axes:
+    """Draw which share of the text falls into the first cells of the id axis.
+
+    Args:
+        data: ``series``, ``cells`` (how many, from id 0 on), ``mass`` (share of tokens in them, in [0, 1]).
+        ax: Where to draw.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "cells", "mass")
+    lines(ax, {**column, "mass": 100 * column["mass"]}, "cells", "mass")
+    ax.set(xscale="log", ylim=(0, 103), xlabel="cells, counted from id 0 (count)", ylabel="tokens in these cells (%)")
+    return finish(ax)
+
+
+@style()
+def draw_conditioning(data: Data, *, ax: Axes | None = None, limit: float = 1e16, legend: bool = True) -> Axes:
+    """Draw condition numbers of bases, one line of dots per basis; those beyond ``limit`` lie on it, hollow.
+
+    Args:
+        data: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more, may be infinite).
+        ax: Where to draw.
+        limit: Largest number that float64 can still measure.
+        legend: Whether to name the widths.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "basis", "d_model", "condition")
+    names, widths = in_order(column["basis"]), in_order(column["d_model"])
+    place = np.array([names.index(name) for name in column["basis"]])
+    for number, (width, colour) in enumerate(zip(widths, ramp(len(widths)), strict=True)):
+        offset = 0.22 * (number - (len(widths) - 1) / 2)
+        marker = MARKERS[number]
+        for beyond in (False, True):
+            chosen = (column["d_model"] == width) & ((column["condition"] >= limit) == beyond)
+            value = np.minimum(column["condition"][chosen], limit)
+            fill = "none" if beyond else colour
+            label = None if beyond else f"d = {width}"
+            ax.plot(value, place[chosen] + offset, marker, color=colour, markerfacecolor=fill, label=label)
+    ax.axvline(
+        limit, color=REFERENCE, linestyle=":", linewidth=1.2, label="limit of float64\n(hollow: beyond)", zorder=0
+    )
+    ax.set(xscale="log", xlim=(0.3, limit * 300), xlabel="condition number (dimensionless)", ylabel="basis")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.label_outer()
+    if legend:
+        ax.legend()
+    return ax
+
+
+@style()
+def draw_precision(data: Data, *, ax: Axes | None = None) -> Axes:
+    """Draw the largest error of a feature against its frequency, one line per method, both logarithmic.
+
+    Args:
+        data: ``series`` (method), ``frequency`` (cycles per period), ``error`` (absolute, dimensionless).
+        ax: Where to draw.
+    """
+    ax = axes_or_new(ax)
+    lines(ax, columns_of(data, "series", "frequency", "error"), "frequency", "error")
+    ax.set(xscale="log", yscale="log", xlabel="frequency k (cycles per period)", ylabel="largest error (dimensionless)")
+    return finish(ax)

@@ -1,0 +1,124 @@
+"""Pictures of training runs: curves, scores, sizes and costs."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..figures import style
+from ..palette import REFERENCE, colours_of
+from ..resolution import stack
+from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, count_text, finish, in_order, intervals, lines
+
+
+@style()
+def draw_curves(data: Data, *, label: str, ax: Axes | None = None, log_value: bool = False) -> Axes:
+    """Draw a quantity during training: the mean over seeds as a line, the range over seeds as a band.
+
+    Args:
+        data: ``series``, ``seed``, ``step``, ``value``; missing values (nan) are left out.
+        label: What ``value`` is, with its unit.
+        ax: Where to draw.
+        log_value: Whether values are on a logarithmic scale.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "seed", "step", "value")
+    column = {key: values[np.isfinite(column["value"].astype(float))] for key, values in column.items()}
+    series = {}
+    for name in in_order(column["series"]):
+        own = {key: values[column["series"] == name] for key, values in column.items()}
+        steps, group = np.unique(own["step"], return_inverse=True)
+        groups = [own["value"][group == number] for number in range(steps.size)]
+        mean, low, high = np.array([(v.mean(), v.min(), v.max()) for v in groups]).T
+        title = f"{name}, {count_text(np.unique(own['seed']).size, 'seed')}"
+        series[title] = {"step": steps, "value": mean, "low": low, "high": high}
+    lines(ax, stack(series), "step", "value")
+    ax.set(xlabel="training step (optimiser steps)", ylabel=label)
+    if log_value:
+        ax.set_yscale("log")
+    return finish(ax)
+
+
+@style()
+def draw_scores(data: Data, *, label: str, ax: Axes | None = None, group_label: str = "id order") -> Axes:
+    """Draw scores with intervals: groups side by side, one dot per series, n stated.
+
+    Args:
+        data: ``group``, ``series``, ``value`` (mean), ``low``, ``high``, ``seeds`` and ``pairs`` (counts), ``interval``
+            (what the bar is), as :func:`fourier_lab.summaries.score_columns` gives them.
+        label: What the score is, with its unit.
+        ax: Where to draw.
+        group_label: What the groups are.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "group", "series", "value", "low", "high", "seeds", "pairs", "interval")
+    groups, names = in_order(column["group"]), in_order(column["series"])
+    place = np.array([groups.index(group) for group in column["group"]], dtype=float)
+    for number, name in enumerate(names):  # side by side within a group
+        place[column["series"] == name] += 0.16 * (number - (len(names) - 1) / 2)
+    intervals(ax, {**column, "place": place}, "place")
+    for x, y in zip(place, column["value"], strict=True):
+        ax.annotate(f"{y:.1f}", (x, y), (5, 3), textcoords="offset points", fontsize=7)
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set_xlim(-0.5, len(groups) - 0.5)
+    n = f"{count_text(column['pairs'], 'pair')}, {count_text(column['seeds'], 'seed')}"
+    ax.set(xlabel=f"{group_label}\n(bars: {', '.join(in_order(column['interval']))}; n: {n})", ylabel=label)
+    return finish(ax)
+
+
+@style()
+def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
+    """Draw scores against the number of parameters, on a logarithmic scale; series are a little apart to stay visible.
+
+    Args:
+        data: ``series``, ``parameters``, ``value``, ``low``, ``high``.
+        label: What the score is, with its unit.
+        ax: Where to draw.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "parameters", "value", "low", "high")
+    count, names = column["parameters"].astype(float), in_order(column["series"])
+    # Series of equal size would cover each other: each is moved by about 1.5 % of the axis.
+    step = max(10.0, count.max() / count.min()) ** 0.015
+    place = count * step ** np.array([names.index(name) for name in column["series"]])
+    intervals(ax, {**column, "place": place}, "place")
+    ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
+    ax.margins(x=0.15)
+    return finish(ax)
+
+
+@style()
+def draw_quantity(
+    data: Data, *, label: str, ax: Axes | None = None, reference: float | None = None, reference_label: str = ""
+) -> Axes:
+    """Draw one number per series (time, rank, isotropy, purity) as dots on a common scale from 0; bars if given.
+
+    Args:
+        data: ``series`` and ``value``, one row per run; optional ``low`` and ``high``.
+        label: What ``value`` is, with its unit.
+        ax: Where to draw.
+        reference: A value to compare with, such as the width or chance, marked by a dashed line.
+        reference_label: What that value is.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "value")
+    names = in_order(column["series"])
+    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
+        own = column["series"] == name
+        value, place = column["value"][own], np.full(own.sum(), number)
+        mean = value.mean()
+        ax.hlines(number, 0, mean, color=colour, linewidth=1, alpha=0.5)
+        if "low" in column:
+            bar = np.array([value - column["low"][own], column["high"][own] - value])
+            ax.errorbar(value, place, xerr=bar, fmt="none", color=colour, capsize=3)
+        ax.plot(value, place, MARKERS[number % len(MARKERS)], color=colour)
+        count = f" (mean of {value.size})" if value.size > 1 else ""
+        words = f"{mean:.3g}{count}"
+        note = ax.annotate(words, (mean, number), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+        note.set_path_effects([HALO])
+    if reference is not None:
+        ax.axvline(reference, color=REFERENCE, linestyle="--", linewidth=1, label=reference_label)
+        finish(ax)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.margins(x=0.1)
+    ax.set(xlabel=label, ylabel="series")
+    return ax

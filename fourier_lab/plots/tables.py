@@ -1,0 +1,130 @@
+"""Pictures of token tables: spectrum, rank, projections and neighbours."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..figures import new_figure, style
+from ..palette import REFERENCE, class_colours, colours_of
+from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, finish, in_order, lines
+
+
+@style()
+def draw_spectrum(data: Data, *, ax: Axes | None = None, cutoff: float | None = None, total: bool = False) -> Axes:
+    """Draw how a table's variance is spread over frequencies along the id axis, which are on a logarithmic scale.
+
+    Args:
+        data: ``series``, ``frequency`` (cycles per vocabulary), ``power`` (relative to white noise), ``share`` (of the
+            variance up to this frequency), as ``geometry.id_spectrum`` gives them.
+        ax: Where to draw.
+        cutoff: The highest harmonic K, marked by a dotted line.
+        total: Draw ``share``, which rises to 100 %, in place of ``power``.
+    """
+    ax = axes_or_new(ax)
+    if cutoff is not None:
+        ax.axvline(cutoff, color=REFERENCE, linestyle=":", linewidth=1.2, label=f"K = {cutoff:.0f}")
+    column = columns_of(data, "series", "frequency", "power", "share")
+    if total:
+        lines(ax, {**column, "share": 100 * column["share"]}, "frequency", "share")
+        ax.set(ylabel="variance up to this frequency (%)", ylim=(0, 103))
+    else:
+        ax.axhline(1, color=REFERENCE, linestyle="--", linewidth=1, label="white noise")
+        lines(ax, column, "frequency", "power")
+        # A spectrum limited to the harmonics is 0 beyond them up to rounding, which is no part of the picture.
+        ax.set(yscale="log", ylabel="power (white noise = 1)", ylim=(1e-6, None))
+    ax.set(xscale="log", xlabel="frequency over the id axis (cycles per vocabulary)")
+    return finish(ax)
+
+
+@style()
+def draw_singular_values(data: Data, *, ax: Axes | None = None) -> Axes:
+    """Draw singular values in falling order, one line per series.
+
+    Args:
+        data: ``series``, ``rank`` (1 is the largest), ``share`` (of their sum).
+        ax: Where to draw.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "rank", "share")
+    lines(ax, {**column, "share": 100 * column["share"]}, "rank", "share")
+    ax.set(xlabel="singular value (rank)", ylabel="share of the sum (%)")
+    ax.set_ylim(bottom=0)
+    return finish(ax)
+
+
+@style()
+def draw_projection(
+    data: Data, *, method: str, ax: Axes | None = None, colour_label: str = "", legend: bool = True
+) -> Axes:
+    """Draw rows placed in the plane, coloured by a number or a class; marked words are named.
+
+    Args:
+        data: ``x``, ``y`` and ``colour`` (numbers: a scale; text: classes); optional ``word``, drawn where not empty.
+        method: ``pca`` or ``tsne``, which decides what the axes mean.
+        ax: Where to draw.
+        colour_label: What the colour is, with its unit.
+        legend: Whether to explain the colours, once for several panels of the same ids.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "x", "y", "colour")
+    if np.issubdtype(column["colour"].dtype, np.number):
+        dots = ax.scatter(column["x"], column["y"], c=column["colour"], s=9, linewidths=0)
+        if legend:
+            ax.figure.colorbar(dots, ax=ax, label=colour_label, fraction=0.05)
+    else:
+        names = np.unique(column["colour"])
+        for number, (name, colour) in enumerate(zip(names, class_colours(len(names)), strict=True)):
+            own = column["colour"] == name
+            marker = MARKERS[number % len(MARKERS)]
+            ax.scatter(column["x"][own], column["y"][own], color=colour, marker=marker, s=11, linewidths=0, label=name)
+        if legend:
+            ax.legend(title=colour_label, loc="upper left", bbox_to_anchor=(1, 1), markerscale=1.6)
+    for x, y, word in zip(column["x"], column["y"], column.get("word", ()), strict="word" in column):
+        if word:
+            ax.plot(x, y, "o", markerfacecolor="none", markeredgecolor="black", markersize=7)
+            note = ax.annotate(word, (x, y), (5, 5), textcoords="offset points", fontsize=8, weight="bold")
+            note.set_path_effects([HALO])
+    ax.set_aspect("equal", adjustable="datalim")  # both axes have one unit
+    if method == "pca":
+        ax.set(xlabel="first principal axis (units of the embedding)", ylabel="second principal axis (same units)")
+    else:
+        limit = "distances between clusters carry no meaning"
+        ax.set(xlabel=f"first t-SNE axis (arbitrary unit)\n{limit}", ylabel="second t-SNE axis (arbitrary unit)")
+    return ax
+
+
+@style()
+def draw_neighbours(data: Data, *, ax: Axes | None = None) -> Axes:
+    """Draw nearest neighbours as a table: a row per word and series, a column per rank, cosines below the words.
+
+    Args:
+        data: ``series``, ``word``, ``rank``, ``neighbour``, ``cosine``, as ``geometry.neighbour_table`` gives them.
+        ax: Where to draw.
+    """
+    column = columns_of(data, "series", "word", "rank", "neighbour", "cosine")
+    words, names, ranks = (in_order(column[key]) for key in ("word", "series", "rank"))
+    rows = len(words) * len(names)
+    if ax is None:
+        ax = new_figure(height=0.6 + 0.34 * rows)[1]
+    centred: dict[str, Any] = {"ha": "center", "va": "center_baseline", "parse_math": False}  # a word may be a dollar
+    for word, series, rank, neighbour, cosine in zip(
+        *(column[key] for key in ("word", "series", "rank", "neighbour", "cosine")), strict=True
+    ):
+        x, y = ranks.index(rank), words.index(word) * len(names) + names.index(series)
+        ax.text(x, y, neighbour, fontsize=8, **centred)
+        ax.text(x, y + 0.3, f"{cosine:.2f}", fontsize=6, color="0.35", **centred)
+    ax.set_yticks(range(rows), [f"{word} · {name}" for word in words for name in names])
+    for tick, colour in zip(ax.get_yticklabels(), colours_of(names) * len(words), strict=True):
+        tick.set_color(colour)
+    ax.set_xticks(range(len(ranks)), [str(rank) for rank in ranks])
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    ax.set(xlim=(-0.5, len(ranks) - 0.5), ylim=(rows - 0.35, -0.6))
+    ax.set(xlabel="neighbour (rank; below each its cosine, dimensionless)", ylabel="word · arm")
+    ax.grid(False)
+    for boundary in range(len(names), rows, len(names)):
+        ax.axhline(boundary - 0.4, color="0.8", linewidth=0.8)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    return ax

@@ -1,0 +1,296 @@
+"""What T(p) can tell apart before any training: kernel, distances, shared rows, conditioning and precision, in numbers.
+
+Everything here follows from the frequencies k and the period M alone, so it is exact and cheap. ``Columns`` are arrays
+of equal length by name: the same object is drawn by :mod:`fourier_lab.plots` and written as CSV by ``save_figure``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.polynomial import chebyshev, hermite, laguerre, legendre
+from numpy.typing import ArrayLike, NDArray
+
+from .basis import BASES, fourier_basis, fourier_features, polynomial_basis, resolve_period
+from .errors import ConfigError, DataError
+
+Columns = dict[str, NDArray[Any]]
+
+_PUBLISHED = {
+    "chebyshev": chebyshev.chebvander,
+    "legendre": legendre.legvander,
+    "hermite": hermite.hermvander,
+    "laguerre": laguerre.lagvander,
+}
+
+
+def stack(series: Mapping[Any, Mapping[str, ArrayLike]], name: str = "series") -> Columns:
+    """Join several sets of columns into one long table with a first column that names the set.
+
+    Args:
+        series: Columns by label. Each set has the same column names; single numbers are repeated to the set's length.
+        name: Name of the new column.
+
+    Returns:
+        Columns: The labels and the joined columns, in the order given.
+
+    Raises:
+        DataError: If there is nothing to join.
+
+    Example:
+        >>> stack({"a": {"x": [1, 2], "n": 5}, "b": {"x": [3], "n": 6}})["n"]
+        array([5, 5, 6])
+    """
+    if not series:
+        raise DataError("there is no series to join. Pass at least one label with its columns.")
+    rows: dict[str, list[NDArray[Any]]] = {}
+    for label, columns in series.items():
+        arrays = np.broadcast_arrays(*map(np.atleast_1d, (label, *columns.values())))
+        for key, array in zip((name, *columns), arrays, strict=True):
+            rows.setdefault(key, []).append(array)
+    return {key: np.concatenate(parts) for key, parts in rows.items()}
+
+
+def cosine_kernel(frequencies: ArrayLike, period: int, lags: ArrayLike) -> NDArray[np.float64]:
+    """Return the cosine between T(p) and T(p + lag), which is the same for every p.
+
+    It is the mean of ``cos(2 π k lag / M)`` over the frequencies, and repeats every M ids. One Fourier transform of the
+    frequency counts gives a whole period, aliases included.
+
+    Args:
+        frequencies: Integers ``(K,)``, whole cycles per period.
+        period: M in ids.
+        lags: Id differences of any shape, integers.
+
+    Returns:
+        float64 of the shape of ``lags``, in [-1, 1].
+
+    Source: Rahimi & Recht 2007 for the kernel of a set of frequencies; derivation from the definition of T(p).
+    """
+    counts = np.bincount(np.remainder(np.asarray(frequencies), period), minlength=period)
+    return (np.fft.fft(counts).real / counts.sum())[np.remainder(np.asarray(lags), period)]
+
+
+def dirichlet_kernel(n_harmonics: int, period: int, lags: ArrayLike) -> NDArray[np.float64]:
+    """Return the closed form of :func:`cosine_kernel` for the harmonics 1..K: a Dirichlet kernel, scaled to 1 at lag 0.
+
+    ``(sin((K + 1/2) θ lag) / sin(θ lag / 2) - 1) / 2K`` with ``θ = 2 π / M``; the first zero lies near ``M / (2 K +
+    1)`` ids.
+
+    Args:
+        n_harmonics: K, half the width.
+        period: M in ids.
+        lags: Id differences of any shape, integers.
+    """
+    half_angle = math.pi / period * np.remainder(np.asarray(lags), period)
+    numerator, denominator = np.sin((2 * n_harmonics + 1) * half_angle), np.sin(half_angle)
+    # At lag 0 the ratio tends to 2K + 1.
+    ratio = np.divide(
+        numerator, denominator, out=np.full(half_angle.shape, 2.0 * n_harmonics + 1), where=denominator > 0
+    )
+    return (ratio - 1) / (2 * n_harmonics)
+
+
+def relative_distance(cosine: ArrayLike) -> NDArray[np.float64]:
+    """Return the distance of two rows in units of their common norm: 0 for equal, ``sqrt(2)`` for unrelated ones."""
+    return np.sqrt(np.maximum(0.0, 2.0 - 2.0 * np.asarray(cosine)))
+
+
+def kernel_columns(sets: Mapping[str, ArrayLike], lags: ArrayLike, period: int) -> Columns:
+    """Return cosine and relative distance against the id difference for several sets of frequencies.
+
+    Args:
+        sets: Frequencies ``(K,)`` by label.
+        lags: Id differences ``(n,)``, integers.
+        period: M in ids.
+
+    Returns:
+        Columns: ``series`` (the label), ``lag`` (ids), ``cosine`` and ``distance`` (dimensionless).
+    """
+    kernels = {label: cosine_kernel(frequencies, period, lags) for label, frequencies in sets.items()}
+    return stack({label: {"lag": lags, "cosine": k, "distance": relative_distance(k)} for label, k in kernels.items()})
+
+
+def kernel_summary(frequencies: ArrayLike, vocab_size: int, period: int | None = None) -> dict[str, float]:
+    """Return four numbers that place a frequency set between a smoother and a code of unrelated rows.
+
+    Lags run over 1..V-2: the pair 0, V-1 shares a row under the paper's normaliser, whatever the frequencies.
+
+    Returns:
+        dict: ``neighbour_cosine`` (lag 1), ``largest_cosine``, ``smallest_distance`` (relative to the norm) and
+        ``share_above_0.9`` of all lags, each dimensionless.
+    """
+    cosine = cosine_kernel(frequencies, resolve_period(vocab_size, period), np.arange(1, vocab_size - 1))
+    return {
+        "neighbour_cosine": float(cosine[0]),
+        "largest_cosine": float(cosine.max()),
+        "smallest_distance": float(relative_distance(cosine.max())),
+        "share_above_0.9": float(np.mean(cosine > 0.9)),
+    }
+
+
+def feature_columns(token_ids: ArrayLike, rows: ArrayLike, columns: ArrayLike | None = None) -> Columns:
+    """Lay out features of some ids as columns ``token_id``, ``column`` and ``value``, one entry per feature.
+
+    Args:
+        token_ids: Ids ``(n,)``.
+        rows: Their features ``(n, c)``.
+        columns: Which columns of T(p) these are, ``(c,)``; 0 to c-1 by default.
+    """
+    values = np.asarray(rows)
+    chosen = np.arange(values.shape[1]) if columns is None else np.asarray(columns)
+    ids, column = np.broadcast_arrays(np.asarray(token_ids)[:, None], chosen)
+    return {"token_id": ids.ravel(), "column": column.ravel(), "value": values.ravel()}
+
+
+def collision_classes(table: ArrayLike) -> NDArray[np.int64]:
+    """Number the distinct rows of a table by first appearance; ids with one number share their row exactly.
+
+    Args:
+        table: Rows ``(V, d)`` by token id.
+
+    Returns:
+        int64 ``(V,)``; its maximum plus 1 is the number of distinct rows.
+
+    Example:
+        >>> collision_classes([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]])
+        array([0, 1, 0])
+    """
+    rows = np.ascontiguousarray(np.asarray(table) + 0.0)  # + 0.0 turns -0.0, equal but of other bytes, into 0.0
+    seen: dict[bytes, int] = {}
+    return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
+
+
+def zipf_mass(vocab_size: int, exponent: float = 1.0) -> NDArray[np.float64]:
+    """Return token shares ``(V,)`` that fall as ``1 / (id + 1)^exponent`` and sum to 1: ids in order of frequency."""
+    mass = np.arange(1, vocab_size + 1, dtype=np.float64) ** -exponent
+    return mass / mass.sum()
+
+
+def cell_mass(token_mass: ArrayLike, n_cells: int) -> NDArray[np.float64]:
+    """Sum the shares of tokens over ``n_cells`` equal ranges of ids, the groups that d = ``n_cells`` harmonics resolve.
+
+    Args:
+        token_mass: Shares or counts ``(V,)`` by token id.
+        n_cells: Number of ranges, at most V.
+
+    Returns:
+        float64 ``(n_cells,)``, summing to 1.
+    """
+    mass = np.asarray(token_mass, dtype=np.float64)
+    if not 1 <= n_cells <= len(mass):
+        raise ConfigError(f"n_cells ({n_cells}) must lie in 1..{len(mass)}, the number of ids. Pass d_model.")
+    cell = np.arange(len(mass)) * n_cells // len(mass)
+    return np.bincount(cell, weights=mass / mass.sum(), minlength=n_cells).astype(np.float64)
+
+
+def effective_number(mass: ArrayLike) -> float:
+    """Return the perplexity of shares: how many equal classes would be as hard to guess (1 if one holds everything)."""
+    share = np.asarray(mass, dtype=np.float64)
+    share = share[share > 0] / share.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def singular_values(table: ArrayLike) -> NDArray[np.float64]:
+    """Return the singular values of a table ``(V, d)``, largest first."""
+    # The triangular factor has the same singular values as the tall table and is d x d.
+    triangle = np.linalg.qr(np.asarray(table, dtype=np.float64), mode="r")
+    return np.asarray(np.linalg.svd(triangle, compute_uv=False), dtype=np.float64)
+
+
+def condition_number(table: ArrayLike) -> float:
+    """Return the ratio of the largest to the smallest singular value of the columns, each scaled to norm 1.
+
+    1 is an orthogonal basis. Values above about 1e16 only say that float64 cannot tell some columns apart.
+
+    Args:
+        table: Basis functions in columns, ``(n_ids, d)``.
+    """
+    columns = np.asarray(table, dtype=np.float64)
+    # Scaled by the peak first: squares of the raw Hermite values would overflow even float64.
+    columns = columns / np.abs(columns).max(axis=0)
+    columns /= np.linalg.norm(columns, axis=0)
+    singular = singular_values(columns)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
+
+
+def published_polynomials(name: str, vocab_size: int, d_model: int) -> NDArray[np.float64]:
+    """Evaluate the bare polynomials of degree 0..d-1 on the normalised ids in [-1, 1], as the released kernels define
+    them.
+
+    Unlike :func:`fourier_lab.basis.polynomial_basis` nothing is weighted or scaled, so that Hermite and Laguerre show
+    why they cannot be used this way.
+
+    Args:
+        name: ``chebyshev``, ``legendre``, ``hermite`` (physicists') or ``laguerre``.
+        vocab_size: V, the number of ids.
+        d_model: Number of polynomials.
+
+    Returns:
+        float64 ``(V, d_model)``.
+    """
+    if name not in _PUBLISHED:
+        raise ConfigError(f"unknown polynomial family {name!r}. Choose one of {', '.join(_PUBLISHED)}.")
+    return np.asarray(_PUBLISHED[name](np.linspace(-1.0, 1.0, vocab_size), d_model - 1), dtype=np.float64)
+
+
+def conditioning(vocab_size: int, widths: Sequence[int], published: bool = False) -> Columns:
+    """Return the condition number of the five bases at several widths.
+
+    Args:
+        vocab_size: V; the columns are evaluated at every id.
+        widths: Values of d.
+        published: Whether polynomials are bare, as in the released kernels, instead of this library's orthonormal form.
+
+    Returns:
+        Columns: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more).
+    """
+    ids = torch.arange(vocab_size)
+    columns: dict[str, list[Any]] = {"basis": [], "d_model": [], "condition": []}
+    for name in BASES:
+        for d in widths:
+            table: ArrayLike
+            if name == "fourier":
+                table = fourier_basis(ids, vocab_size, d)
+            elif published:
+                table = published_polynomials(name, vocab_size, d)
+            else:
+                table = polynomial_basis(ids, vocab_size, d, name)
+            for key, value in zip(columns, (name, d, condition_number(table)), strict=True):
+                columns[key].append(value)
+    return {key: np.array(values) for key, values in columns.items()}
+
+
+def phase_errors(frequencies: ArrayLike, vocab_size: int, period: int | None = None) -> Columns:
+    """Measure how far three ways to compute ``sin`` and ``cos`` of ``k π x`` lie from the truth, per frequency.
+
+    The truth reduces ``k p mod M`` in integers and evaluates in float64. ``naive float32`` rounds x and ``k π x`` to
+    float32, ``naive float64`` to float64; ``integer phase`` is this library's basis, which returns float32.
+
+    Args:
+        frequencies: Integers ``(K,)``, whole cycles per period.
+        vocab_size: V, the number of ids; all are evaluated.
+        period: M in ids, ``vocab_size - 1`` by default.
+
+    Returns:
+        Columns: ``series`` (the method), ``frequency`` (cycles per period) and ``error`` (largest absolute,
+            dimensionless).
+    """
+    m = resolve_period(vocab_size, period)
+    ids = np.arange(vocab_size)
+    naive = {"naive float32": np.float32, "naive float64": np.float64}
+    errors: dict[str, list[float]] = {method: [] for method in (*naive, "integer phase")}
+    chosen = np.asarray(frequencies, dtype=np.int64)
+    for k in chosen:
+        # k π x = 2 π k p / M - k π, and shifting the phase by k M / 2 is a sign.
+        angle = 2 * np.pi / m * np.remainder(k * ids, m)
+        truth = (-1.0) ** k * np.array([np.sin(angle), np.cos(angle)])
+        library = fourier_features(torch.from_numpy(ids), torch.tensor([k]), m).double().numpy().T
+        errors["integer phase"].append(np.abs(library - truth).max())
+        for method, kind in naive.items():
+            x = kind(2) * ids.astype(kind) / kind(m) - kind(1)
+            rough = kind(k * np.pi) * x
+            errors[method].append(np.abs(np.array([np.sin(rough), np.cos(rough)]) - truth).max())
+    return stack({method: {"frequency": chosen, "error": np.array(values)} for method, values in errors.items()})

@@ -1,0 +1,138 @@
+"""Run records as tables: one row per configuration, seeds pooled, as columns, Markdown or CSV."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .baselines import Baseline
+from .errors import RecordError
+from .metrics import mean_interval
+from .paths import write_atomically
+from .runs import RunRecord, write_record
+from .summaries import series_name
+
+_SPLITS = {"dev": "validation", "test": "test"}
+
+
+def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> pd.DataFrame:
+    """Pool runs that differ in their seed alone; best mean validation score first.
+
+    Args:
+        records: Finished runs.
+        baselines: Scores without training, as rows of their own.
+
+    Returns:
+        One row per configuration: ``model``, ``corpus``, sizes, ``learning_rate``, ``steps``, ``seeds``; for ``dev`` and
+        ``test`` the mean Spearman and Pearson x 100, the 95 % t interval over seeds (``_low``, ``_high``; nan for one
+        seed) and the mean 95 % bootstrap interval over pairs (``_pairs_low``, ``_pairs_high``); mean seconds and memory.
+    """
+    cases: dict[str, list[RunRecord]] = {}
+    for record in records:
+        cases.setdefault(record.config.replace(seed=0).digest(), []).append(record)
+    rows = [_trained_row(runs) for runs in cases.values()] + [_baseline_row(baseline) for baseline in baselines]
+    return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
+
+
+def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
+    """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds."""
+    frame = summarise(records, baselines)
+    head = ["model", "d", "parameters", "in the embedding", "rate", "steps", "seeds", "Spearman dev", "Spearman test",
+            "Pearson dev", "Pearson test", "seconds"]  # fmt: skip
+    lines = [head, ["---"] * len(head)]
+    for row in frame.to_dict("records"):
+        trained = row["seeds"] > 0
+        scores = [_with_interval(row, f"{split}_{measure}") for measure in ("spearman", "pearson") for split in _SPLITS]
+        sizes = [f"{row['parameters']:,.0f}", f"{row['embedding_parameters']:,.0f}"]
+        training = (
+            [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
+        )
+        seconds = f"{row['duration_s']:.0f}" if trained else "–"
+        width = f"{row['d_model']:.0f}" if trained else "–"
+        lines.append([str(row["model"]), width, *sizes, *training, *scores, seconds])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
+    """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
+    kept = [write_record(folder / r.config.digest(), r.config, r.metrics, r.history) for r in records]
+    if baselines:
+        write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
+    write_atomically(folder / "table.csv", summarise(kept, baselines).to_csv(index=False, float_format="%.4f"))
+    return [record.folder for record in kept]
+
+
+def load_baselines(folder: Path) -> list[Baseline]:
+    """Read the baselines that :func:`export_records` wrote beside the records; none if there is no such file.
+
+    Raises:
+        RecordError: If the file is damaged.
+    """
+    path = Path(folder) / "baselines.json"
+    if not path.is_file():
+        return []
+    try:
+        return [Baseline(**entry) for entry in json.loads(path.read_text())]
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{path} is damaged ({error}). Delete it and export the records again.") from error
+
+
+def insert_table(document: Path, name: str, table: str) -> None:
+    """Replace the lines between ``<!-- table: NAME -->`` and ``<!-- end -->`` in a Markdown file.
+
+    Raises:
+        RecordError: If the document has no such pair of marks.
+    """
+    begin, end = f"<!-- table: {name} -->\n", "\n<!-- end -->"
+    text = document.read_text(encoding="utf-8")
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise RecordError(f"{document} has no lines {begin.strip()!r} and {end.strip()!r}. Add both where it belongs.")
+    write_atomically(document, f"{head}{begin}{table}{end}{tail}")
+
+
+def _trained_row(runs: list[RunRecord]) -> dict[str, Any]:
+    first, config = runs[0].metrics, runs[0].config
+    row: dict[str, Any] = {
+        "model": series_name(config), "corpus": config.corpus, "d_model": config.d_model, "n_layers": config.n_layers,
+        "parameters": first["parameters"]["total"], "embedding_parameters": first["parameters"]["embedding"],
+        "with_gradient": float(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
+        "learning_rate": config.learning_rate, "steps": config.steps, "seeds": len(runs),
+        "validation_loss": float(np.mean([run.metrics["validation_loss"] for run in runs])),
+    }  # fmt: skip
+    for split, key in _SPLITS.items():
+        for measure in ("spearman", "pearson"):
+            scores = [run.metrics["scores"][key][measure] for run in runs]
+            name = f"{split}_{measure}"
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = mean_interval([score["value"] for score in scores])
+            for end in ("low", "high"):
+                row[f"{name}_pairs_{end}"] = float(np.mean([score[end] for score in scores]))
+    for cost in ("duration_s", "peak_memory_bytes"):
+        row[cost] = float(np.mean([run.metrics[cost] for run in runs]))
+    return row
+
+
+def _baseline_row(baseline: Baseline) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": baseline.name,
+        "corpus": baseline.corpus,
+        "parameters": 0,
+        "embedding_parameters": 0,
+    }
+    row["seeds"] = 0
+    for split, key in _SPLITS.items():
+        for measure in ("spearman", "pearson"):
+            score = baseline.scores[key][measure]
+            name = f"{split}_{measure}"
+            row[name] = score["value"]
+            row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = score["low"], score["high"]
+    return row
+
+
+def _with_interval(row: dict[str, Any], name: str) -> str:
+    half = row.get(f"{name}_high", float("nan")) - row[name]
+    return f"{row[name]:.1f}" if np.isnan(half) else f"{row[name]:.1f} ± {half:.1f}"

@@ -1,0 +1,210 @@
+"""The command line: options are RunConfig fields, refusals are one line, exit codes mean something."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from fourier_lab import batch, cli, data, doctor, paths, runs, training
+from fourier_lab.config import RunConfig
+from fourier_lab.errors import DataError, TrainingError
+from fourier_lab.manifest import NotebookResult
+
+SMALL = ["--vocab-size=1000", "--d-model=8", "--steps=4", "--warmup-steps=1", "--batch-size=8", "--train-pairs=64"]
+COMMANDS = ("figures", "train", "table", "bench", "data", "doctor")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"Example:\n  fourier-lab {command}" in capsys.readouterr().out
+
+
+def test_every_run_setting_is_a_documented_option(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    meanings = cli._meanings(cli.ModelConfig) | cli._meanings(RunConfig)
+    for field in dataclasses.fields(RunConfig):
+        assert f"--{field.name.replace('_', '-')} VALUE" in text
+        assert meanings[field.name]
+
+
+def test_the_installed_command_and_the_module_are_the_same_program():
+    answer = subprocess.run(
+        [sys.executable, "-m", "fourier_lab", "--version"], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == f"fourier_lab {cli.__version__}\n"
+
+
+def test_a_dry_run_prints_the_grid_and_trains_nothing(tmp_path, capsys):
+    arguments = ["train", "--arm", "fourier,learned", "--seed", "0,1,2", "--learning-rate", "1e-3,3e-3", "--dry-run"]
+    assert cli.main([*arguments, "--runs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "12 runs"
+    assert lines[-1].split(maxsplit=1)[1] == "to do     arm learned, learning_rate 0.003, seed 2"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_list_of_frequencies_is_written_with_spaces(capsys):
+    assert cli.main(["train", "--d-model", "4", "--frequencies", "1 3,harmonic", "--dry-run"]) == 0
+    assert "frequencies (1, 3)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--d-model", "255", "--dry-run"], "d_model"),
+        (["train", "--steps", "1e3", "--dry-run"], "steps must be an integer, got '1e3'"),
+        (["train", "--arm", "fourrier", "--dry-run"], "arm must be one of fourier, learned, got 'fourrier'"),
+        (["train", "--corpus", "snli", "--dry-run"], "cannot come from source 'builtin'"),
+        (["figures", "--data", "no/such/folder"], "--data must be builtin, hub or a folder"),
+        (["figures", "99"], "'99' names 0 notebooks"),
+        (["figures", "missing.ipynb"], "there is no notebook"),
+        (["table", "--runs", "no/such/folder"], "no finished run in no/such/folder"),
+        (["data", "check", "no/such/folder"], "--data must be builtin, hub or a folder"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_without_a_traceback(arguments, message, capsys):
+    assert cli.main(arguments) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ") and message in output.err and output.err.count("\n") == 1
+    assert not output.out
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train", "--learnign-rate", "1"], ["train", "--learning", "1"]])
+def test_unknown_commands_and_options_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_training_records_each_run_once_and_prints_its_scores(tmp_path, capsys):
+    arguments = ["train", *SMALL, "--arm", "fourier,learned", "--runs", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    first = capsys.readouterr().out
+    assert "[2/2]" in first and "step 4/4, loss" in first
+    assert len(runs.load_records(tmp_path)) == 2
+    assert cli.main(arguments) == 0
+    assert "step 4/4" not in capsys.readouterr().out
+    assert cli.main(["table", "--runs", str(tmp_path)]) == 0
+    assert "learned" in capsys.readouterr().out
+
+
+def test_a_diverging_run_is_named_and_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
+    real = training.train
+
+    def diverges_for_learned(config, **options):
+        if config.arm == "learned":
+            raise TrainingError("loss is nan at step 3. Lower learning_rate.")
+        return real(config, **options)
+
+    monkeypatch.setattr(training, "train", diverges_for_learned)
+    assert cli.main(["train", *SMALL, "--arm", "learned,fourier", "--runs", str(tmp_path)]) == 1
+    assert "failed: loss is nan at step 3" in capsys.readouterr().err
+    assert len(runs.load_records(tmp_path)) == 1
+
+
+def test_an_interrupt_says_how_to_resume(monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupted)
+    assert cli.main(["train", *SMALL]) == 130
+    assert "repeat the same command to resume" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_one_line_error(monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device", "runs/x/weights.safetensors")
+
+    monkeypatch.setattr(training, "train", full)
+    assert cli.main(["train", *SMALL]) == 2
+    assert "No space left on device: 'runs/x/weights.safetensors'. Free space" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Record what ``figures`` asks of the batch module, which reports one failure."""
+    calls = []
+
+    def run_notebooks(notebooks, parameters, **options):
+        calls.append((notebooks, parameters, options["where_declared"]))
+        return [NotebookResult("01_x", "failed", 1.0, {}, error="ValueError: no")]
+
+    monkeypatch.setattr(batch, "run_notebooks", run_notebooks)
+    return calls
+
+
+def test_figures_passes_typed_parameters_and_fails_with_the_notebooks(asked, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    (tmp_path / "02_train_both.ipynb").touch()
+    given = [
+        "-p",
+        "learning_rate",
+        "1e-3",
+        "-p",
+        "arm",
+        "learned",
+        "-p",
+        "frequencies",
+        "[1, 2]",
+        "-p",
+        "period",
+        "None",
+    ]
+    assert cli.main(["figures", "02", "other.ipynb", *given]) == 1
+    ((notebooks, parameters, where_declared),) = asked
+    assert [path.name for path in notebooks] == ["02_train_both.ipynb", "other.ipynb"]
+    assert parameters == {"learning_rate": 1e-3, "arm": "learned", "frequencies": [1, 2], "period": None}
+    assert where_declared == {}
+    assert "FAILED 01_x: ValueError: no" in capsys.readouterr().out
+
+
+def test_figures_on_a_folder_names_it_for_the_kernels(asked, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOURIER_LAB_DATA", "elsewhere")
+    cli.main(["figures", "--data", str(tmp_path)])
+    assert cli.os.environ["FOURIER_LAB_DATA"] == str(tmp_path)
+    cli.main(["figures", "--data", "hub", "--corpus", "snli"])
+    assert [where for _, _, where in asked] == [
+        {"source": "folder", "corpus": "snli+mnli"},
+        {"source": "hub", "corpus": "snli"},
+    ]
+
+
+def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(data, "check_source", lambda source: iter([("snli", "test", 9824, "abc123")]))
+    monkeypatch.setattr(data, "fetch", lambda folder: iter([folder / "snli" / "test.parquet"]))
+    assert cli.main(["data", "check", "hub"]) == 0
+    assert cli.main(["data", "fetch", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == (f"[OK]   snli/test: 9,824 pairs, abc123\nwrote {tmp_path}/snli/test.parquet\n")
+
+    def unreachable(folder):
+        raise DataError("cannot read stanfordnlp/snli (test). Check the network.")
+
+    monkeypatch.setattr(data, "fetch", unreachable)
+    assert cli.main(["data", "fetch", str(tmp_path)]) == 2
+
+
+def test_the_doctor_finds_this_environment_healthy(monkeypatch, capsys):
+    monkeypatch.delenv("FOURIER_LAB_DATA", raising=False)
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("[OK]   Python 3.11 or newer: ")
+    assert any(line.startswith("[OK]   package torch: ") for line in lines)
+
+
+def test_the_doctor_names_the_remedy(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path / "missing"))
+    monkeypatch.setattr(doctor, "_dependencies", lambda: ["no-such-package"])
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "file" / "runs")
+    (tmp_path / "file").write_text("not a folder")
+    assert cli.main(["doctor"]) == 1
+    text = capsys.readouterr().out
+    assert "[FAIL] package no-such-package: ModuleNotFoundError" in text and "make figures" in text
+    assert "[FAIL] data folder: " in text and "fourier-lab data fetch FOLDER" in text
+    assert "[FAIL] can write runs/: " in text and "FOURIER_LAB_HOME" in text

@@ -1,0 +1,174 @@
+"""Token embeddings as drop-in modules: values, caching, gradients, types, copies, compilation."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from fourier_lab import FourierEmbedding, LearnedEmbedding, fourier_basis
+from fourier_lab.errors import ConfigError
+
+V, D = 503, 16
+MLPS = ["none", "linear", "geglu", "geglu_quarter"]
+
+
+def make(**options) -> FourierEmbedding:
+    torch.manual_seed(0)
+    return FourierEmbedding(V, D, **options)
+
+
+@pytest.mark.parametrize("mlp", MLPS)
+@pytest.mark.parametrize("basis", ["fourier", "legendre"])
+def test_formula(mlp, basis):
+    layer, ids = make(mlp=mlp, basis=basis), torch.randint(0, V, (3, 5))
+    t = layer.basis(ids)
+    mixed = t if mlp == "none" else layer.mlp(t) + t
+    expected = mixed / mixed.square().mean(-1, keepdim=True).sqrt()
+    torch.testing.assert_close(layer(ids), expected, atol=1e-5, rtol=0)
+    if basis == "fourier":
+        torch.testing.assert_close(t, fourier_basis(ids, V, D))
+
+
+def test_parameter_counts():
+    counts = {mlp: sum(p.numel() for p in make(mlp=mlp).parameters()) for mlp in MLPS}
+    geglu = lambda h: (2 * h * D + 2 * h) + (h * D + D)  # noqa: E731
+    assert counts == {
+        "none": D, "linear": D * D + 2 * D, "geglu": geglu(4 * D) + D, "geglu_quarter": geglu(D // 4) + D
+    }  # fmt: skip
+    assert geglu(4 * D) + D == 12 * D * D + 10 * D  # the closed form of the reference notes
+    assert sum(p.numel() for p in LearnedEmbedding(V, D).parameters()) == V * D + D
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (2, 3), (2, 0), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
+@pytest.mark.parametrize("kind", [FourierEmbedding, LearnedEmbedding])
+def test_any_shape_and_integer_type(kind, shape, dtype):
+    layer, ids = kind(V, D), torch.randint(0, 200, shape).to(dtype)
+    for mode in (True, False):
+        assert layer.train(mode)(ids).shape == (*shape, D)
+    with torch.no_grad():
+        assert layer.eval()(ids).shape == (*shape, D)
+
+
+@pytest.mark.parametrize("mlp", MLPS)
+def test_train_eval_table_and_compute_agree(mlp):
+    layer, ids = make(mlp=mlp), torch.randint(0, V, (40, 3))
+    trained = layer.train()(ids)
+    with torch.no_grad():
+        cached = layer.eval()(ids)
+        again = layer(ids)
+    table = layer.to_table()
+    assert isinstance(table, nn.Embedding) and table.weight.shape == (V, D) and table.weight.requires_grad
+    for other in (cached, again, table(ids), layer.compute(ids)):
+        torch.testing.assert_close(trained, other, atol=1e-6, rtol=0)
+    learned = LearnedEmbedding(V, D)
+    torch.testing.assert_close(learned(ids), learned.to_table()(ids), atol=1e-6, rtol=0)
+
+
+def change_by_data(layer):
+    layer.mlp.weight.data[0, 0] += 1.0  # leaves version counters alone
+
+
+def change_in_place(layer):
+    layer.norm.weight.mul_(2.0)
+
+
+def change_by_state_dict(layer):
+    layer.load_state_dict({name: value + 0.1 for name, value in layer.state_dict().items()})
+
+
+def change_by_replacement(layer):
+    layer.mlp.weight = nn.Parameter(layer.mlp.weight * 2)
+
+
+@pytest.mark.parametrize("change", [change_by_data, change_in_place, change_by_state_dict, change_by_replacement])
+@torch.no_grad()
+def test_cache_is_never_stale(change):
+    layer, ids = make().eval(), torch.arange(V)
+    before = layer(ids)
+    change(layer)
+    assert not torch.equal(layer(ids), before)
+    torch.testing.assert_close(layer(ids), layer.compute(ids), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_cache_serves_repeated_lookups(monkeypatch):
+    layer, ids = make().eval(), torch.arange(9)
+    layer(ids)
+    monkeypatch.setattr(layer, "compute", lambda ids: pytest.fail("computed again"))
+    layer(ids)
+
+
+def test_eval_mode_still_has_gradients_when_asked():
+    layer = make().eval()
+    with torch.no_grad():
+        layer(torch.arange(3))
+    layer(torch.arange(3)).sum().backward()
+    assert layer.mlp.weight.grad.abs().sum() > 0
+
+
+def test_gradient_equals_one_evaluation_per_position():
+    layer, ids = make(), torch.randint(0, 20, (50,))
+    direction = torch.randn(50, D)
+    gradients = []
+    for forward in (layer, layer.compute):
+        layer.zero_grad()
+        (forward(ids) * direction).sum().backward()
+        gradients.append([p.grad.clone() for p in layer.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def test_state_dict_copy_pickle_and_types():
+    layer, ids = make(frequencies="random", frequency_seed=3), torch.tensor([0, 5, V - 1])
+    with torch.no_grad():
+        expected = layer.eval()(ids)
+    assert set(layer.state_dict()) == {"mlp.weight", "mlp.bias", "norm.weight"}
+    fresh = make(frequencies="random", frequency_seed=3)
+    fresh.load_state_dict(layer.state_dict())
+    for other in (fresh, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        torch.testing.assert_close(other(ids), expected, atol=1e-6, rtol=0)
+    half = copy.deepcopy(layer).to(torch.bfloat16)
+    assert half(ids).dtype == torch.bfloat16 and half.frequencies.dtype == torch.int64
+    torch.testing.assert_close(half(ids).float(), expected, atol=0.1, rtol=0)
+    double = copy.deepcopy(layer).to("cpu", torch.float64)
+    assert double(ids).dtype == torch.float64
+
+
+def test_low_precision_keeps_neighbouring_ids_apart():
+    """bfloat16 cannot hold ids above 256; computed ids must not pass through it."""
+    v = 30522
+    layer = FourierEmbedding(v, 64, frequencies="random").to(torch.bfloat16)
+    rows = layer(torch.tensor([30000, 30001]))
+    assert not torch.equal(rows[0], rows[1])
+    plain = FourierEmbedding(v, 64, frequencies="random")
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(plain(torch.tensor([30000])).float(), plain.compute(torch.tensor([30000])).float())
+
+
+def test_compiles():
+    layer, ids = make(), torch.randint(0, V, (6,))
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(ids), layer(ids), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [FourierEmbedding, LearnedEmbedding])
+@pytest.mark.parametrize(
+    ("ids", "rule"),
+    [([V], rf"0\.\.{V - 1}"), ([-1], "-1"), ([0.5], "integers"), ([True], "integers")],
+)
+def test_bad_ids_are_named(kind, ids, rule):
+    with pytest.raises(ConfigError, match=rule):
+        kind(V, D)(torch.tensor(ids))
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [({"mlp": "deep"}, "unknown mlp 'deep'"), ({"basis": "bessel"}, "unknown basis"), ({"period": -3}, "period"),
+     ({"frequencies": "square"}, "unknown frequency set")],
+)  # fmt: skip
+def test_bad_options_are_named(options, rule):
+    with pytest.raises(ConfigError, match=rule):
+        make(**options)

@@ -1,0 +1,46 @@
+"""pyproject.toml is the truth about dependencies; the conda file and the lock follow it."""
+
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from fourier_lab import paths
+
+CONDA_NAMES = {"torch": "pytorch"}
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def required(project):
+    """Requirements of the package and of its tests, by name."""
+    lines = project["dependencies"] + project["optional-dependencies"]["dev"]
+    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+
+
+def test_the_conda_environment_has_the_same_packages_and_bounds(required):
+    entries = yaml.safe_load((paths.ROOT / "environment.yml").read_text())["dependencies"]
+    conda = {line for line in entries if isinstance(line, str)} - {"pip"}
+    (python,) = (line for line in conda if line.startswith("python="))
+    assert conda - {python} == {f"{CONDA_NAMES.get(name, name)}{r.specifier}" for name, r in required.items()}
+    assert {"pip": ["-e ."]} in entries
+
+
+def test_the_conda_python_is_one_that_the_package_supports(project):
+    entries = yaml.safe_load((paths.ROOT / "environment.yml").read_text())["dependencies"]
+    (python,) = (line.partition("=")[2] for line in entries if isinstance(line, str) and line.startswith("python="))
+    assert Requirement(f"python{project['requires-python']}").specifier.contains(python)
+
+
+def test_the_lock_pins_every_requirement_within_its_bounds(required):
+    lines = [line for line in (paths.ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert all(line.count("==") == 1 and "+" not in line for line in lines)
+    locked = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    assert not set(required) - set(locked)
+    assert [name for name, r in required.items() if not r.specifier.contains(locked[name])] == []

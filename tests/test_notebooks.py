@@ -1,0 +1,102 @@
+"""Every notebook keeps to the house form, and runs headless with parameters from an empty folder."""
+
+import ast
+import json
+import re
+
+import papermill
+import pytest
+
+from fourier_lab import batch, paths
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.rglob("*.ipynb"))
+# Parameters for the papermill run; the defaults, which are small, where a notebook is not named.
+PARAMETERS: dict[str, dict] = {}
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+        cell["tags"] = cell["metadata"].get("tags", [])
+    return notebook
+
+
+def code(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+@each_notebook
+def test_headings_say_title_question_and_finding(path):
+    first, *rest = (cell for cell in read(path)["cells"] if cell["cell_type"] == "markdown")
+    assert first["source"].startswith("# ")
+    headings = re.findall(r"^## (.*)$", "\n".join(cell["source"] for cell in rest), flags=re.MULTILINE)
+    assert any("Question" in heading for heading in headings)
+    assert any("Finding" in heading for heading in headings)
+
+
+@each_notebook
+def test_the_parameters_cell_holds_typed_literals_with_help(path):
+    (cell,) = (cell for cell in code(read(path)) if "parameters" in cell["tags"])
+    lines = cell["source"].strip().splitlines()
+    for line in lines:
+        statement, _, text = line.partition("  # ")
+        (node,) = ast.parse(statement).body
+        assert isinstance(node, ast.AnnAssign), f"not 'name: type = value  # help': {line}"
+        ast.literal_eval(node.value)
+        # papermill cannot see a parameter whose help or text has an equals sign.
+        assert text and line.count("=") == 1, line
+    assert len(papermill.inspect_notebook(str(path))) == len(lines)
+
+
+@each_notebook
+def test_metadata_is_what_every_machine_can_run(path):
+    notebook = read(path)
+    kernel = notebook["metadata"]["kernelspec"]
+    assert (kernel["name"], kernel["display_name"]) == ("python3", "Python 3 (ipykernel)")
+    assert not {"widgets", "papermill"} & set(notebook["metadata"])
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+
+
+@each_notebook
+def test_outputs_are_stripped(path):
+    for cell in code(read(path)):
+        kept = "keep_output" in cell["tags"]
+        # nbval compares a kept output only if the cell has an execution count.
+        assert bool(cell["outputs"]) == kept and (cell["execution_count"] is not None) == kept
+
+
+@each_notebook
+def test_the_claim_is_checked_and_stated_once(path):
+    cells = code(read(path))
+    checks = [cell["source"] for cell in cells if "check" in cell["tags"]]
+    assert checks and all("assert " in source for source in checks)
+    assert sum("Finding: " in cell["source"] for cell in cells) == 1
+
+
+@each_notebook
+def test_cells_are_thin_and_portable(path):
+    for cell in code(read(path)):
+        source = cell["source"]
+        assert not re.search(r"^\s*(!|%pip|%autoreload|%load_ext)", source, flags=re.MULTILINE), source
+        assert not re.search(r"""["'](/|~|[A-Z]:\\)\w""", source), f"absolute path: {source}"
+        assert not re.search(r"^\s*class |\.backward\(", source, flags=re.MULTILINE), (
+            f"belongs in the library: {source}"
+        )
+        assert len(source.splitlines()) <= 20, f"belongs in the library: {source}"
+
+
+@each_notebook
+def test_it_runs_headless_from_another_folder(path, tmp_path, monkeypatch):
+    for name in ("ROOT", "FIGURES", "REPORTS"):
+        monkeypatch.setattr(paths, name, tmp_path if name == "ROOT" else tmp_path / name.lower())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (result,) = batch.run_notebooks([path], PARAMETERS.get(path.stem))
+    assert result.status == "done", result.error
+    assert result.finding and result.pictures
+    assert not list((tmp_path / "elsewhere").iterdir())
+    page = (tmp_path / "reports" / f"{path.stem}.html").read_text()
+    assert "Finding:" in page and "image/png" in page

@@ -1,0 +1,87 @@
+"""Run records become columns: names, curves, scores with the right kind of interval."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fourier_lab import RunConfig, RunRecord, summaries
+from fourier_lab.errors import DataError
+
+METRICS = {
+    "scores": {"validation": {"n": 50, "spearman": {"value": 40.0, "low": 30.0, "high": 50.0}}},
+    "parameters": {"total": 100, "embedding": 20, "with_gradient": 90},
+    "duration_s": 2.5,
+}
+HISTORY = [
+    {"step": 1.0, "loss": 3.0, "validation_loss": float("nan")},
+    {"step": 2.0, "loss": 2.0, "validation_loss": 2.5},
+]
+
+
+def record(score=40.0, **changes):
+    metrics = copy.deepcopy(METRICS)
+    metrics["scores"]["validation"]["spearman"]["value"] = score
+    return RunRecord(Path("runs/x"), RunConfig(**changes), metrics, HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "fourier (harmonic)"),
+        ({"frequencies": "log"}, "fourier (log)"),
+        ({"frequencies": list(range(1, 65))}, "fourier (custom)"),
+        ({"period": 127}, "fourier (period 127)"),
+        ({"basis": "chebyshev"}, "fourier (chebyshev)"),
+        ({"mlp": "geglu"}, "fourier (harmonic, geglu)"),
+        ({"arm": "learned", "frequencies": "log"}, "learned"),
+    ],
+)
+def test_series_are_named_by_what_they_depart_in(changes, name):
+    assert summaries.series_name(RunConfig(**changes)) == name
+
+
+def test_curves_leave_out_steps_without_a_value():
+    columns = summaries.curve_columns([record(), record(seed=1)], "validation_loss")
+    assert columns["step"].tolist() == [2, 2] and columns["seed"].tolist() == [0, 1]
+    assert summaries.curve_columns([record()])["value"].tolist() == [3, 2]
+    with pytest.raises(DataError, match="no history holds a value of 'los'. Choose one of loss"):
+        summaries.curve_columns([record()], "los")
+
+
+def test_three_seeds_everywhere_give_a_t_interval():
+    records = [record(score, seed=seed) for seed, score in enumerate((40.0, 42.0, 44.0))]
+    columns = summaries.score_columns(records)
+    # t(0.975, 2 degrees of freedom) = 4.3027, standard error 2 / sqrt(3).
+    half = 4.302653 * 2 / np.sqrt(3)
+    assert columns["value"] == pytest.approx([42]) and columns["low"] == pytest.approx([42 - half])
+    assert columns["seeds"].tolist() == [3] and columns["interval"].tolist() == ["95 % t interval over seeds"]
+
+
+def test_fewer_seeds_anywhere_give_the_bootstrap_over_pairs():
+    records = [record(40.0 + seed, seed=seed) for seed in range(3)] + [record(arm="learned")]
+    columns = summaries.score_columns(records, parameters="embedding")
+    assert columns["series"].tolist() == ["fourier (harmonic)", "learned"] and columns["seeds"].tolist() == [3, 1]
+    assert columns["low"].tolist() == [30, 30] and set(columns["interval"]) == {"95 % bootstrap over pairs"}
+    assert columns["parameters"].tolist() == [20, 20] and columns["pairs"].tolist() == [50, 50]
+
+
+def test_scores_are_grouped_by_any_field():
+    records = [record(id_order="semantic"), record(id_order="random")]
+    assert summaries.score_columns(records)["group"].tolist() == ["semantic", "random"]
+    assert summaries.score_columns(records[:1], group="d_model")["group"].tolist() == ["128"]
+
+
+def test_metrics_are_found_by_their_path():
+    columns = summaries.metric_columns([record(), record(arm="learned", seed=2)], "parameters", "total")
+    assert columns["series"].tolist() == ["fourier (harmonic)", "learned"]
+    assert columns["seed"].tolist() == [0, 2] and columns["value"].tolist() == [100, 100]
+    with pytest.raises(DataError, match="has no metric parameters / dead; it has scores, parameters, duration_s"):
+        summaries.metric_columns([record()], "parameters", "dead")
+
+
+@pytest.mark.parametrize("summarise", [summaries.score_columns, lambda records: summaries.metric_columns(records, "n")])
+def test_no_records_are_an_error(summarise):
+    with pytest.raises(DataError, match="no run records"):
+        summarise([])
