@@ -121,16 +121,15 @@ def frequency_set(
 def fourier_features(token_ids: Tensor, frequencies: Tensor, period: int) -> Tensor:
     """Evaluate sine and cosine features of already checked ids; see :func:`fourier_basis` for the public form.
 
-    ``k π x = 2 π k p / M - k π``, and ``k p mod M`` is an integer: reducing it exactly before the only rounding keeps
-    every feature within 1e-6 of the true value for any V, where a float32 ``k π x`` loses digits in proportion to k.
+    ``k π x = k (2 p - M) π / M``, and ``k (2 p - M) mod 2 M`` is an integer: reducing it exactly before the only rounding
+    keeps every feature within 1e-6 of the true value for any V, where a float32 ``k π x`` loses digits in proportion to k.
     """
-    product = token_ids.unsqueeze(-1) * frequencies
-    phase = torch.remainder(product, period)
+    half_turns = (2 * token_ids - period).unsqueeze(-1) * frequencies
     # Centred phases keep the angle within [-π, π], where float32 spacing is smallest.
-    phase = torch.where(phase > period // 2, phase - period, phase)
-    angle = phase.float() * (2.0 * math.pi / period)
-    sign = 1.0 - 2.0 * (frequencies % 2)
-    return torch.stack((torch.sin(angle) * sign, torch.cos(angle) * sign), dim=-1).flatten(-2)
+    phase = torch.remainder(half_turns + period, 2 * period) - period
+    angle = phase.float() * (math.pi / period)
+    # A complex number holds sine and cosine side by side: much faster than stacking along the last dimension.
+    return torch.view_as_real(torch.complex(torch.sin(angle), torch.cos(angle))).flatten(-2)
 
 
 def fourier_basis(

@@ -16,16 +16,23 @@ class PackedSentences:
     """Sentences laid end to end, in order of length, so that no position is padding.
 
     Attributes:
-        token_ids: int64 ``(n_tokens,)``, all sentences one after the other.
+        distinct: int64 ``(n_distinct,)``, the ids that occur, ascending.
+        places: int64 ``(n_tokens,)``; ``distinct[places]`` are the ids of all sentences, one after the other.
         positions: int64 ``(n_tokens,)``, place of each token in its sentence, from 0.
         groups: ``(count, length)`` per distinct length; consecutive sentences of one length form a dense block.
         restore: int64 ``(n_sentences,)``; ``packed_rows[restore]`` puts per-sentence rows back into the given order.
     """
 
-    token_ids: Tensor
+    distinct: Tensor
+    places: Tensor
     positions: Tensor
     groups: tuple[tuple[int, int], ...]
     restore: Tensor
+
+    @property
+    def token_ids(self) -> Tensor:
+        """Ids of all sentences one after the other, int64 ``(n_tokens,)``."""
+        return self.distinct[self.places]
 
     @property
     def sizes(self) -> list[int]:
@@ -34,9 +41,10 @@ class PackedSentences:
 
     def to(self, device: torch.device) -> "PackedSentences":
         """Return the same batch on ``device``."""
-        return PackedSentences(
-            self.token_ids.to(device), self.positions.to(device), self.groups, self.restore.to(device)
+        distinct, places, positions, restore = (
+            t.to(device) for t in (self.distinct, self.places, self.positions, self.restore)
         )
+        return PackedSentences(distinct, places, positions, self.groups, restore)
 
 
 def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
@@ -53,8 +61,10 @@ def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
     sorted_lengths = lengths[order]
     starts = np.repeat(np.cumsum(sorted_lengths) - sorted_lengths, sorted_lengths)
     token_ids = np.concatenate([sentences[i] for i in order]).astype(np.int64, copy=False)
+    distinct, places = np.unique(token_ids, return_inverse=True)
     return PackedSentences(
-        token_ids=torch.from_numpy(token_ids),
+        distinct=torch.from_numpy(distinct),
+        places=torch.from_numpy(places),
         positions=torch.from_numpy(np.arange(len(token_ids)) - starts),
         groups=tuple((int(count), int(length)) for length, count in zip(*counts, strict=True)),
         restore=torch.from_numpy(np.argsort(order)),

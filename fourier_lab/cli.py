@@ -80,11 +80,21 @@ def _parser() -> argparse.ArgumentParser:
         text = f"{meanings.get(field.name, '')} Default: {field.default}.".replace("%", "%%").strip()
         train.add_argument("--" + field.name.replace("_", "-"), dest=field.name, metavar="VALUE[,VALUE]", help=text)
 
-    table = add("table", _table, "table --runs results")
+    table = add("table", _table, "table --runs results/snli_mnli --into README.md --name snli_mnli")
     table.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run records")
+    table.add_argument("--where", nargs="+", default=[], metavar="NAME=VALUE", help="keep runs with these settings")
+    table.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="copy the records, without weights, and a CSV there"
+    )
+    table.add_argument("--baselines", action="store_true", help="add rows of untrained baselines; reads the corpus")
+    table.add_argument(
+        "--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file"
+    )
+    table.add_argument("--name", default="results", help="name in the marks, <!-- table: NAME -->")
 
     bench = add("bench", _bench, "bench --out bench.json")
     bench.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; all if none is given")
+    bench.add_argument("--quick", action="store_true", help="3 measurements of each side, for a first impression")
     bench.add_argument("--out", type=Path, default=Path("bench.json"), metavar="FILE", help="where the JSON goes")
 
     data = add("data", _data, "data fetch ~/corpora")
@@ -158,27 +168,46 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _table(options: argparse.Namespace) -> int:
-    """Print the results table of finished runs, as Markdown."""
+    """Print the results table of finished runs, as Markdown; export records, or put the table into a document."""
+    from .baselines import zero_parameter_baselines
     from .runs import load_records
-    from .tables import results_table
+    from .tables import export_records, insert_table, load_baselines, results_table
 
-    records = load_records(options.runs)
+    wanted = dict(_wanted(condition) for condition in options.where)
+    records = [
+        record
+        for record in load_records(options.runs)
+        if all(getattr(record.config, name) == value for name, value in wanted.items())
+    ]
     if not records:
-        raise ConfigError(f"no finished run in {options.runs}. Train some with 'fourier-lab train', or name --runs.")
-    _say(results_table(records))
+        raise ConfigError(
+            f"no finished run in {options.runs} with {' '.join(options.where) or 'any settings'}. Train some with "
+            "'fourier-lab train', or name other --runs."
+        )
+    baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(options.runs)
+    if options.export is not None:
+        export_records(records, options.export, baselines)
+    text = results_table(records, baselines)
+    if options.into is not None:
+        insert_table(options.into, options.name, text)
+    _say(text)
     return 0
+
+
+def _wanted(condition: str) -> tuple[str, Any]:
+    """Split ``NAME=VALUE`` into a setting and its typed value."""
+    name, equals, text = condition.partition("=")
+    if not equals:
+        raise ConfigError(f"--where takes NAME=VALUE, got {condition!r}. Example: --where steps=600 arm=learned.")
+    return name, RunConfig.parse(name, text)
 
 
 def _bench(options: argparse.Namespace) -> int:
     """Measure speed and memory against other implementations, as ratios within one process."""
-    from .bench import run_benchmarks
+    from .bench import run_benchmarks, table
 
-    rows = run_benchmarks(options.names, options.out)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [columns, *([_cell(row.get(column, "")) for column in columns] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row in cells:
-        _say("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    rows = run_benchmarks(options.names, options.out, quick=options.quick, report=_say)
+    _say("\n" + table(rows))
     return 0
 
 
@@ -268,7 +297,3 @@ def _progress_lines(label: str) -> "Callable[[Progress], None]":
             )
 
     return callback
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

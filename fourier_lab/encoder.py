@@ -1,6 +1,7 @@
 """The paper's sentence encoder: token embeddings, post-norm attention blocks, mean pooling, linear + tanh pooler."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -33,8 +34,9 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention within each sentence of a packed batch, ``(n_tokens, d) -> (n_tokens, d)``.
+    """Multi-head self-attention within each sentence of a packed batch, ``(n_tokens, 3 d) -> (n_tokens, d)``.
 
+    Takes the output of :attr:`qkv` and not its input, so that the caller may share projections between tokens.
     Sentences of one length form a dense block, so no mask is needed and no padding is computed.
     """
 
@@ -44,8 +46,8 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * d_model)
         self.out = nn.Linear(d_model, d_model)
 
-    def forward(self, x: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).view(len(x), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
+    def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+        q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
         q, k = rotate(q, cosine, sine).to(v.dtype), rotate(k, cosine, sine).to(v.dtype)
         blocks = zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
         mixed = [
@@ -73,8 +75,8 @@ class Block(nn.Module):
         self.norm2 = nn.RMSNorm(d)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        x = self.norm1(x + self.dropout(self.attention(x, packed, cosine, sine)))
+    def forward(self, x: Tensor, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+        x = self.norm1(x + self.dropout(self.attention(qkv, packed, cosine, sine)))
         return self.norm2(x + self.dropout(self.feed_forward(x)))
 
 
@@ -149,9 +151,16 @@ class SentenceEncoder(nn.Module):
                 f"a sentence has {longest} tokens, more than max_seq_len ({self.config.max_seq_len}). Truncate it."
             )
         cosine, sine = self.rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
-        states = [self.dropout(self.embedding(packed.token_ids))]
-        for block in self.blocks:
-            states.append(block(states[-1], packed, cosine, sine))
+        rows = self.embedding(packed.distinct)
+        states = [self.dropout(F.embedding(packed.places, rows))]
+        for i, block in enumerate(cast(Iterable[Block], self.blocks)):
+            if i == 0 and not (self.training and self.config.dropout):
+                # Before positions and context come in, equal ids have equal projections: compute each once.
+                # Gathered in full precision, because the backward pass sums over all occurrences of an id.
+                qkv = F.embedding(packed.places, block.attention.qkv(rows).to(rows.dtype))
+            else:
+                qkv = block.attention.qkv(states[-1])
+            states.append(block(states[-1], qkv, packed, cosine, sine))
         return states
 
     def pool(self, states: Tensor, packed: PackedSentences) -> Tensor:

@@ -1,15 +1,22 @@
-"""Which runs a comparison consists of, and what is known about the tokens of a corpus."""
+"""What the study asks of a set of runs: which to compare, what is known of their tokens, how to say what was found."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from . import geometry
 from .basis import FREQUENCY_SETS
 from .config import ID_ORDERS, RunConfig
 from .errors import ConfigError
+from .summaries import series_name
 from .toy import ROLES, SPECIAL_TOKENS, toy_language
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .training import TrainResult
 
 SERIES = ("learned", *FREQUENCY_SETS)
 _REAL_WORDS = ("dog", "guitar", "running", "red")
@@ -101,3 +108,70 @@ def _piece_kind(word: str) -> str:
 
 def _names(text: str) -> Sequence[Any]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def embedding_tables(results: Sequence["TrainResult"]) -> dict[str, np.ndarray]:
+    """Return the trained token table of each run, float32 ``(vocab_size, d_model)``, by series name."""
+    return {
+        series_name(result.config): result.encoder.embedding.to_table().weight.detach().numpy() for result in results
+    }
+
+
+def table_shape(table: np.ndarray) -> dict[str, float]:
+    """Return what one table's cloud of points looks like: effective rank, mean cosine and IsoScore."""
+    return {
+        "effective rank": geometry.effective_rank(table),
+        "mean cosine": geometry.mean_cosine(table),
+        "IsoScore": geometry.iso_score(table),
+    }
+
+
+def purity_labels(classes: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+    """Return the name and integer labels of the finest known classes: concepts if known, else kinds."""
+    if "concept" in classes:
+        return "concept", classes["concept"]
+    return "kind", np.unique(classes["kind"], return_inverse=True)[1]
+
+
+def projections(tables: dict[str, np.ndarray], token_ids: np.ndarray, seed: int) -> dict[str, dict[str, Any]]:
+    """Place the rows of some ids in the plane, by PCA for every table and then by t-SNE, coloured by id."""
+    panels = {}
+    for method in geometry.PROJECTIONS:
+        for name, table in tables.items():
+            x, y = geometry.project(table[token_ids], method, seed).T
+            panels[f"{name}: {method}"] = {"method": method, "token_id": token_ids, "x": x, "y": y, "colour": token_ids}
+    return panels
+
+
+def finding(summary: "pd.DataFrame") -> str:
+    """Say in lines of text, from a table of :func:`fourier_lab.tables.summarise`, who won where and by how much."""
+    trained = summary[summary["seeds"] > 0]
+    lines = []
+    for order, rows in trained.groupby("id_order", sort=False):
+        said = [
+            f"{row.model} {row.test_spearman:.1f} ± {row.test_spearman_high - row.test_spearman:.1f}"
+            for row in rows.sort_values("test_spearman", ascending=False).itertuples()
+        ]
+        lines.append(f"ids in order of {order}: {', '.join(said)}")
+    untrained = summary[summary["seeds"] == 0]
+    lines.append(", ".join(f"{row.model} {row.test_spearman:.1f}" for row in untrained.itertuples()) + " untrained")
+    sizes = trained.drop_duplicates("model")
+    lines.append(", ".join(f"{row.model} {row.parameters:,.0f} parameters" for row in sizes.itertuples()))
+    head = "Finding: test Spearman x 100 (mean ± 95 % t interval over seeds): "
+    return head + "; ".join(lines[:1]) + "".join(f"\n- {line}" for line in lines[1:])
+
+
+def geometry_finding(
+    lag_one: dict[str, float], shape: "pd.DataFrame", purity: dict[str, np.ndarray], label_name: str
+) -> str:
+    """Say in lines of text how near neighbouring ids are, how many directions are used and how pure neighbours are."""
+    near = ", ".join(f"{name} {value:.2f}" for name, value in lag_one.items())
+    rank = ", ".join(f"{name} {value:.1f}" for name, value in shape["effective rank"].items())
+    pure = ", ".join(
+        f"{name} {100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        for name, value, low, high in zip(purity["series"], purity["value"], purity["low"], purity["high"], strict=True)
+    )
+    return (
+        f"Finding: cosine of neighbouring ids after training: {near}.\n- Effective rank: {rank}.\n"
+        f"- Ten nearest neighbours of the same {label_name}: {pure}; chance {100 * purity['chance'][0]:.1f} %."
+    )

@@ -58,6 +58,7 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
 
 def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
+    folder = Path(folder)
     kept = [write_record(folder / r.config.digest(), r.config, r.metrics, r.history) for r in records]
     if baselines:
         write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
@@ -86,19 +87,20 @@ def insert_table(document: Path, name: str, table: str) -> None:
     Raises:
         RecordError: If the document has no such pair of marks.
     """
-    begin, end = f"<!-- table: {name} -->\n", "\n<!-- end -->"
+    begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
     text = document.read_text(encoding="utf-8")
     head, found, rest = text.partition(begin)
     _, closed, tail = rest.partition(end)
     if not found or not closed:
         raise RecordError(f"{document} has no lines {begin.strip()!r} and {end.strip()!r}. Add both where it belongs.")
-    write_atomically(document, f"{head}{begin}{table}{end}{tail}")
+    write_atomically(document, f"{head}{begin}{table}\n{end}{tail}")
 
 
 def _trained_row(runs: list[RunRecord]) -> dict[str, Any]:
     first, config = runs[0].metrics, runs[0].config
     row: dict[str, Any] = {
-        "model": series_name(config), "corpus": config.corpus, "d_model": config.d_model, "n_layers": config.n_layers,
+        "model": series_name(config), "corpus": config.corpus, "id_order": config.id_order,
+        "d_model": config.d_model, "n_layers": config.n_layers,
         "parameters": first["parameters"]["total"], "embedding_parameters": first["parameters"]["embedding"],
         "with_gradient": float(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
         "learning_rate": config.learning_rate, "steps": config.steps, "seeds": len(runs),

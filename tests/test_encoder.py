@@ -68,7 +68,7 @@ def test_attention_equals_torch_multi_head_attention():
     reference.out_proj.weight.data, reference.out_proj.bias.data = block.out.weight.data, block.out.bias.data
     still = torch.ones(len(row), 1, 4), torch.zeros(len(row), 1, 4)  # cosine 1, sine 0: no rotation
     expected = reference(x[None], x[None], x[None])[0][0]
-    torch.testing.assert_close(block(x, packed, *still), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(block(block.qkv(x), packed, *still), expected, atol=1e-6, rtol=0)
 
 
 def test_rotary_positions_keep_norms_and_are_relative():

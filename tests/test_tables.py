@@ -1,0 +1,96 @@
+"""Tables from records: seeds pooled, intervals right, exports redraw the same table, documents keep their text."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from fourier_lab import RunConfig, load_records
+from fourier_lab.baselines import Baseline, bag_similarity, sqrt_id_weights
+from fourier_lab.errors import RecordError
+from fourier_lab.runs import RunRecord
+from fourier_lab.tables import export_records, insert_table, load_baselines, results_table, summarise
+from fourier_lab.training import TokenPairs
+
+
+def record(dev: float, test: float, **changes) -> RunRecord:
+    config = RunConfig(**changes)
+    scores = {
+        split: {m: {"value": v, "low": v - 3, "high": v + 3} for m in ("spearman", "pearson")} | {"n": 9}
+        for split, v in (("validation", dev), ("test", test))
+    }
+    metrics = {
+        "digest": config.digest(), "scores": scores, "validation_loss": 1.5, "duration_s": 10.0,
+        "peak_memory_bytes": 2**30, "parameters": {"total": 1000, "embedding": 100, "with_gradient": 900},
+    }  # fmt: skip
+    return RunRecord(None, config, metrics, [{"step": 1, "loss": 2.0}])
+
+
+RECORDS = [
+    *(record(70 + s, 60 + s, seed=s) for s in range(3)),
+    record(80, 50, arm="learned"),
+]
+UNTRAINED = Baseline("bag", "toy", RECORDS[0].metrics["scores"])
+
+
+def test_seeds_are_pooled_with_a_t_interval():
+    frame = summarise(RECORDS, [UNTRAINED])
+    assert frame["model"].tolist() == ["learned", "fourier (harmonic)", "bag"]
+    row = frame.iloc[1]
+    assert row["seeds"] == 3 and row["dev_spearman"] == 71 and row["test_pearson"] == 61
+    assert row["dev_spearman_high"] - 71 == pytest.approx(2.48414, abs=1e-4)
+    assert row["dev_spearman_pairs_low"] == 68
+    assert np.isnan(frame.iloc[0]["dev_spearman_low"])
+
+
+def test_markdown_states_interval_seeds_and_sizes():
+    head, rule, first, second, third = results_table(RECORDS, [UNTRAINED]).splitlines()
+    assert head.count("|") == rule.count("|") == first.count("|") == third.count("|")
+    assert "| 71.0 ± 2.5 | 61.0 ± 2.5 |" in second and "| 1,000 | 100 |" in second and "| 80.0 | 50.0 |" in first
+    assert third.startswith("| bag | – | 0 | 0 | – |")
+
+
+def test_export_keeps_what_the_table_needs(tmp_path):
+    export_records(RECORDS, tmp_path, [UNTRAINED])
+    again = results_table(load_records(tmp_path), load_baselines(tmp_path))
+    assert again == results_table(RECORDS, [UNTRAINED])
+    assert (tmp_path / "table.csv").read_text().startswith("model,corpus")
+    assert not list(tmp_path.rglob("*.safetensors"))
+    (tmp_path / "baselines.json").write_text('[{"name"')
+    with pytest.raises(RecordError, match="damaged"):
+        load_baselines(tmp_path)
+
+
+def test_documents_keep_the_rest_of_their_text(tmp_path):
+    document = tmp_path / "README.md"
+    document.write_text("before\n<!-- table: a -->\nold\n<!-- end -->\nafter\n<!-- table: b -->\n<!-- end -->\n")
+    insert_table(document, "a", "| new |")
+    insert_table(document, "b", "| two |")
+    assert document.read_text() == (
+        "before\n<!-- table: a -->\n| new |\n<!-- end -->\nafter\n<!-- table: b -->\n| two |\n<!-- end -->\n"
+    )
+    with pytest.raises(RecordError, match="table: c"):
+        insert_table(document, "c", "")
+
+
+def test_bags_by_hand():
+    pairs = TokenPairs([np.array([2, 5, 6, 3])], [np.array([2, 6, 6, 3])], np.array([1.0]))
+    weights = np.ones(8)
+    assert bag_similarity(pairs, weights)[0] == pytest.approx(2 / np.sqrt(2 * 4))
+    weights[6] = 0
+    assert bag_similarity(pairs, weights)[0] == 0
+    np.testing.assert_allclose(sqrt_id_weights(8, 3), [0, 0, 0, 0, 1, 2**0.5, 3**0.5, 2])
+
+
+def test_committed_records_are_whole_and_give_the_readme_table():
+    from fourier_lab.paths import RESULTS, ROOT
+
+    for folder in (path.parent for path in RESULTS.glob("*/table.csv")):
+        records = load_records(folder)
+        assert records and all(json.dumps(dataclasses.asdict(r.config)) for r in records)
+        table = results_table(records, load_baselines(folder))
+        if f"<!-- table: {folder.name} -->" in (text := (ROOT / "README.md").read_text()):
+            assert table in text, (
+                f"run: fourier-lab table --runs results/{folder.name} --into README.md --name {folder.name}"
+            )
