@@ -139,7 +139,7 @@ def projections(tables: dict[str, np.ndarray], token_ids: np.ndarray, seed: int)
     for method in geometry.PROJECTIONS:
         for name, table in tables.items():
             x, y = geometry.project(table[token_ids], method, seed).T
-            panels[f"{name}: {method}"] = {"method": method, "token_id": token_ids, "x": x, "y": y, "colour": token_ids}
+            panels[f"{name}: {method}"] = {"x": x, "y": y, "colour": token_ids, "method": np.full(len(x), method)}
     return panels
 
 
@@ -147,7 +147,8 @@ def finding(summary: "pd.DataFrame") -> str:
     """Say in lines of text, from a table of :func:`fourier_lab.tables.summarise`, who won where and by how much."""
     trained = summary[summary["seeds"] > 0]
     lines = []
-    for order, rows in trained.groupby("id_order", sort=False):
+    for order in sorted(trained["id_order"].unique(), key=ID_ORDERS.index):
+        rows = trained[trained["id_order"] == order]
         said = [
             f"{row.model} {row.test_spearman:.1f} ± {row.test_spearman_high - row.test_spearman:.1f}"
             for row in rows.sort_values("test_spearman", ascending=False).itertuples()

@@ -41,7 +41,7 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds."""
     frame = summarise(records, baselines)
     head = ["model", "d", "parameters", "in the embedding", "rate", "steps", "seeds", "Spearman dev", "Spearman test",
-            "Pearson dev", "Pearson test", "seconds"]  # fmt: skip
+            "Pearson dev", "Pearson test"]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in frame.to_dict("records"):
         trained = row["seeds"] > 0
@@ -50,9 +50,8 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
         training = (
             [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
         )
-        seconds = f"{row['duration_s']:.0f}" if trained else "–"
         width = f"{row['d_model']:.0f}" if trained else "–"
-        lines.append([str(row["model"]), width, *sizes, *training, *scores, seconds])
+        lines.append([str(row["model"]), width, *sizes, *training, *scores])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -366,7 +366,7 @@ class _Trainer:
         """Train to the last step, recording history and saving checkpoints; an interruption saves one too."""
         config = self.config
         every = max(1, config.steps // HISTORY_POINTS)
-        validate_every = max(1, config.steps // VALIDATION_POINTS)
+        validate_every = every * (HISTORY_POINTS // VALIDATION_POINTS)
         stream = batch_stream(self.corpus.keys, config.batch_size, config.seed, self.step, config.steps)
         first_step, started, saved = self.step, time.perf_counter(), time.perf_counter()
         self.encoder.train()

@@ -38,7 +38,9 @@ def draw_curves(data: Data, *, label: str, ax: Axes | None = None, log_value: bo
 
 
 @style()
-def draw_scores(data: Data, *, label: str, ax: Axes | None = None, group_label: str = "id order") -> Axes:
+def draw_scores(
+    data: Data, *, label: str, ax: Axes | None = None, group_label: str = "id order", legend: bool = True
+) -> Axes:
     """Draw scores with intervals: groups side by side, one dot per series, n stated.
 
     Args:
@@ -47,6 +49,7 @@ def draw_scores(data: Data, *, label: str, ax: Axes | None = None, group_label: 
         label: What the score is, with its unit.
         ax: Where to draw.
         group_label: What the groups are.
+        legend: Whether to name the series, once for several panels.
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "group", "series", "value", "low", "high", "seeds", "pairs", "interval")
@@ -60,8 +63,9 @@ def draw_scores(data: Data, *, label: str, ax: Axes | None = None, group_label: 
     ax.set_xticks(range(len(groups)), groups)
     ax.set_xlim(-0.5, len(groups) - 0.5)
     n = f"{count_text(column['pairs'], 'pair')}, {count_text(column['seeds'], 'seed')}"
-    ax.set(xlabel=f"{group_label}\n(bars: {', '.join(in_order(column['interval']))}; n: {n})", ylabel=label)
-    return finish(ax)
+    ax.set(xlabel=f"{group_label}\n(bars: {', '.join(in_order(column['interval']))};\nn: {n})", ylabel=label)
+    ax.margins(y=0.12)
+    return finish(ax, "best" if legend else None)
 
 
 @style()
