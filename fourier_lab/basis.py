@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy import polynomial
 from torch import Tensor
 
 from .errors import ConfigError
@@ -192,10 +193,8 @@ def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str
     Raises:
         ConfigError: If the name is unknown, an id is out of range, or ``period`` would leave the interval.
 
-    Source: Ndubuaku & Talhi 2025, section on alternative bases; recurrences by scipy.special.
+    Source: Ndubuaku & Talhi 2025, section on alternative bases; recurrences by numpy.polynomial.
     """
-    from scipy import special
-
     check_token_ids(token_ids, vocab_size)
     check_width(d_model)
     if name not in POLYNOMIALS:
@@ -205,23 +204,22 @@ def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str
             f"period ({period}) sends ids outside [-1, 1], where {name} polynomials explode. "
             "Leave period out, or use basis 'fourier', which is periodic."
         )
-    x = np.linspace(-1.0, 1.0, vocab_size)[:, None]
-    degree = np.arange(1, d_model + 1)
+    x = np.linspace(-1.0, 1.0, vocab_size)
     if name == "chebyshev":
-        table = special.eval_chebyt(degree, x)
+        table = polynomial.chebyshev.chebvander(x, d_model)[:, 1:]
     elif name == "legendre":
-        table = special.eval_legendre(degree, x)
+        table = polynomial.legendre.legvander(x, d_model)[:, 1:]
     elif name == "hermite":
-        table = _hermite_functions(x[:, 0] * math.sqrt(2 * d_model + 1), d_model)
+        table = _hermite_functions(x * math.sqrt(2 * d_model + 1), d_model)
     else:
         z = (x + 1.0) * (2 * d_model + 1)
-        table = np.exp(-z / 2) * special.eval_laguerre(degree, z)
+        table = np.exp(-z / 2)[:, None] * polynomial.laguerre.lagvander(z, d_model)[:, 1:]
     table *= np.sqrt(0.5 / np.mean(table**2, axis=0))
     return torch.from_numpy(table.astype(np.float32)).to(token_ids.device)[token_ids.long()]
 
 
 def _hermite_functions(z: np.ndarray, degree: int) -> np.ndarray:
-    """Hermite functions 1..degree by their normalised three-term recurrence; scipy's bare polynomials overflow."""
+    """Hermite functions 1..degree by their normalised three-term recurrence; bare polynomials overflow."""
     previous, current = np.zeros_like(z), np.exp(-(z**2) / 2) * math.pi**-0.25
     columns = []
     for n in range(1, degree + 1):

@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument(
         "--export", type=Path, metavar="FOLDER", help="copy the records, without weights, and a CSV there"
     )
+    table.add_argument(
+        "--against", metavar="MODEL", help="differences to this model, paired by seed, in place of scores"
+    )
     table.add_argument("--baselines", action="store_true", help="add rows of untrained baselines; reads the corpus")
     table.add_argument(
         "--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file"
@@ -171,7 +174,7 @@ def _table(options: argparse.Namespace) -> int:
     """Print the results table of finished runs, as Markdown; export records, or put the table into a document."""
     from .baselines import zero_parameter_baselines
     from .runs import load_records
-    from .tables import export_records, insert_table, load_baselines, results_table
+    from .tables import export_records, insert_table, load_baselines, paired_table, results_table
 
     wanted = dict(_wanted(condition) for condition in options.where)
     records = [
@@ -187,7 +190,7 @@ def _table(options: argparse.Namespace) -> int:
     baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(options.runs)
     if options.export is not None:
         export_records(records, options.export, baselines)
-    text = results_table(records, baselines)
+    text = paired_table(records, options.against) if options.against else results_table(records, baselines)
     if options.into is not None:
         insert_table(options.into, options.name, text)
     _say(text)

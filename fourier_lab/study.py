@@ -134,10 +134,10 @@ def purity_labels(classes: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
 
 
 def projections(tables: dict[str, np.ndarray], token_ids: np.ndarray, seed: int) -> dict[str, dict[str, Any]]:
-    """Place the rows of some ids in the plane, by PCA for every table and then by t-SNE, coloured by id."""
+    """Place the rows of some ids in the plane, every table by PCA and by t-SNE, coloured by id."""
     panels = {}
-    for method in geometry.PROJECTIONS:
-        for name, table in tables.items():
+    for name, table in tables.items():
+        for method in geometry.PROJECTIONS:
             x, y = geometry.project(table[token_ids], method, seed).T
             panels[f"{name}: {method}"] = {"x": x, "y": y, "colour": token_ids, "method": np.full(len(x), method)}
     return panels

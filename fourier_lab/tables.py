@@ -55,6 +55,37 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def paired_table(records: Iterable[RunRecord], against: str) -> str:
+    """Return Markdown with the mean difference in Spearman x 100 to one model, seed by seed, ``±`` its 95 % t interval.
+
+    Runs of one seed share batches, so their differences vary less than their scores.
+
+    Args:
+        records: Finished runs that differ in series and seed only.
+        against: The model all others are compared with, a name of :func:`fourier_lab.summaries.series_name`.
+
+    Raises:
+        RecordError: If no run of that model is among the records.
+    """
+    scores: dict[str, dict[int, list[float]]] = {}
+    for record in records:
+        by_seed = scores.setdefault(series_name(record.config), {})
+        by_seed[record.config.seed] = [record.score(key) for key in _SPLITS.values()]
+    if against not in scores:
+        raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(scores)}.")
+    reference = scores.pop(against)
+    lines = [f"| model minus {against} | seeds | Spearman dev | Spearman test |", "| --- | --- | --- | --- |"]
+    for name, by_seed in scores.items():
+        shared = sorted(set(by_seed) & set(reference))
+        if shared:
+            gaps = np.array([by_seed[seed] for seed in shared]) - np.array([reference[seed] for seed in shared])
+            cells = []
+            for mean, low, _ in map(mean_interval, gaps.T):
+                cells.append(f"{mean:+.1f}" if np.isnan(low) else f"{mean:+.1f} ± {mean - low:.1f}")
+            lines.append(f"| {name} | {len(shared)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
     folder = Path(folder)

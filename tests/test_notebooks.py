@@ -11,7 +11,11 @@ from fourier_lab import batch, paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.rglob("*.ipynb"))
 # Parameters for the papermill run; the defaults, which are small, where a notebook is not named.
-PARAMETERS: dict[str, dict] = {}
+TINY = {"d_model": 32, "steps": 60, "warmup_steps": 10, "batch_size": 64, "series": "learned,random"}
+PARAMETERS: dict[str, dict] = {
+    "02_train_both": TINY | {"id_orders": "frequency,random", "n_seeds": 1},
+    "03_embedding_geometry": TINY,
+}
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -10,7 +10,7 @@ from fourier_lab import RunConfig, load_records
 from fourier_lab.baselines import Baseline, bag_similarity, sqrt_id_weights
 from fourier_lab.errors import RecordError
 from fourier_lab.runs import RunRecord
-from fourier_lab.tables import export_records, insert_table, load_baselines, results_table, summarise
+from fourier_lab.tables import export_records, insert_table, load_baselines, paired_table, results_table, summarise
 from fourier_lab.training import TokenPairs
 
 
@@ -49,6 +49,16 @@ def test_markdown_states_interval_seeds_and_sizes():
     assert head.count("|") == rule.count("|") == first.count("|") == third.count("|")
     assert "| 71.0 ± 2.5 | 61.0 ± 2.5 |" in second and "| 1,000 | 100 |" in second and "| 80.0 | 50.0 |" in first
     assert third.startswith("| bag | – | 0 | 0 | – |")
+
+
+def test_differences_are_paired_by_seed():
+    runs = [record(70 + s, 60 + s, seed=s) for s in range(3)] + [
+        record(71 + s, 60 - s, seed=s, arm="learned") for s in range(3)
+    ]
+    *_, row = paired_table(runs, "fourier (harmonic)").splitlines()
+    assert row == "| learned | 3 | +1.0 ± 0.0 | -2.0 ± 5.0 |"
+    with pytest.raises(RecordError, match="no run of 'table'"):
+        paired_table(runs, "table")
 
 
 def test_export_keeps_what_the_table_needs(tmp_path):

@@ -112,7 +112,8 @@ def draw_neighbours(data: Data, *, ax: Axes | None = None) -> Axes:
         *(column[key] for key in ("word", "series", "rank", "neighbour", "cosine")), strict=True
     ):
         x, y = ranks.index(rank), words.index(word) * len(names) + names.index(series)
-        ax.text(x, y, neighbour, fontsize=8, **centred)
+        # The house font lacks many scripts that a vocabulary has: those words are shown by their code points.
+        ax.text(x, y, str(neighbour).encode("ascii", "backslashreplace").decode(), fontsize=8, **centred)
         ax.text(x, y + 0.3, f"{cosine:.2f}", fontsize=6, color="0.35", **centred)
     ax.set_yticks(range(rows), [f"{word} · {name}" for word in words for name in names])
     for tick, colour in zip(ax.get_yticklabels(), colours_of(names) * len(words), strict=True):
