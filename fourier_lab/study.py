@@ -16,7 +16,7 @@ from .toy import ROLES, SPECIAL_TOKENS, toy_language
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .training import TrainResult
+    from .training import Corpus, TrainResult
 
 SERIES = ("learned", *FREQUENCY_SETS)
 _REAL_WORDS = ("dog", "guitar", "running", "red")
@@ -126,11 +126,16 @@ def table_shape(table: np.ndarray) -> dict[str, float]:
     }
 
 
-def purity_labels(classes: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
-    """Return the name and integer labels of the finest known classes: concepts if known, else kinds."""
-    if "concept" in classes:
-        return "concept", classes["concept"]
-    return "kind", np.unique(classes["kind"], return_inverse=True)[1]
+def purity_labels(classes: dict[str, np.ndarray], corpus: "Corpus", n: int = 1000) -> tuple[str, np.ndarray]:
+    """Return the name and integer labels of the finest known classes: concepts if known, else kinds.
+
+    Only the ``n`` most frequent tokens of the training text keep their label; all others get -1.
+    """
+    name = "concept" if "concept" in classes else "kind"
+    labels = classes[name] if name == "concept" else np.unique(classes[name], return_inverse=True)[1]
+    counts = np.bincount(np.concatenate(corpus.train.first + corpus.train.second), minlength=len(labels))
+    frequent = np.argsort(-counts, kind="stable")[:n]
+    return name, np.where(np.isin(np.arange(len(labels)), frequent), labels, -1)
 
 
 def projections(tables: dict[str, np.ndarray], token_ids: np.ndarray, seed: int) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ cannot differ. Nothing here shows, saves or keeps state; without ``ax`` a new fi
 """
 
 from .basis import draw_cells, draw_conditioning, draw_distance, draw_features, draw_kernel, draw_precision
-from .runs import draw_curves, draw_parameters, draw_quantity, draw_scores
+from .runs import draw_curves, draw_parameters, draw_quantity, draw_scores, share_legend
 from .tables import draw_neighbours, draw_projection, draw_singular_values, draw_spectrum
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "draw_scores",
     "draw_singular_values",
     "draw_spectrum",
+    "share_legend",
 ]

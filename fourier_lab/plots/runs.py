@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..figures import style
 from ..palette import REFERENCE, colours_of
@@ -66,6 +67,12 @@ def draw_scores(
     ax.set(xlabel=f"{group_label}\n(bars: {', '.join(in_order(column['interval']))};\nn: {n})", ylabel=label)
     ax.margins(y=0.12)
     return finish(ax, "best" if legend else None)
+
+
+def share_legend(figure: Figure) -> None:
+    """Name the series once below all panels, in place of a legend inside one of them."""
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
 
 
 @style()
