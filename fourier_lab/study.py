@@ -163,7 +163,7 @@ def finding(summary: "pd.DataFrame") -> str:
     lines.append(", ".join(f"{row.model} {row.test_spearman:.1f}" for row in untrained.itertuples()) + " untrained")
     sizes = trained.drop_duplicates("model")
     lines.append(", ".join(f"{row.model} {row.parameters:,.0f} parameters" for row in sizes.itertuples()))
-    head = "Finding: test Spearman x 100 (mean ± 95 % t interval over seeds): "
+    head = "test Spearman x 100 (mean ± 95 % t interval over seeds): "
     return head + "; ".join(lines[:1]) + "".join(f"\n- {line}" for line in lines[1:])
 
 
@@ -178,6 +178,6 @@ def geometry_finding(
         for name, value, low, high in zip(purity["series"], purity["value"], purity["low"], purity["high"], strict=True)
     )
     return (
-        f"Finding: cosine of neighbouring ids after training: {near}.\n- Effective rank: {rank}.\n"
+        f"cosine of neighbouring ids after training: {near}.\n- Effective rank: {rank}.\n"
         f"- Ten nearest neighbours of the same {label_name}: {pure}; chance {100 * purity['chance'][0]:.1f} %."
     )

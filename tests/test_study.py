@@ -56,5 +56,5 @@ def test_finding_states_what_the_table_holds():
     columns = ["model", "id_order", "seeds", "parameters", "test_spearman", "test_spearman_high"]
     text = study.finding(pd.DataFrame([*rows, ("bag", "–", 0, 0, 40.0, np.nan)], columns=columns))
     head, *rest = text.splitlines()
-    assert head.startswith("Finding: ") and "frequency: fourier (log) 61.5 ± 1.5" in head
+    assert head.startswith("test Spearman") and "frequency: fourier (log) 61.5 ± 1.5" in head
     assert any("random: learned 54.0 ± 2.0" in line for line in rest) and any("bag 40.0" in line for line in rest)
