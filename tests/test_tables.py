@@ -104,3 +104,4 @@ def test_committed_records_are_whole_and_give_the_readme_table():
             assert table in text, (
                 f"run: fourier-lab table --runs results/{folder.name} --into README.md --name {folder.name}"
             )
+            assert all(paired_table(records, model) in text for model in ("learned", "fourier (harmonic)"))
