@@ -1,5 +1,6 @@
 """Batches of token ids without padding: sentences sorted by length and laid end to end."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -21,6 +22,7 @@ class PackedSentences:
         positions: int64 ``(n_tokens,)``, place of each token in its sentence, from 0.
         groups: ``(count, length)`` per distinct length; consecutive sentences of one length form a dense block.
         restore: int64 ``(n_sentences,)``; ``packed_rows[restore]`` puts per-sentence rows back into the given order.
+        mask: bool ``(n_sentences, length)``, False on padding, if all were padded to one length; else None.
     """
 
     distinct: Tensor
@@ -28,6 +30,7 @@ class PackedSentences:
     positions: Tensor
     groups: tuple[tuple[int, int], ...]
     restore: Tensor
+    mask: Tensor | None = None
 
     @property
     def token_ids(self) -> Tensor:
@@ -44,7 +47,16 @@ class PackedSentences:
         distinct, places, positions, restore = (
             t.to(device) for t in (self.distinct, self.places, self.positions, self.restore)
         )
-        return PackedSentences(distinct, places, positions, self.groups, restore)
+        mask = None if self.mask is None else self.mask.to(device)
+        return PackedSentences(distinct, places, positions, self.groups, restore, mask)
+
+
+def pack_padded(sentences: Sequence[np.ndarray], length: int, pad_id: int) -> PackedSentences:
+    """Pack int64 id arrays after padding each to ``length`` with ``pad_id``, as the published code does."""
+    missing = [length - len(s) for s in sentences]
+    packed = pack([np.pad(s, (0, n), constant_values=pad_id) for s, n in zip(sentences, missing, strict=True)])
+    mask = torch.arange(length) < length - torch.tensor(missing).unsqueeze(1)
+    return dataclasses.replace(packed, mask=mask)  # equal lengths keep their order
 
 
 def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
@@ -117,12 +129,26 @@ def epoch_batches(keys: tuple[np.ndarray, np.ndarray], batch_size: int, seed: in
 
 
 def batch_stream(
-    keys: tuple[np.ndarray, np.ndarray], batch_size: int, seed: int, start: int, stop: int
+    keys: tuple[np.ndarray, np.ndarray],
+    batch_size: int,
+    seed: int,
+    start: int,
+    stop: int,
+    parts: Sequence[int] = (),
 ) -> Iterator[np.ndarray]:
-    """Yield the batches of steps ``start..stop-1``; a stream started later yields the same batches for the same steps."""
+    """Yield the batches of steps ``start..stop-1``; a stream started later yields the same batches for the same steps.
+
+    With ``parts``, sizes of consecutive stretches of the pairs, each epoch visits one stretch after the other.
+    """
+    ends = np.cumsum(parts or (len(keys[0]),))
+    stretches = [slice(end - size, end) for end, size in zip(ends, parts or ends, strict=True)]
     step = epoch = 0
     while step < stop:
-        batches = epoch_batches(keys, batch_size, seed, epoch)
+        batches = [
+            stretch.start + batch
+            for stretch in stretches
+            for batch in epoch_batches((keys[0][stretch], keys[1][stretch]), batch_size, seed, epoch)
+        ]
         yield from batches[max(0, start - step) : stop - step]
         step, epoch = step + len(batches), epoch + 1
 

@@ -15,16 +15,32 @@ from .basis import BASES, FREQUENCY_SETS, check_width, frequency_set
 from .errors import ConfigError
 
 ARMS = ("fourier", "learned")
-MLPS = ("none", "linear", "geglu", "geglu_quarter")
+MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
+PROJECTIONS = ("linear", "silu")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
 SOURCES = ("builtin", "folder", "hub")
-ID_ORDERS = ("frequency", "semantic", "random")
-OBJECTIVES = ("contrastive", "nli")
+ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
+BLOCK_ORDERS = ("within", "blocks")
+OBJECTIVES = ("contrastive", "nli", "sts")
+# What the published code does and the paper does not say; the value tells which arms have it.
+DEPARTURES = {
+    "dead_feed_forward": ("fourier",),
+    "period_127": ("fourier",),
+    "padding_mean": ARMS,
+    "published_rotary": ARMS,
+    "all_pairs": ARMS,
+    "corpora_in_turn": ARMS,
+    "slow_rate": ARMS,
+    "integer_scores": ARMS,
+    "selected_checkpoint": ARMS,
+}
+PUBLISHED_PERIOD = 127
+PUBLISHED_RATE = 2e-5
 PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
-    "arm": ARMS, "basis": BASES, "mlp": MLPS, "corpus": CORPORA, "source": SOURCES, "id_order": ID_ORDERS,
+    "arm": ARMS, "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
     "objective": OBJECTIVES, "precision": PRECISIONS, "device": DEVICES,
 }  # fmt: skip
 _AT_LEAST_ONE = (
@@ -45,11 +61,15 @@ class ModelConfig:
         basis: ``fourier``, or a polynomial family for the ``fourier`` arm.
         frequencies: ``harmonic`` (paper), ``log``, ``random``, or ``d_model / 2`` integers.
         period: Period of the id normaliser in ids; ``vocab_size - 1`` if None (paper); the released code used 127.
-        mlp: MLP on T(p): ``none``, ``linear`` (what Table 1 trained), ``geglu`` (x4, the paper's text), ``geglu_quarter``.
+        mlp: MLP on T(p): ``none``, ``linear`` (what Table 1 trained), ``geglu`` (x4, the paper's text), ``geglu_quarter``,
+            ``silu`` (d -> d -> d, what Table 2 trained).
         frequency_seed: Seed of the ``random`` frequency set.
+        projections: ``linear`` with a GeGLU feed-forward (Table 1), or ``silu``: every projection, the feed-forward and the
+            pooler is a SiLU MLP d -> d -> d (the network whose parameter counts Table 2 reports).
         feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``; 4 in the paper, 0.25 in small models.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
+        departures: Names of :data:`DEPARTURES`: where to follow the published code instead of the paper.
 
     Raises:
         ConfigError: If a value breaks its rule.
@@ -65,9 +85,11 @@ class ModelConfig:
     period: int | None = None
     mlp: str = "linear"
     frequency_seed: int = 0
+    projections: str = "linear"
     feed_forward: float = 4.0
     dropout: float = 0.0
     max_seq_len: int = 128
+    departures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _normalise(self)
@@ -79,8 +101,20 @@ class ModelConfig:
             )
         if self.feed_forward * self.d_model < 1:
             raise ConfigError(f"feed_forward ({self.feed_forward}) times d_model must be at least 1. The paper uses 4.")
+        for name in self.departures:
+            if self.arm not in DEPARTURES[name]:
+                raise ConfigError(
+                    f"departure {name!r} is of the {DEPARTURES[name][0]} arm; {self.arm!r} has none. Drop it."
+                )
+        if self.period is not None and "period_127" in self.departures:
+            raise ConfigError(f"period ({self.period}) and the departure 'period_127' exclude each other. Drop one.")
         if self.arm == "fourier":
-            frequency_set(self.frequencies, self.vocab_size, self.d_model, self.period, self.frequency_seed)
+            frequency_set(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
+
+    @property
+    def id_period(self) -> int | None:
+        """Period of the id normaliser, that of the release under the departure ``period_127``."""
+        return PUBLISHED_PERIOD if "period_127" in self.departures else self.period
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values."""
@@ -92,15 +126,28 @@ class RunConfig:
     """Everything that decides the numbers of one training run, flat, so that one name is one option everywhere.
 
     Attributes:
-        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, feed_forward, dropout, max_seq_len: As in
-            :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
+        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, dropout, max_seq_len: As
+            in :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
+        departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
+            ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
+            sentences are padded to ``max_seq_len`` and the mean runs over the padding too. ``published_rotary``: the
+            rotation that distorts norms. ``all_pairs``: neutral and contradicting pairs count as positives.
+            ``corpora_in_turn``: each epoch visits one corpus after the other. ``slow_rate``: the peak rate is 2e-5.
+            ``integer_scores``: graded scores are cut to integers, and the last, incomplete batch of shuffled pairs is not
+            scored. ``selected_checkpoint``: weights of the best of ten looks at the validation score that is reported.
         corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``; scored on the matching graded pairs
             (the toy language's own, or STS-B).
         source: Where text comes from: ``builtin``, ``folder`` (Parquet under FOURIER_LAB_DATA) or ``hub``.
         vocab_size: Number of ids of the toy language; real text takes the tokenizer's.
-        id_order: Order of ids in the toy language; real text has the tokenizer's order, written ``frequency``.
+        id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
+            share a concept. ``random``: all shuffled. ``shuffle_words``: shuffled above special tokens and characters.
+            ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled
+            within blocks of N neighbours. ``blocks_N``: the blocks shuffled, their insides kept. ``seed`` draws them.
         train_pairs: Use this many training pairs, evenly over the corpora; all if None.
-        objective: ``contrastive`` (symmetric InfoNCE on entailment pairs) or ``nli`` (3-way classification).
+        objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
+            Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored).
+        pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, with
+            ``contrastive`` as their objective, e.g. ``{"steps": 600, "batch_size": 128}``; random weights if None.
         steps: Optimiser steps.
         batch_size: Pairs a step.
         learning_rate: Peak rate of AdamW, per step. The paper's 2e-5 hardly trains from scratch.
@@ -128,15 +175,18 @@ class RunConfig:
     d_model: int = 128
     n_layers: int = 1
     n_heads: int = 1
+    projections: str = "linear"
     feed_forward: float = 4.0
     dropout: float = 0.0
     max_seq_len: int = 128
+    departures: tuple[str, ...] = ()
     corpus: str = "toy"
     source: str = "builtin"
     vocab_size: int = 30522
     id_order: str = "frequency"
     train_pairs: int | None = None
     objective: str = "contrastive"
+    pretraining: tuple[tuple[str, Any], ...] | None = None
     steps: int = 300
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -165,13 +215,26 @@ class RunConfig:
                 f"corpus {self.corpus!r} cannot come from source {self.source!r}: 'toy' is 'builtin'; real text comes "
                 "from a 'folder' of Parquet files or the 'hub'."
             )
-        if self.corpus != "toy" and self.id_order != "frequency":
-            raise ConfigError(f"id_order {self.id_order!r} is a dial of the toy language; real text has 'frequency'.")
+        if self.corpus != "toy" and self.id_order == "semantic":
+            raise ConfigError("id_order 'semantic' is a dial of the toy language; real text has no known concepts.")
+        if self.pretraining is not None and self.pretrained().model(self.vocab_size) != self.model(self.vocab_size):
+            raise ConfigError(
+                "pretraining must not change the shape of the model, nor its seed. Leave those settings out."
+            )
 
     def model(self, vocab_size: int) -> ModelConfig:
         """Return the encoder's shape for a tokenizer of ``vocab_size`` ids."""
         shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ModelConfig) if hasattr(self, f.name)}
         return ModelConfig(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
+
+    def pretrained(self) -> Self:
+        """Return the run whose final weights this one starts from."""
+        return self.replace(**{"objective": "contrastive", **dict(self.pretraining or ()), "pretraining": None})
+
+    @property
+    def peak_rate(self) -> float:
+        """Peak learning rate, the paper's under the departure ``slow_rate``."""
+        return PUBLISHED_RATE if "slow_rate" in self.departures else self.learning_rate
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with ``changes``, validated again."""
@@ -180,7 +243,8 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values, every field."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
+        return values if self.pretraining is None else {**values, "pretraining": dict(values["pretraining"])}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -190,11 +254,19 @@ class RunConfig:
 
     @classmethod
     def parse(cls, name: str, text: str) -> Any:
-        """Turn the command-line ``text`` of option ``name`` into a typed value; lists are space- or comma-separated."""
+        """Turn the command-line ``text`` of option ``name`` into a typed value.
+
+        Lists are space-separated, ``pretraining`` is written ``"steps=600 batch_size=128"``.
+        """
         _reject_unknown((name,))
         kinds = _kinds(cls)[name]
         if text == "None" and type(None) in kinds:
             return None
+        if name == "departures":
+            return tuple(text.split())
+        if name == "pretraining":
+            parts = [part.partition("=") for part in text.split()]
+            return {key: cls.parse(key, value) for key, _, value in parts}
         if tuple in kinds and text.replace(",", " ").replace(" ", "").isdigit():
             return tuple(int(part) for part in text.replace(",", " ").split())
         if str in kinds:
@@ -246,8 +318,15 @@ def _kinds(cls: type) -> dict[str, tuple[type, ...]]:
 
 
 def _describe(kinds: tuple[type, ...]) -> str:
-    words = {int: "an integer", float: "a number", str: "text", tuple: "a list of integers", type(None): "None"}
+    words = {int: "an integer", float: "a number", str: "text", tuple: "a list", type(None): "None"}
     return " or ".join(words[kind] for kind in kinds)
+
+
+def _check_id_order(value: Any) -> None:
+    kind, _, size = str(value).rpartition("_")
+    if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and size.isdigit() and int(size) > 0):
+        known = ", ".join((*ID_ORDERS, *(f"{kind}_N" for kind in BLOCK_ORDERS)))
+        raise ConfigError(f"id_order must be one of {known} (N: block size in ids), got {value!r}.")
 
 
 def _normalise(config: ModelConfig | RunConfig) -> None:
@@ -256,6 +335,15 @@ def _normalise(config: ModelConfig | RunConfig) -> None:
         value: Any = getattr(config, name)
         if tuple in kinds and isinstance(value, list):
             value = tuple(value)
+        if name == "pretraining" and isinstance(value, Mapping):
+            _reject_unknown(value)
+            value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in value.items()))
+        if name == "departures" and isinstance(value, tuple):
+            if unknown := [each for each in value if each not in DEPARTURES]:
+                raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
+            value = tuple(each for each in DEPARTURES if each in value)  # one order, so that equal sets are one run
+        if name == "id_order":
+            _check_id_order(value)
         if float in kinds and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         fits = isinstance(value, kinds) and not isinstance(value, bool)

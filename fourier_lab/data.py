@@ -26,7 +26,7 @@ HUB = {
 }
 SPLITS = {
     "toy": ("train", "validation", "test"),
-    "toy_sts": ("validation", "test"),
+    "toy_sts": ("train", "validation", "test"),
     "snli": ("train", "validation", "test"),
     "mnli": ("train", "validation_matched", "validation_mismatched"),
     "stsb": ("train", "validation", "test"),
@@ -136,11 +136,10 @@ def training_pairs(corpus: str, source: str, n: int | None, entailment_only: boo
     Returns:
         The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
     """
-    graded = "toy_sts" if corpus == "toy" else "stsb"
     held_out = set()
     if corpus != "toy":
         for split in ("validation", "test"):
-            pairs = load_pairs(graded, split, source)
+            pairs = load_pairs(graded_name(corpus), split, source)
             held_out |= {normalised(sentence) for sentence in pairs.first + pairs.second}
     names = corpus.split("+")
     parts, account = [], {}
@@ -168,6 +167,31 @@ def training_pairs(corpus: str, source: str, n: int | None, entailment_only: boo
         raise DataError(f"no training pair is left of {corpus!r}. Raise train_pairs or check the labels.")
     fingerprint = hashlib.sha256("".join(p.fingerprint for p in parts).encode()).hexdigest()[:12]
     return SentencePairs(corpus, "train", first, second, label, fingerprint), account
+
+
+def fine_tuning_pairs(corpus: str, source: str) -> tuple[SentencePairs, SentencePairs, dict]:
+    """Load the graded training pairs of a corpus, without pairs that are scored later, and set every tenth aside.
+
+    Returns:
+        Pairs to train on, pairs to choose settings by, and a JSON-ready account: rows, rows dropped, fingerprint.
+    """
+    name = graded_name(corpus)
+    scored = set()
+    for split in ("validation", "test"):
+        pairs = load_pairs(name, split, source)
+        scored |= {frozenset(map(normalised, pair)) for pair in zip(pairs.first, pairs.second, strict=True)}
+    pairs = load_pairs(name, "train", source)
+    seen = [frozenset(map(normalised, pair)) in scored for pair in zip(pairs.first, pairs.second, strict=True)]
+    free = np.flatnonzero(~np.array(seen))
+    aside = np.arange(len(free)) % 10 == 0  # the rows are sorted by genre, so a tenth from the end would be one genre
+    account = {name: {"rows": len(pairs), "used": int((~aside).sum()), "dropped_scored": sum(seen),
+                      "set_aside": int(aside.sum()), "fingerprint": pairs.fingerprint}}  # fmt: skip
+    return pairs.select(free[~aside]), pairs.select(free[aside]), account
+
+
+def graded_name(corpus: str) -> str:
+    """Return the name of the graded pairs that a training corpus is scored on."""
+    return "toy_sts" if corpus == "toy" else "stsb"
 
 
 def normalised(sentence: str) -> str:

@@ -36,6 +36,18 @@ class GeGLU(nn.Module):
         return self.w2(F.gelu(gate) * value)
 
 
+class SiLUMLP(nn.Module):
+    """Map ``W2 SiLU(W1 x)`` with a hidden layer of width d, ``(..., d) -> (..., d)``; ``2 d² + 2 d`` parameters."""
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.w1 = nn.Linear(d_model, d_model)
+        self.w2 = nn.Linear(d_model, d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.w2(F.silu(self.w1(x)))
+
+
 class FourierEmbedding(nn.Module):
     """Compute token embeddings ``E(p) = RMSNorm(MLP(T(p)) + T(p))`` from the id; drop-in for ``torch.nn.Embedding``.
 
@@ -48,7 +60,7 @@ class FourierEmbedding(nn.Module):
         frequencies: ``harmonic`` (paper), ``log``, ``random`` or ``d / 2`` integers; see :func:`frequency_set`.
         basis: ``fourier``, or one of the polynomial families.
         period: Period of the id normaliser in ids; V - 1 if None.
-        mlp: ``none``, ``linear`` (d² + d parameters), ``geglu`` (hidden 4 d) or ``geglu_quarter`` (hidden d / 4).
+        mlp: ``none``, ``linear`` (d² + d parameters), ``geglu`` (hidden 4 d), ``geglu_quarter`` (hidden d / 4) or ``silu``.
         frequency_seed: Seed of the ``random`` set.
 
     Raises:
@@ -91,6 +103,7 @@ class FourierEmbedding(nn.Module):
             "linear": lambda: nn.Linear(d, d),
             "geglu": lambda: GeGLU(d, 4 * d),
             "geglu_quarter": lambda: GeGLU(d, max(1, d // 4)),
+            "silu": lambda: SiLUMLP(d),
         }
         if mlp not in builders:
             raise ConfigError(f"unknown mlp {mlp!r}. Choose one of {', '.join(builders)}.")

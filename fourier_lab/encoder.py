@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from .batches import PackedSentences, chunk_by_tokens, pack
+from .batches import PackedSentences, chunk_by_tokens, pack, pack_padded
 from .config import ModelConfig
-from .embeddings import FourierEmbedding, GeGLU, LearnedEmbedding
+from .embeddings import FourierEmbedding, GeGLU, LearnedEmbedding, SiLUMLP
 from .errors import ConfigError, DataError
 
 _ENCODE_TOKENS = 8192
@@ -33,28 +33,55 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
 
 
+def rotate_as_published(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn ``x (..., w)`` as the published code does: neither norm-preserving nor relative.
+
+    It swaps the interleaved pairs ``(x[2j], x[2j+1])`` but uses the angles of half-split pairs, replaces ``x`` by its
+    quarter turn before the cosine term, and takes the sine term from the neighbour of that, cyclically.
+    """
+    turned = torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
+    return turned * cosine.repeat(1, 1, 2) + turned.roll(1, -1) * sine.repeat(1, 1, 2)
+
+
+class SiLUProjections(nn.Module):
+    """Queries, keys and values by one SiLU MLP each, ``(n, d) -> (n, 3 d)``: the projections of Table 2's network."""
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.parts = nn.ModuleList(SiLUMLP(d_model) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([part(x) for part in self.parts], dim=-1)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention within each sentence of a packed batch, ``(n_tokens, 3 d) -> (n_tokens, d)``.
 
     Takes the output of :attr:`qkv` and not its input, so that the caller may share projections between tokens.
-    Sentences of one length form a dense block, so no mask is needed and no padding is computed.
+    Sentences of one length form a dense block, so no mask is needed and no padding is computed; sentences padded on purpose
+    (the departure ``padding_mean``) do not attend to padding, but padding attends to them.
     """
 
-    def __init__(self, d_model: int, n_heads: int):
+    def __init__(self, config: ModelConfig):
         super().__init__()
-        self.n_heads = n_heads
-        self.qkv = nn.Linear(d_model, 3 * d_model)
-        self.out = nn.Linear(d_model, d_model)
+        d = config.d_model
+        self.n_heads = config.n_heads
+        self.rotate = rotate_as_published if "published_rotary" in config.departures else rotate
+        silu = config.projections == "silu"
+        self.qkv = SiLUProjections(d) if silu else nn.Linear(d, 3 * d)
+        self.out = SiLUMLP(d) if silu else nn.Linear(d, d)
 
     def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
         q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
-        q, k = rotate(q, cosine, sine).to(v.dtype), rotate(k, cosine, sine).to(v.dtype)
+        q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
+        mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
         blocks = zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
         mixed = [
             F.scaled_dot_product_attention(
                 *(
                     t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block
-                )  # (count, heads, length, width)
+                ),  # (count, heads, length, width)
+                attn_mask=mask,
             )
             .transpose(1, 2)
             .reshape(count * length, -1)
@@ -64,20 +91,26 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """One encoder layer: attention and GeGLU feed-forward, each followed by residual and RMSNorm (post-norm)."""
+    """One encoder layer: attention and feed-forward, each followed by residual and RMSNorm (post-norm).
+
+    Under the departure ``dead_feed_forward`` the attention's output takes the place of the feed-forward's, whose weights
+    then get no gradient but count as parameters.
+    """
 
     def __init__(self, config: ModelConfig):
         super().__init__()
         d = config.d_model
-        self.attention = Attention(d, config.n_heads)
+        self.dead = "dead_feed_forward" in config.departures
+        self.attention = Attention(config)
         self.norm1 = nn.RMSNorm(d)
-        self.feed_forward = GeGLU(d, int(config.feed_forward * d))
+        self.feed_forward = SiLUMLP(d) if config.projections == "silu" else GeGLU(d, int(config.feed_forward * d))
         self.norm2 = nn.RMSNorm(d)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        x = self.norm1(x + self.dropout(self.attention(qkv, packed, cosine, sine)))
-        return self.norm2(x + self.dropout(self.feed_forward(x)))
+        attended = self.dropout(self.attention(qkv, packed, cosine, sine))
+        x = self.norm1(x + attended)
+        return self.norm2(x + (attended if self.dead else self.dropout(self.feed_forward(x))))
 
 
 class SentenceEncoder(nn.Module):
@@ -103,13 +136,14 @@ class SentenceEncoder(nn.Module):
         self.embedding: FourierEmbedding | LearnedEmbedding
         if config.arm == "fourier":
             self.embedding = FourierEmbedding(
-                v, d, config.frequencies, config.basis, config.period, config.mlp, config.frequency_seed
+                v, d, config.frequencies, config.basis, config.id_period, config.mlp, config.frequency_seed
             )
         else:
             self.embedding = LearnedEmbedding(v, d)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.pooler = nn.Linear(d, d)
+        self.pooler = SiLUMLP(d) if config.projections == "silu" else nn.Linear(d, d)
+        self.pad_id = 0
         self.register_buffer("rotary", rotary_table(config.max_seq_len, d // config.n_heads), persistent=False)
         self.tokenizer: Tokenizer | None = None
         if tokenizer is not None:
@@ -124,6 +158,13 @@ class SentenceEncoder(nn.Module):
                 "Load the tokenizer that the weights were trained with."
             )
         self.tokenizer = tokenizer
+        self.pad_id = tokenizer.token_to_id("[PAD]")
+
+    def pack(self, sentences: Sequence[np.ndarray]) -> PackedSentences:
+        """Batch id arrays the way this encoder reads them: without padding, unless it follows the published mean."""
+        if "padding_mean" in self.config.departures:
+            return pack_padded(sentences, self.config.max_seq_len, self.pad_id)
+        return pack(sentences)
 
     def forward(self, token_ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode a padded batch.
@@ -137,10 +178,10 @@ class SentenceEncoder(nn.Module):
         """
         lengths = [token_ids.shape[1]] * len(token_ids) if mask is None else mask.sum(1).tolist()
         rows = [row[:length].cpu().numpy() for row, length in zip(token_ids, lengths, strict=True)]
-        return self.encode_packed(pack(rows).to(token_ids.device))
+        return self.encode_packed(self.pack(rows).to(token_ids.device))
 
     def encode_packed(self, packed: PackedSentences) -> Tensor:
-        """Encode a packed batch into ``(n_sentences, d_model)``, in the order given to :func:`pack`."""
+        """Encode a packed batch into ``(n_sentences, d_model)``, in the order given to :meth:`pack`."""
         return self.pool(self.hidden_states(packed)[-1], packed)
 
     def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
@@ -172,12 +213,13 @@ class SentenceEncoder(nn.Module):
     @torch.no_grad()
     def encode_ids(self, sentences: Sequence[np.ndarray]) -> Tensor:
         """Encode id arrays of any number and length in eval mode; float32 ``(n_sentences, d_model)`` on the CPU."""
-        was_training, device = self.training, self.pooler.weight.device
+        was_training, device = self.training, self.rotary.device
         self.eval()
         try:
             result = torch.empty(len(sentences), self.config.d_model)
-            for chunk in chunk_by_tokens([len(s) for s in sentences], _ENCODE_TOKENS):
-                packed = pack([sentences[i] for i in chunk]).to(device)
+            padded = self.config.max_seq_len if "padding_mean" in self.config.departures else 0
+            for chunk in chunk_by_tokens([max(len(s), padded) for s in sentences], _ENCODE_TOKENS):
+                packed = self.pack([sentences[i] for i in chunk]).to(device)
                 result[torch.from_numpy(chunk)] = self.encode_packed(packed).float().cpu()
         finally:
             self.train(was_training)

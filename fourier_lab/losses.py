@@ -1,6 +1,7 @@
-"""Training objectives over two batches of sentence embeddings: symmetric InfoNCE, and 3-way NLI classification."""
+"""Training objectives over two batches of sentence embeddings: symmetric InfoNCE, 3-way NLI classification, graded pairs."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -59,3 +60,23 @@ class NLIHead(nn.Module):
         u, v = anchors.float(), positives.float()
         logits = self.classifier(torch.cat((u, v, (u - v).abs()), dim=-1))
         return F.cross_entropy(logits, label), (logits.argmax(1) == label).float().mean()
+
+
+class STSLoss(nn.Module):
+    """``1 - r``, Pearson's correlation within the batch between cosines and graded scores; no parameters.
+
+    Source: Ndubuaku & Talhi 2025, the fine-tuning objective of their code.
+    """
+
+    def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``1 - r`` (dimensionless, 0..2) and ``r`` (-1..1), both scalars, for scores ``(batch,)``."""
+        cosine = F.cosine_similarity(anchors.float(), positives.float())
+        r = torch.corrcoef(torch.stack((cosine, label.float())))[0, 1]
+        return 1 - r, r.detach()
+
+
+OBJECTIVES: dict[str, Callable[[int], nn.Module]] = {
+    "contrastive": lambda d_model: ContrastiveLoss(),
+    "nli": NLIHead,
+    "sts": lambda d_model: STSLoss(),
+}

@@ -79,6 +79,14 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, f
     return mean, mean - half, mean + half
 
 
+def proportion_interval(right: int, n: int) -> tuple[float, float]:
+    """Return the 95 % Wilson interval, in [0, 1], of a share of ``right`` in ``n``."""
+    from scipy import stats
+
+    interval = stats.binomtest(right, n).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def embedding_similarity(encoder: "SentenceEncoder", first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
     """Encode two lists of id arrays and return the cosines of aligned pairs, float64 ``(n,)``."""
     with torch.no_grad():

@@ -11,6 +11,7 @@ from .basis import FREQUENCY_SETS
 from .config import ID_ORDERS, RunConfig
 from .errors import ConfigError
 from .summaries import series_name
+from .tokenizer import token_words
 from .toy import ROLES, SPECIAL_TOKENS, toy_language
 
 if TYPE_CHECKING:
@@ -79,12 +80,6 @@ def token_classes(config: RunConfig, tokenizer: Tokenizer) -> dict[str, np.ndarr
             "concept": np.array([concept.get(w, -1) for w in words]),
         }
     return {"kind": np.array([_piece_kind(word) for word in words])}
-
-
-def token_words(tokenizer: Tokenizer) -> list[str]:
-    """Return the token of every id, in order."""
-    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
-    return sorted(vocabulary, key=vocabulary.__getitem__)
 
 
 def example_words(config: RunConfig, tokenizer: Tokenizer, chosen: str = "") -> list[str]:

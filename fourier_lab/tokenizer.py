@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 UNKNOWN = "[UNK]"
+TOY_ORDERS = ("frequency", "semantic", "random")  # the toy language's own; all others rearrange the first
 
 
 def load_tokenizer(config: "RunConfig") -> Tokenizer:
-    """Return the tokenizer that a run's corpus and source imply.
+    """Return the tokenizer that a run's corpus and source imply; orders of ids that need the training text are not applied.
 
     Raises:
         DataError: If the vocabulary file is missing or the hub cannot be reached.
     """
     if config.corpus == "toy":
-        return toy_tokenizer(config.vocab_size, config.id_order)
+        known = config.id_order in TOY_ORDERS
+        return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")
     if config.source == "hub":
         return _hub_tokenizer()
     from .data import data_folder
@@ -39,7 +41,7 @@ def toy_tokenizer(vocab_size: int = 30522, id_order: str = "frequency") -> Token
     words = toy_language(vocab_size).vocabulary(id_order)
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return _with_special_tokens(tokenizer)
+    return with_special_tokens(tokenizer)
 
 
 def wordpiece_tokenizer(path: Path) -> Tokenizer:
@@ -57,7 +59,7 @@ def wordpiece_tokenizer(path: Path) -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    return _with_special_tokens(tokenizer)
+    return with_special_tokens(tokenizer)
 
 
 def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -> list[np.ndarray]:
@@ -80,7 +82,14 @@ def vocabulary_hash(tokenizer: Tokenizer) -> str:
     return hashlib.sha256("\n".join(token for token, _ in by_id).encode()).hexdigest()[:12]
 
 
-def _with_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
+def token_words(tokenizer: Tokenizer) -> list[str]:
+    """Return the token of every id, in order."""
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def with_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """Return ``tokenizer`` so that it puts [CLS] and [SEP] around every sentence."""
     cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]

@@ -7,27 +7,24 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from .batches import batch_stream, pack
+from .batches import batch_stream
 from .config import RunConfig
-from .data import ENTAILMENT, SPLITS, SentencePairs, load_pairs, training_pairs
+from .corpus import Corpus, TokenPairs, prepare
 from .encoder import SentenceEncoder, count_parameters
 from .errors import RecordError, TrainingError
-from .losses import ContrastiveLoss, NLIHead
-from .metrics import embedding_similarity, sts_scores
+from .losses import OBJECTIVES, ContrastiveLoss
+from .metrics import embedding_similarity, proportion_interval, sts_scores
 from .paths import RUNS
 from .provenance import commit, versions
 from .runs import RunRecord, is_complete, load_encoder, load_record, write_record
 from .summaries import series_name
-from .tokenizer import load_tokenizer, tokenize, vocabulary_hash
 
 CHECKPOINT_SECONDS = 30.0
 HISTORY_POINTS = 100
@@ -83,74 +80,6 @@ class TrainResult:
         return self.record.history
 
 
-@dataclass(frozen=True)
-class TokenPairs:
-    """Tokenised pairs: two aligned lists of int64 id arrays and their labels ``(n,)``."""
-
-    first: list[np.ndarray]
-    second: list[np.ndarray]
-    label: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Everything a run reads: tokenizer, training pairs with sentence keys, held-out pairs, graded pairs, account."""
-
-    tokenizer: Tokenizer
-    train: TokenPairs
-    keys: tuple[np.ndarray, np.ndarray]
-    held_out: dict[str, TokenPairs]
-    graded: dict[str, TokenPairs]
-    account: dict[str, Any]
-
-
-def prepare(config: RunConfig) -> Corpus:
-    """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it."""
-    return _prepare(
-        config.corpus, config.source, config.vocab_size, config.id_order, config.train_pairs, config.objective,
-        config.max_seq_len, os.environ.get("FOURIER_LAB_DATA"),
-    )  # fmt: skip
-
-
-@lru_cache(maxsize=4)
-def _prepare(
-    corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, _folder: str | None,
-) -> Corpus:  # fmt: skip
-    config = RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order)
-    tokenizer = load_tokenizer(config)
-
-    def tokenised(pairs: SentencePairs) -> TokenPairs:
-        distinct = list(dict.fromkeys(pairs.first + pairs.second))
-        ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
-        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label)
-
-    contrastive = objective == "contrastive"
-    train, account = training_pairs(corpus, source, train_pairs, entailment_only=contrastive)
-    number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
-    keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
-    held_out = {}
-    for name in corpus.split("+"):
-        for split in SPLITS[name][1:]:
-            pairs = load_pairs(name, split, source)
-            held_out[f"{name}/{split}"] = tokenised(pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs)
-    graded_name = "toy_sts" if corpus == "toy" else "stsb"
-    graded = {split: load_pairs(graded_name, split, source) for split in ("validation", "test")}
-    account = {
-        "train": account,
-        "train_pairs": len(train),
-        "graded": {split: {"rows": len(p), "fingerprint": p.fingerprint} for split, p in graded.items()},
-        "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
-        "vocabulary": vocabulary_hash(tokenizer),
-    }
-    return Corpus(
-        tokenizer, tokenised(train), keys, held_out, {split: tokenised(p) for split, p in graded.items()}, account
-    )
-
-
 def train(
     config: RunConfig, *, callback: Callable[[Progress], None] | None = None, runs: Path | None = None
 ) -> TrainResult:
@@ -174,11 +103,36 @@ def train(
         return TrainResult(load_record(folder), load_encoder(folder))
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    if "integer_scores" in config.departures:
+        return _scored_as_published(config, folder, callback, runs)
+    start = None if config.pretraining is None else train(config.pretrained(), callback=callback, runs=runs).encoder
     with torch.random.fork_rng():
         trainer = _Trainer(config, prepare(config), folder)
+        if start is not None:
+            trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()
         trainer.run(callback)
         return trainer.finish()
+
+
+def _scored_as_published(
+    config: RunConfig, folder: Path, callback: Callable[[Progress], None] | None, runs: Path | None
+) -> TrainResult:
+    """Score the same weights once more, the published way; only a choice by score needs training of its own."""
+    others = tuple(name for name in config.departures if name != "integer_scores")
+    exact = train(config.replace(departures=others), callback=callback, runs=runs)
+    graded = prepare(config).graded
+    scores = {split: published_scores(exact.encoder, pairs, config) for split, pairs in graded.items()}
+    metrics = {**exact.metrics, "digest": config.digest(), "scores": scores}
+    return TrainResult(write_record(folder, config, metrics, exact.history, exact.encoder), exact.encoder)
+
+
+def published_scores(encoder: SentenceEncoder, pairs: TokenPairs, config: RunConfig) -> dict:
+    """Score graded pairs as published: scores cut to integers, pairs shuffled, the last incomplete batch left out."""
+    whole = len(pairs) - len(pairs) % min(config.batch_size, len(pairs))
+    kept = np.random.default_rng(config.seed).permutation(len(pairs))[:whole]
+    similarity = embedding_similarity(encoder, pairs.first, pairs.second)
+    return sts_scores(similarity[kept], np.floor(pairs.label[kept]))
 
 
 def train_all(
@@ -227,8 +181,8 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 def learning_rate_at(step: int, config: RunConfig) -> float:
     """Return the rate of step ``step`` (from 0): linear warm-up to the peak, then linear decay towards 0."""
     if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    return config.learning_rate * (config.steps - step) / max(1, config.steps - config.warmup_steps)
+        return config.peak_rate * (step + 1) / config.warmup_steps
+    return config.peak_rate * (config.steps - step) / max(1, config.steps - config.warmup_steps)
 
 
 def make_optimizer(modules: Iterable[nn.Module], weight_decay: float) -> torch.optim.AdamW:
@@ -251,12 +205,12 @@ class _Trainer:
         self.precision = resolve_precision(config.precision, self.device)
         model = config.model(corpus.account["vocab_size"])
         self.encoder = SentenceEncoder(model, corpus.tokenizer).to(self.device)
-        objective = ContrastiveLoss() if config.objective == "contrastive" else NLIHead(config.d_model)
-        self.objective: ContrastiveLoss | NLIHead = objective.to(self.device)
+        self.objective = OBJECTIVES[config.objective](config.d_model).to(self.device)
         self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         self.losses: list[float] = []  # of the steps since the last history row
+        self.best: tuple[float, dict[str, Tensor]] | None = None  # score and weights of the best look so far
 
     @property
     def checkpoint(self) -> Path:
@@ -275,6 +229,7 @@ class _Trainer:
                     "seconds": self.seconds,
                     "history": self.history,
                     "losses": self.losses,
+                    "best": self.best,
                     "encoder": self.encoder.state_dict(),
                     "objective": self.objective.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
@@ -304,6 +259,7 @@ class _Trainer:
                 self.optimizer.load_state_dict(state["optimizer"])
                 self.step, self.seconds = state["step"], state["seconds"]
                 self.history, self.losses = state["history"], state["losses"]
+                self.best = state.get("best")
                 torch.set_rng_state(state["random"].cpu())
         except Exception as error:  # a truncated file fails in many ways inside zip, pickle and torch
             raise RecordError(
@@ -315,7 +271,8 @@ class _Trainer:
 
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch."""
-        packed = pack([pairs.first[i] for i in index] + [pairs.second[i] for i in index]).to(self.device)
+        sentences = [pairs.first[i] for i in index] + [pairs.second[i] for i in index]
+        packed = self.encoder.pack(sentences).to(self.device)
         label = torch.from_numpy(pairs.label[index]).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             anchors, positives = self.encoder.encode_packed(packed).chunk(2)
@@ -350,7 +307,7 @@ class _Trainer:
     def validate(self, pairs: TokenPairs) -> tuple[float, float]:
         """Return mean loss and accuracy over the first pairs of a held-out split, in fixed batches, in eval mode."""
         self.encoder.eval()
-        n = min(len(pairs), VALIDATION_PAIRS)
+        n = min(len(pairs), VALIDATION_PAIRS)  # enough for a loss; accuracies are counted over all pairs at the end
         # Fixed batch size whatever the training batch, so that losses of all runs are comparable.
         parts = [self.loss(pairs, index) for index in np.array_split(np.arange(n), max(1, n // VALIDATION_BATCH))]
         self.encoder.train()
@@ -362,12 +319,36 @@ class _Trainer:
         splits = [pairs for name, pairs in self.corpus.held_out.items() if name.split("/")[1].startswith("validation")]
         return float(np.mean([self.validate(pairs)[0] for pairs in splits[:2]]))
 
+    @torch.no_grad()
+    def accuracy(self, pairs: TokenPairs) -> dict[str, float]:
+        """Return loss and accuracy of a classifier over all pairs of a split, with its 95 % Wilson interval."""
+        self.encoder.eval()
+        batches = np.array_split(np.arange(len(pairs)), max(1, len(pairs) // VALIDATION_BATCH))
+        parts = [(len(index), *self.loss(pairs, index)) for index in batches]
+        loss = sum(n * float(value) for n, value, _ in parts) / len(pairs)
+        right = round(sum(n * float(share) for n, _, share in parts))
+        low, high = proportion_interval(right, len(pairs))
+        return {"loss": loss, "accuracy": right / len(pairs), "low": low, "high": high, "n": len(pairs)}
+
+    def graded_scores(self, split: str) -> dict:
+        """Score all pairs of a graded split with the present weights."""
+        pairs = self.corpus.graded[split]
+        return sts_scores(embedding_similarity(self.encoder, pairs.first, pairs.second), pairs.label)
+
+    def look(self) -> None:
+        """Keep the present weights if they score best so far on the reported validation split, as published."""
+        score = self.graded_scores("validation")["spearman"]["value"]
+        if self.best is None or score > self.best[0]:
+            self.best = (score, {name: value.clone() for name, value in self.encoder.state_dict().items()})
+
     def run(self, callback: Callable[[Progress], None] | None) -> None:
         """Train to the last step, recording history and saving checkpoints; an interruption saves one too."""
         config = self.config
         every = max(1, config.steps // HISTORY_POINTS)
         validate_every = every * (HISTORY_POINTS // VALIDATION_POINTS)
-        stream = batch_stream(self.corpus.keys, config.batch_size, config.seed, self.step, config.steps)
+        in_turn = "corpora_in_turn" in config.departures
+        parts = [part["used"] for part in self.corpus.account["train"].values()] if in_turn else ()
+        stream = batch_stream(self.corpus.keys, config.batch_size, config.seed, self.step, config.steps, parts)
         first_step, started, saved = self.step, time.perf_counter(), time.perf_counter()
         self.encoder.train()
         between_steps = True
@@ -389,6 +370,8 @@ class _Trainer:
                     }
                     self.history.append(row)
                     self.losses = []
+                    if due and "selected_checkpoint" in config.departures:
+                        self.look()
                 between_steps = True
                 if callback is not None and not self.losses:
                     rate = (self.step - first_step) / (time.perf_counter() - started)
@@ -410,17 +393,20 @@ class _Trainer:
             for p in self.encoder.parameters()
             if p in self.optimizer.state
         )
-        held_out = {name: self.validate(pairs) for name, pairs in self.corpus.held_out.items()}
+        if self.best is not None:
+            self.encoder.load_state_dict(self.best[1])
+        if self.config.objective == "nli":
+            held_out = {name: self.accuracy(pairs) for name, pairs in self.corpus.held_out.items()}
+        else:
+            means = {name: self.validate(pairs) for name, pairs in self.corpus.held_out.items()}
+            held_out = {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in means.items()}
         self.encoder.eval()
-        scores = {
-            split: sts_scores(embedding_similarity(self.encoder, pairs.first, pairs.second), pairs.label)
-            for split, pairs in self.corpus.graded.items()
-        }
+        scores = {split: self.graded_scores(split) for split in self.corpus.graded}
         metrics = {
             "digest": self.config.digest(),
             "scores": scores,
             "validation_loss": self.history[-1]["validation_loss"],
-            "held_out": {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in held_out.items()},
+            "held_out": held_out,
             "parameters": {
                 "total": count_parameters(self.encoder),
                 "embedding": count_parameters(self.encoder.embedding),

@@ -1,0 +1,110 @@
+"""What a run reads: tokenised training, held-out and graded pairs, in the id order that it asks for."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from .config import RunConfig
+from .data import ENTAILMENT, SPLITS, SentencePairs, fine_tuning_pairs, graded_name, load_pairs, training_pairs
+from .id_order import FIRST_WORD, order_ids, reorder
+from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Tokenised pairs: two aligned lists of int64 id arrays and their labels or scores ``(n,)``."""
+
+    first: list[np.ndarray]
+    second: list[np.ndarray]
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def with_ids(self, new_id: np.ndarray) -> "TokenPairs":
+        """Return the same pairs after replacing each id ``p`` by ``new_id[p]``."""
+        return TokenPairs([new_id[s] for s in self.first], [new_id[s] for s in self.second], self.label)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything a run reads: tokenizer, training pairs with sentence keys, held-out pairs, graded pairs, account."""
+
+    tokenizer: Tokenizer
+    train: TokenPairs
+    keys: tuple[np.ndarray, np.ndarray]
+    held_out: dict[str, TokenPairs]
+    graded: dict[str, TokenPairs]
+    account: dict[str, Any]
+
+
+def prepare(config: RunConfig) -> Corpus:
+    """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it."""
+    own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
+    corpus = _prepare(
+        config.corpus, config.source, config.vocab_size, own_order, config.train_pairs, config.objective,
+        config.max_seq_len, "all_pairs" in config.departures, os.environ.get("FOURIER_LAB_DATA"),
+    )  # fmt: skip
+    return corpus if config.id_order == own_order else _reordered(corpus, config)
+
+
+def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
+    """Return the corpus with its token ids in the order that ``config`` asks for."""
+    words = token_words(corpus.tokenizer)
+    counts = np.bincount(np.concatenate(corpus.train.first + corpus.train.second), minlength=len(words))
+    first_word = FIRST_WORD["toy" if config.corpus == "toy" else "bert"]
+    order = order_ids(config.id_order, words, counts, first_word, config.seed)
+    new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
+    return dataclasses.replace(
+        corpus,
+        tokenizer=tokenizer,
+        train=corpus.train.with_ids(new_id),
+        held_out={name: pairs.with_ids(new_id) for name, pairs in corpus.held_out.items()},
+        graded={name: pairs.with_ids(new_id) for name, pairs in corpus.graded.items()},
+        account={**corpus.account, "vocabulary": vocabulary_hash(tokenizer)},
+    )
+
+
+@lru_cache(maxsize=4)
+def _prepare(
+    corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
+    max_seq_len: int, all_pairs: bool, _folder: str | None,
+) -> Corpus:  # fmt: skip
+    tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
+
+    def tokenised(pairs: SentencePairs) -> TokenPairs:
+        distinct = list(dict.fromkeys(pairs.first + pairs.second))
+        ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
+        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label)
+
+    contrastive, graded = objective == "contrastive", graded_name(corpus)
+    held_out = {}
+    if objective == "sts":
+        train, aside, account = fine_tuning_pairs(corpus, source)
+        held_out[f"{graded}/validation_tenth_of_train"] = tokenised(aside)
+    else:
+        train, account = training_pairs(corpus, source, train_pairs, entailment_only=contrastive and not all_pairs)
+        for name in corpus.split("+"):
+            for split in SPLITS[name][1:]:
+                pairs = load_pairs(name, split, source)
+                held_out[f"{name}/{split}"] = tokenised(
+                    pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
+                )
+    number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
+    keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
+    scored = {split: load_pairs(graded, split, source) for split in ("validation", "test")}
+    account = {
+        "train": account,
+        "train_pairs": len(train),
+        "graded": {split: {"rows": len(p), "fingerprint": p.fingerprint} for split, p in scored.items()},
+        "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
+        "vocabulary": vocabulary_hash(tokenizer),
+    }
+    return Corpus(
+        tokenizer, tokenised(train), keys, held_out, {split: tokenised(p) for split, p in scored.items()}, account
+    )

@@ -1,0 +1,58 @@
+"""Other orders of the same token ids: a Fourier embedding sees nothing of a token but its place in this order."""
+
+import json
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from .tokenizer import token_words, with_special_tokens
+
+# Below are special tokens, unused slots and single characters in BERT's vocabulary; special tokens in the toy language.
+FIRST_WORD = {"bert": 1996, "toy": 5}
+
+
+def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: int, seed: int) -> np.ndarray:
+    """Return the old ids in their new order, int64 ``(vocab_size,)``; token ``result[i]`` gets id ``i``.
+
+    Args:
+        id_order: As in :class:`fourier_lab.config.RunConfig`; ``frequency`` leaves the order alone.
+        tokens: The token of each old id.
+        counts: How often each old id occurs in the training text, ``(vocab_size,)``.
+        first_word: ``shuffle_words`` leaves smaller ids alone.
+        seed: Seed of the shuffles.
+
+    Example:
+        >>> order_ids("reversed", ["a", "b", "c"], np.zeros(3), 0, seed=0)
+        array([2, 1, 0])
+    """
+    ids, rng = np.arange(len(tokens)), np.random.default_rng((seed, 0x1D))
+    kind, _, size = id_order.rpartition("_")
+    if kind in ("within", "blocks"):
+        blocks = np.split(ids, ids[int(size) :: int(size)])
+        shuffled = [rng.permutation(block) for block in blocks] if kind == "within" else _shuffled(blocks, rng)
+        return np.concatenate(shuffled)
+    if id_order == "random":
+        return rng.permutation(ids)
+    if id_order == "shuffle_words":
+        return np.concatenate((ids[:first_word], rng.permutation(ids[first_word:])))
+    if id_order == "by_count":
+        return np.argsort(-counts, kind="stable")
+    if id_order == "reversed":
+        return ids[::-1].copy()
+    if id_order == "alphabetical":
+        return np.array(sorted(ids, key=tokens.__getitem__))
+    return ids
+
+
+def reorder(tokenizer: Tokenizer, order: np.ndarray) -> Tokenizer:
+    """Return a tokenizer with the same tokens, the one of old id ``order[i]`` under id ``i``."""
+    new_id = dict(zip((tokens := token_words(tokenizer)), np.argsort(order).tolist(), strict=True))
+    state = json.loads(tokenizer.to_str())
+    state["model"]["vocab"] = {token: new_id[token] for token in tokens}
+    state["added_tokens"] = [{**each, "id": new_id[each["content"]]} for each in state["added_tokens"]]
+    state["post_processor"] = None  # it holds ids of its own
+    return with_special_tokens(Tokenizer.from_str(json.dumps(state)))
+
+
+def _shuffled(blocks: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+    return [blocks[i] for i in rng.permutation(len(blocks))]
