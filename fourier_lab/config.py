@@ -138,7 +138,8 @@ class RunConfig:
         corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``; scored on the matching graded pairs
             (the toy language's own, or STS-B).
         source: Where text comes from: ``builtin``, ``folder`` (Parquet under FOURIER_LAB_DATA) or ``hub``.
-        vocab_size: Number of ids of the toy language; real text takes the tokenizer's.
+        vocab_size: Number of ids of the toy language; on real text, keep at most so many tokens of the tokenizer's: special
+            ones, ASCII characters and those most used in the training text.
         id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
             share a concept. ``random``: all shuffled. ``shuffle_words``: shuffled above special tokens and characters.
             ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled

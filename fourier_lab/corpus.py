@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from .config import RunConfig
 from .data import ENTAILMENT, SPLITS, SentencePairs, fine_tuning_pairs, graded_name, load_pairs, training_pairs
-from .id_order import FIRST_WORD, order_ids, reorder
+from .id_order import FIRST_WORD, most_used, order_ids, reorder
 from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
 
 
@@ -83,18 +83,20 @@ def _prepare(
         return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label)
 
     contrastive, graded = objective == "contrastive", graded_name(corpus)
-    held_out = {}
+    held_out: dict[str, SentencePairs] = {}
     if objective == "sts":
         train, aside, account = fine_tuning_pairs(corpus, source)
-        held_out[f"{graded}/validation_tenth_of_train"] = tokenised(aside)
+        held_out[f"{graded}/validation_tenth_of_train"] = aside
     else:
         train, account = training_pairs(corpus, source, train_pairs, entailment_only=contrastive and not all_pairs)
         for name in corpus.split("+"):
             for split in SPLITS[name][1:]:
                 pairs = load_pairs(name, split, source)
-                held_out[f"{name}/{split}"] = tokenised(
-                    pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
-                )
+                held_out[f"{name}/{split}"] = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
+    if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
+        words, every = token_words(tokenizer), tokenised(train)
+        counts = np.bincount(np.concatenate(every.first + every.second), minlength=len(words))
+        tokenizer = reorder(tokenizer, most_used(words, counts, vocab_size))
     number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
     keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
     scored = {split: load_pairs(graded, split, source) for split in ("validation", "test")}
@@ -106,5 +108,10 @@ def _prepare(
         "vocabulary": vocabulary_hash(tokenizer),
     }
     return Corpus(
-        tokenizer, tokenised(train), keys, held_out, {split: tokenised(p) for split, p in scored.items()}, account
+        tokenizer=tokenizer,
+        train=tokenised(train),
+        keys=keys,
+        held_out={name: tokenised(pairs) for name, pairs in held_out.items()},
+        graded={split: tokenised(pairs) for split, pairs in scored.items()},
+        account=account,
     )

@@ -44,11 +44,22 @@ def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: 
     return ids
 
 
+def most_used(tokens: list[str], counts: np.ndarray, size: int) -> np.ndarray:
+    """Return ``size`` ids, ascending: special tokens and ASCII characters, then those that occur most often.
+
+    The characters let a WordPiece tokenizer spell every word of plain English that it has no token for.
+    """
+    kept = [t.startswith("[") or (t.isascii() and len(t.removeprefix("##")) == 1) for t in tokens]
+    kept = np.array(kept) & ~np.array([t.startswith("[unused") for t in tokens])
+    return np.sort(np.lexsort((-counts, ~kept))[:size])
+
+
 def reorder(tokenizer: Tokenizer, order: np.ndarray) -> Tokenizer:
-    """Return a tokenizer with the same tokens, the one of old id ``order[i]`` under id ``i``."""
-    new_id = dict(zip((tokens := token_words(tokenizer)), np.argsort(order).tolist(), strict=True))
+    """Return a tokenizer with the token of old id ``order[i]`` under id ``i``; tokens that ``order`` lacks are dropped."""
+    words = token_words(tokenizer)
+    new_id = {words[old]: new for new, old in enumerate(order)}
     state = json.loads(tokenizer.to_str())
-    state["model"]["vocab"] = {token: new_id[token] for token in tokens}
+    state["model"]["vocab"] = new_id
     state["added_tokens"] = [{**each, "id": new_id[each["content"]]} for each in state["added_tokens"]]
     state["post_processor"] = None  # it holds ids of its own
     return with_special_tokens(Tokenizer.from_str(json.dumps(state)))

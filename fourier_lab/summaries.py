@@ -1,6 +1,6 @@
 """Turn run records into the columns that :mod:`fourier_lab.plots` draws: curves, scores with intervals, costs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -90,11 +90,7 @@ def score_columns(
     Raises:
         DataError: If there are no records.
     """
-    cases: dict[tuple[str, str], list[RunRecord]] = {}
-    for record in records:
-        cases.setdefault((str(getattr(record.config, group)), series_name(record.config)), []).append(record)
-    if not cases:
-        raise DataError("there are no run records to summarise. Train at least one run first.")
+    cases = _cases(records, group, series_name)
     over_seeds = min(map(len, cases.values())) >= _ENOUGH_SEEDS
     rows = []
     for (name, series), runs in cases.items():
@@ -106,6 +102,87 @@ def score_columns(
         count = runs[0].metrics["parameters"][parameters]
         rows.append((name, series, value, low, high, len(runs), scores[0]["n"], kind, count))
     return _columns(("group", "series", "value", "low", "high", "seeds", "pairs", "interval", "parameters"), rows)
+
+
+def setting(config: RunConfig, name: str) -> str:
+    """Return one setting of a run in words; a list is joined, an empty one is ``none``."""
+    value = getattr(config, name)
+    return (" + ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+
+
+def score(split: str, measure: str = "spearman") -> Callable[[RunRecord], float]:
+    """Return the function that reads one correlation x 100 off a record."""
+    return lambda record: record.score(split, measure)
+
+
+def mean_columns(
+    records: Iterable[RunRecord],
+    value: Callable[[RunRecord], float],
+    group: Callable[[RunConfig], str] | str,
+    series: Callable[[RunConfig], str] = series_name,
+) -> Columns:
+    """Return the mean of any number per run, over seeds, with Student's 95 % interval (nan for a single seed).
+
+    Args:
+        records: Finished runs; those that agree in ``group`` and ``series`` are pooled.
+        value: Reads the number off a record.
+        group: A ``RunConfig`` field, or a function of the configuration.
+        series: What is compared within a group.
+
+    Returns:
+        Columns: ``group``, ``series``, ``value``, ``low``, ``high``, ``seeds``; in order of appearance.
+
+    Raises:
+        DataError: If there are no records.
+    """
+    cases = _cases(records, group, series)
+    rows = [(*case, *mean_interval([value(run) for run in runs]), len(runs)) for case, runs in cases.items()]
+    return _columns(("group", "series", "value", "low", "high", "seeds"), rows)
+
+
+def difference_columns(
+    records: Iterable[RunRecord],
+    value: Callable[[RunRecord], float],
+    group: Callable[[RunConfig], str] | str,
+    base: str,
+    series: Callable[[RunConfig], str] = series_name,
+) -> Columns:
+    """Return mean differences to the group ``base``, each run minus the run of its own series and seed.
+
+    Args:
+        records, value, group, series: As in :func:`mean_columns`.
+        base: The group that all others are compared with.
+
+    Returns:
+        Columns: As :func:`mean_columns`, without the base itself; runs without a partner in the base are left out.
+
+    Raises:
+        DataError: If no run has a partner.
+    """
+    cases = _cases(records, group, series)
+    partners = {(name, run.config.seed): run for (label, name), runs in cases.items() if label == base for run in runs}
+    rows = []
+    for (label, name), runs in cases.items():
+        pairs = [(run, partners[name, run.config.seed]) for run in runs if (name, run.config.seed) in partners]
+        if label != base and pairs:
+            rows.append((label, name, *mean_interval([value(run) - value(other) for run, other in pairs]), len(pairs)))
+    if not rows:
+        raise DataError(
+            f"no run has a partner in the group {base!r} with its series and seed. Run the sweep's base first."
+        )
+    return _columns(("group", "series", "value", "low", "high", "seeds"), rows)
+
+
+def _cases(
+    records: Iterable[RunRecord], group: Callable[[RunConfig], str] | str, series: Callable[[RunConfig], str]
+) -> dict[tuple[str, str], list[RunRecord]]:
+    cases: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        label = setting(record.config, group) if isinstance(group, str) else group(record.config)
+        cases.setdefault((label, series(record.config)), []).append(record)
+    if not cases:
+        raise DataError("there are no run records to summarise. Train at least one run first.")
+    return cases
 
 
 def metric_columns(records: Iterable[RunRecord], *path: str) -> Columns:

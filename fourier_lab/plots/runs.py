@@ -69,6 +69,36 @@ def draw_scores(
     return finish(ax, "best" if legend else None)
 
 
+@style()
+def draw_differences(data: Data, *, label: str, ax: Axes | None = None, legend: bool = True) -> Axes:
+    """Draw differences to a base as dots with intervals, a row per group, against a line at 0.
+
+    Args:
+        data: ``group``, ``series``, ``value``, ``low``, ``high`` (nan where there is one seed), as
+            :func:`fourier_lab.summaries.difference_columns` gives them.
+        label: What the difference is, with its unit.
+        ax: Where to draw.
+        legend: Whether to name the series, once for several panels.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "group", "series", "value", "low", "high")
+    groups, names = in_order(column["group"]), in_order(column["series"])
+    ax.axvline(0, color=REFERENCE, linestyle="--", linewidth=1)
+    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
+        own = {key: values[column["series"] == name] for key, values in column.items()}
+        place = np.array([groups.index(group) for group in own["group"]]) + 0.22 * (number - (len(names) - 1) / 2)
+        bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
+        marker = MARKERS[number % len(MARKERS)]
+        ax.errorbar(own["value"], place, xerr=bar, fmt=marker, color=colour, capsize=3, markersize=5, label=name)
+        for x, y in zip(own["value"], place, strict=True):
+            note = ax.annotate(f"{x:+.1f}", (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center")
+            note.set_path_effects([HALO])
+    ax.set_yticks(range(len(groups)), groups)
+    ax.set_ylim(len(groups) - 0.4, -0.6)
+    ax.set(xlabel=label)
+    return finish(ax, "best" if legend else None)
+
+
 def share_legend(figure: Figure) -> None:
     """Name the series once below all panels, in place of a legend inside one of them."""
     handles, labels = figure.axes[-1].get_legend_handles_labels()
