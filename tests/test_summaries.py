@@ -85,3 +85,36 @@ def test_metrics_are_found_by_their_path():
 def test_no_records_are_an_error(summarise):
     with pytest.raises(DataError, match="no run records"):
         summarise([])
+
+
+def scored(value, **changes):
+    return record(score=value, **changes)
+
+
+def test_means_pool_seeds_within_group_and_series():
+    records = [scored(v, seed=s, id_order=o) for o, vs in (("random", (1, 3)), ("reversed", (5,))) for s, v in enumerate(vs)]
+    columns = summaries.mean_columns(records, summaries.score("validation"), "id_order")
+    assert columns["group"].tolist() == ["random", "reversed"] and columns["seeds"].tolist() == [2, 1]
+    assert columns["value"].tolist() == [2.0, 5.0]
+    # Student's t for two seeds: 12.706 standard errors of 1.
+    np.testing.assert_allclose(columns["high"][0] - 2, 12.706, rtol=1e-4)
+    assert np.isnan(columns["low"][1])
+
+
+def test_differences_are_paired_by_seed_and_series():
+    base = [scored(v, seed=s) for s, v in enumerate((40, 50, 60))]
+    other = [scored(v, seed=s, departures=["slow_rate"]) for s, v in enumerate((41, 52, 63))]
+    alone = [scored(9, seed=7, departures=["slow_rate"]), scored(9, seed=0, arm="learned", departures=["all_pairs"])]
+    columns = summaries.difference_columns([*base, *other, *alone], summaries.score("validation"), "departures", "none")
+    assert columns["group"].tolist() == ["slow_rate"] and columns["seeds"].tolist() == [3]
+    assert columns["value"].tolist() == [2.0]
+    # 4.303 standard errors of 1 / sqrt(3), whatever the spread between the seeds themselves.
+    np.testing.assert_allclose(columns["high"][0] - 2, 4.3027 / np.sqrt(3), rtol=1e-4)
+    with pytest.raises(DataError, match="no run has a partner in the group 'none'"):
+        summaries.difference_columns(other, summaries.score("validation"), "departures", "none")
+
+
+def test_settings_are_said_in_words():
+    config = RunConfig(departures=["slow_rate", "all_pairs"])
+    assert summaries.setting(config, "departures") == "all_pairs + slow_rate"
+    assert summaries.setting(RunConfig(), "departures") == "none" and summaries.setting(config, "dropout") == "0.0"

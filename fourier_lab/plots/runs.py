@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figures import style
-from ..palette import REFERENCE, colours_of
+from ..palette import REFERENCE, colour_of, colours_of
 from ..resolution import stack
 from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, count_text, finish, in_order, intervals, lines
 
@@ -81,9 +81,19 @@ def draw_differences(data: Data, *, label: str, ax: Axes | None = None, legend: 
         legend: Whether to name the series, once for several panels.
     """
     ax = axes_or_new(ax)
+    ax.axvline(0, color=REFERENCE, linestyle="--", linewidth=1)
+    return _rows(data, ax, label, "{:+.1f}", legend)
+
+
+@style()
+def draw_means(data: Data, *, label: str, ax: Axes | None = None, legend: bool = True) -> Axes:
+    """Draw means as dots with intervals, a row per group; arguments as :func:`draw_differences`."""
+    return _rows(data, axes_or_new(ax), label, "{:.1f}", legend)
+
+
+def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     column = columns_of(data, "group", "series", "value", "low", "high")
     groups, names = in_order(column["group"]), in_order(column["series"])
-    ax.axvline(0, color=REFERENCE, linestyle="--", linewidth=1)
     for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
         own = {key: values[column["series"] == name] for key, values in column.items()}
         place = np.array([groups.index(group) for group in own["group"]]) + 0.22 * (number - (len(names) - 1) / 2)
@@ -91,7 +101,7 @@ def draw_differences(data: Data, *, label: str, ax: Axes | None = None, legend: 
         marker = MARKERS[number % len(MARKERS)]
         ax.errorbar(own["value"], place, xerr=bar, fmt=marker, color=colour, capsize=3, markersize=5, label=name)
         for x, y in zip(own["value"], place, strict=True):
-            note = ax.annotate(f"{x:+.1f}", (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center")
+            note = ax.annotate(form.format(x), (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center")
             note.set_path_effects([HALO])
     ax.set_yticks(range(len(groups)), groups)
     ax.set_ylim(len(groups) - 0.4, -0.6)
@@ -124,6 +134,38 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
     ax.margins(x=0.15)
     return finish(ax)
+
+
+@style()
+def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
+    """Draw scores against parameters from several sources, each dot named; rows without parameters are dashed lines.
+
+    Args:
+        data: ``series``, ``label`` (name of the dot), ``parameters``, ``value``, ``low``, ``high`` (nan if unknown).
+        label: What the score is, with its unit.
+        ax: Where to draw.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "label", "parameters", "value", "low", "high")
+    counted = column["parameters"] > 0
+    for name, value in zip(column["label"][~counted], column["value"][~counted], strict=True):
+        ax.axhline(value, color=REFERENCE, linestyle="--", linewidth=1)
+        ax.annotate(f"{name}, {value:.1f}", (1, value), (-4, 3), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", fontsize=7, ha="right", color=REFERENCE)  # fmt: skip
+    dots = {key: values[counted] for key, values in column.items()}
+    for number, name in enumerate(in_order(dots["series"])):
+        own = {key: values[dots["series"] == name] for key, values in dots.items()}
+        published = name.startswith(("paper", "others"))
+        colour = colour_of(name.removeprefix("paper, ")) or REFERENCE
+        bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
+        ax.errorbar(own["parameters"], own["value"], bar, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
+                    markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
+        for x, y, text in zip(own["parameters"], own["value"], own["label"], strict=True):
+            note = ax.annotate(text, (x, y), (0, -10), textcoords="offset points", fontsize=6.5, ha="center")
+            note.set_path_effects([HALO])
+    ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
+    ax.margins(x=0.12, y=0.12)
+    return finish(ax, "above")
 
 
 @style()

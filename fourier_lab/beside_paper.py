@@ -1,0 +1,126 @@
+"""Our runs beside the figures that the paper reports: its Tables 1 and 2, and quality against parameters."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .config import RunConfig
+from .encoder import SentenceEncoder, count_parameters
+from .metrics import mean_interval
+from .paper import ANCHORS, BERT, TABLE_1, TABLE_2, Reported
+from .runs import RunRecord
+from .summaries import Columns, mean_columns, score, series_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BERT_VOCAB_SIZE = 30522
+
+
+def size_name(config: RunConfig) -> str:
+    """Return layers x width."""
+    return f"{config.n_layers} x {config.d_model}"
+
+
+def parameter_name(config: RunConfig) -> str:
+    """Return the exact number of parameters of a run's encoder with BERT's vocabulary, in words."""
+    vocab_size = config.vocab_size if config.corpus == "toy" else BERT_VOCAB_SIZE
+    return f"{count_parameters(SentenceEncoder(config.model(vocab_size))):,}"
+
+
+def table_1(records: Sequence[RunRecord]) -> "pd.DataFrame":
+    """Return one row per size and arm: ours on validation and test with the interval over seeds, costs, the paper's row."""
+    reported = {(row.arm, row.n_layers, row.d_model): row for row in TABLE_1}
+    rows = []
+    for runs in _cases(records):
+        config, first = runs[0].config, runs[0].metrics
+        theirs = reported.get((config.arm, config.n_layers, config.d_model))
+        row: dict[str, Any] = {
+            "layers x d": size_name(config),
+            "model": series_name(config),
+            "seeds": len(runs),
+            "parameters": first["parameters"]["total"],
+            "with gradient": int(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
+        }
+        row |= _scores(runs)
+        row["seconds"] = round(float(np.mean([run.metrics["duration_s"] for run in runs])))
+        row["peak MB"] = round(float(np.mean([run.metrics["peak_memory_bytes"] for run in runs])) / 2**20)
+        row["paper, Spearman dev"] = theirs.spearman if theirs else np.nan
+        row["paper, Pearson dev"] = theirs.pearson if theirs else np.nan
+        row["paper, minutes"] = theirs.minutes if theirs else np.nan
+        rows.append(row)
+    return _frame(rows)
+
+
+def table_2(records: Sequence[RunRecord]) -> "pd.DataFrame":
+    """Return our fine-tuned sizes, the paper's rows and BERT's, each score under the split it belongs to."""
+    rows = []
+    for runs in _cases(records):
+        total = runs[0].metrics["parameters"]["total"]
+        rows.append({"model": "ours", "parameters": total, "seeds": len(runs)} | _scores(runs))
+    return _frame(rows + [_reported(row) for row in (*TABLE_2, *BERT)])
+
+
+def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
+    """Return points of ours, the paper's and others for :func:`fourier_lab.plots.draw_quality`.
+
+    Returns:
+        Columns: ``series``, ``label``, ``parameters``, ``value``, ``low``, ``high``; untrained baselines have 0 parameters.
+    """
+    from . import paths
+    from .tables import load_baselines
+
+    ours = mean_columns(records, score(split), size_name)
+    totals = {(size_name(r.config), series_name(r.config)): r.metrics["parameters"]["total"] for r in records}
+    rows = [
+        (series, group, totals[group, series], value, low, high)
+        for group, series, value, low, high in zip(
+            *(ours[key] for key in ("group", "series", "value", "low", "high")), strict=True
+        )
+    ]
+    if split == "validation":
+        rows += [
+            (f"paper, {row.arm}", size_label(row), row.parameters, row.spearman, np.nan, np.nan) for row in TABLE_1
+        ]
+    rows += [
+        ("others", row.model, row.parameters, row.spearman, np.nan, np.nan) for row in ANCHORS if row.split == split
+    ]
+    for baseline in load_baselines(paths.RECORDS / "snli_mnli"):
+        rows.append(("no training", baseline.name, 0, baseline.scores[split]["spearman"]["value"], np.nan, np.nan))
+    names = ("series", "label", "parameters", "value", "low", "high")
+    return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}
+
+
+def size_label(row: Reported) -> str:
+    """Return layers x width of a published row."""
+    return f"{row.n_layers} x {row.d_model}"
+
+
+def _cases(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    cases: dict[str, list[RunRecord]] = {}
+    for record in records:
+        cases.setdefault(record.config.replace(seed=0).digest(), []).append(record)
+    return list(cases.values())
+
+
+def _scores(runs: Sequence[RunRecord]) -> dict[str, str]:
+    row = {}
+    for measure in ("spearman", "pearson"):
+        for name, split in (("dev", "validation"), ("test", "test")):
+            mean, low, _ = mean_interval([run.score(split, measure) for run in runs])
+            half = "" if np.isnan(low) else f" ± {mean - low:.1f}"
+            row[f"{measure.capitalize()} {name}"] = f"{mean:.1f}{half}"
+    return row
+
+
+def _reported(row: Reported) -> dict[str, Any]:
+    name = {"validation": "dev", "test": "test"}[row.split]
+    scores = {f"Spearman {name}": f"{row.spearman:.1f}", f"Pearson {name}": f"{row.pearson:.1f}"}
+    return {"model": f"{row.model}, reported", "parameters": row.parameters, "seeds": 1} | scores
+
+
+def _frame(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows).fillna("–")

@@ -1,0 +1,82 @@
+"""Whole figures of the study: one quantity of a set of runs, validation and test side by side, drawn and saved."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import figures, plots
+from .config import RunConfig
+from .resolution import stack
+from .runs import RunRecord
+from .summaries import difference_columns, mean_columns, score, series_name
+
+SPLITS = {"validation": score("validation"), "test": score("test")}
+
+Values = Mapping[str, Callable[[RunRecord], float]]
+Naming = Callable[[RunConfig], str]
+
+
+def difference_figure(
+    records: Sequence[RunRecord],
+    group: Naming | str,
+    base: str,
+    name: str,
+    *,
+    title: str,
+    alt: str,
+    values: Values = SPLITS,
+    label: str = "points of Spearman × 100",
+    series: Naming = series_name,
+) -> Path:
+    """Draw what each group gains or loses against the group ``base``, paired by seed; a panel for each of ``values``.
+
+    Args:
+        records: Finished runs.
+        group, base, series: As in :func:`fourier_lab.summaries.difference_columns`.
+        name: ``notebook/figure``.
+        title, alt: As in :func:`fourier_lab.figures.save_figure`.
+        values: What is read off a record, by panel title.
+        label: Unit of the difference.
+
+    Returns:
+        Path: The PNG.
+    """
+    panels = {panel: difference_columns(records, value, group, base, series) for panel, value in values.items()}
+    rows = len(set(next(iter(panels.values()))["group"].tolist()))
+    return _save(panels, records, name, title, alt, 1.5 + 0.36 * rows, plots.draw_differences, f"change ({label})")
+
+
+def mean_figure(
+    records: Sequence[RunRecord],
+    group: Naming | str,
+    name: str,
+    *,
+    title: str,
+    alt: str,
+    values: Values = SPLITS,
+    label: str = "Spearman × 100 (dimensionless)",
+    series: Naming = series_name,
+) -> Path:
+    """Draw the mean of each group with its interval over seeds, a row per group; arguments as :func:`difference_figure`."""
+    panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
+    rows = len(set(next(iter(panels.values()))["group"].tolist()))
+    return _save(panels, records, name, title, alt, 1.5 + 0.36 * rows, plots.draw_means, label)
+
+
+def _save(
+    panels: Mapping[str, Mapping[str, np.ndarray]],
+    records: Sequence[RunRecord],
+    name: str,
+    title: str,
+    alt: str,
+    height: float,
+    draw: Callable[..., Any],
+    label: str,
+) -> Path:
+    figure, axes = figures.new_figure(1, len(panels), height=height, sharey=True, titles=list(panels), squeeze=False)
+    for ax, columns in zip(axes[0], panels.values(), strict=True):
+        draw(columns, label=label, ax=ax, legend=False)
+    plots.share_legend(figure)
+    return figures.save_figure(figure, name, stack(panels, "split"), records[0].config, title=title, alt=alt)

@@ -1,0 +1,77 @@
+"""What the study's notebooks read off run records: names of cases, gaps between the arms, accuracies."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .config import RunConfig
+from .runs import RunRecord
+from .summaries import Columns, difference_columns, mean_columns, score, series_name, setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def departure_name(config: RunConfig) -> str:
+    """Return the departure of a run in words; several at once are ``all``."""
+    return "all" if len(config.departures) > 1 else setting(config, "departures")
+
+
+def is_base(config: RunConfig) -> bool:
+    """Say whether a run is the Fourier arm as in the paper: harmonic frequencies, ids in the tokenizer's order."""
+    return config.arm == "fourier" and config.frequencies == "harmonic" and config.id_order == "frequency"
+
+
+def gap_columns(records: Sequence[RunRecord]) -> Columns:
+    """Return the table's score minus the Fourier arm's under each departure that both arms have, and without any.
+
+    Returns:
+        Columns: ``group`` (the split), ``series`` (the departure), ``value``, ``low``, ``high``, ``seeds``.
+    """
+    parts = {}
+    for split in ("validation", "test"):
+        columns = difference_columns(records, score(split), lambda config: config.arm, "fourier", series=departure_name)
+        parts[split] = {**columns, "group": np.full(len(columns["value"]), split)}
+    return {name: np.concatenate([part[name] for part in parts.values()]) for name in parts["test"]}
+
+
+def as_frame(columns: Columns) -> "pd.DataFrame":
+    """Return columns as a table to look at, numbers to one decimal."""
+    import pandas as pd
+
+    return pd.DataFrame(columns).round(1)
+
+
+def generalisation_gap(record: RunRecord) -> float:
+    """Return the last validation loss minus the last training loss (nats)."""
+    return validation_loss(record) - record.history[-1]["loss"]
+
+
+def validation_loss(record: RunRecord) -> float:
+    """Return the last validation loss (nats)."""
+    return record.metrics["validation_loss"]
+
+
+def accuracy(split: str) -> Callable[[RunRecord], float]:
+    """Return the function that reads a classifier's accuracy (per cent) on one split off a record."""
+    return lambda record: 100 * record.metrics["held_out"][split]["accuracy"]
+
+
+def accuracy_table(records: Sequence[RunRecord]) -> "pd.DataFrame":
+    """Return accuracy in per cent, ``±`` the 95 % t interval over seeds, a row per embedding and a column per split."""
+    import pandas as pd
+
+    table = {}
+    for split in records[0].metrics["held_out"]:
+        columns = mean_columns(records, accuracy(split), "objective")
+        numbers = zip(columns["value"], columns["high"], strict=True)
+        table[split] = [f"{value:.1f} ± {high - value:.1f}" for value, high in numbers]
+        names = columns["series"]
+    return pd.DataFrame({"model": names, "parameters": parameters_of(columns, records), **table})
+
+
+def parameters_of(columns: Columns, records: Sequence[RunRecord]) -> np.ndarray:
+    """Return the number of parameters of each row's series."""
+    totals = {series_name(record.config): record.metrics["parameters"]["total"] for record in records}
+    return np.array([totals[name] for name in columns["series"]])
