@@ -5,17 +5,17 @@ A failing notebook keeps its executed copy, error included, and does not stop th
 """
 
 import ast
+import itertools
 import json
 import logging
-import multiprocessing
 import os
 import shutil
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from . import paths
 from .data import data_folder
 from .errors import NotebookError
 from .manifest import Manifest, NotebookResult, executed_copy, file_hash, file_stamps, fingerprint
+from .processes import obey_parent, supervise
 
 HEARTBEAT_S = 30.0
 START_ATTEMPTS = 3  # a kernel can lose a race for its ports; a cell is never run twice
@@ -36,7 +37,7 @@ class _Job:
     notebook: str
     source: Path
     executed: Path
-    figures: Path
+    figures: str
     parameters: dict[str, Any]
     environment: dict[str, str]
     fingerprint: str
@@ -45,11 +46,13 @@ class _Job:
 @dataclass
 class _Running:
     job: _Job
-    process: Any  # multiprocessing names no common public type for the processes of its contexts
+    begun: float
+    last_line: float
     figures_before: dict[Path, int]
     cell: str = "start-up"
-    begun: float = field(default_factory=time.monotonic)
-    last_line: float = field(default_factory=time.monotonic)
+    message: dict[str, str] = field(
+        default_factory=lambda: {"error": "its process ended without a result, perhaps for want of memory."}
+    )
 
 
 def run_notebooks(
@@ -57,6 +60,7 @@ def run_notebooks(
     parameters: Mapping[str, Any] | None = None,
     *,
     where_declared: Mapping[str, Any] | None = None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
     workers: int = 1,
     force: bool = False,
     report: Callable[[str], None] | None = None,
@@ -67,6 +71,8 @@ def run_notebooks(
         notebooks: Paths; all numbered notebooks of the project if None.
         parameters: Values for the parameters cell. Every notebook must declare every name.
         where_declared: Values given only to notebooks that declare the name, such as ``corpus`` and ``source``.
+        variants: Further parameters by label: each notebook runs once for each label, which is added to the names of its
+            copy and figures, as in ``reports/NOTEBOOK-LABEL.ipynb``.
         workers: Notebooks at a time; the processor cores are shared out among them.
         force: Run unchanged notebooks too.
         report: Receives progress lines; the logger if None.
@@ -82,8 +88,10 @@ def run_notebooks(
     if workers < 1:
         raise NotebookError(f"workers must be at least 1, got {workers}.")
     jobs = [
-        _plan(number, source, dict(parameters or {}), where_declared or {}, workers)
-        for number, source in enumerate(sources, start=1)
+        _plan(number, source, {**(parameters or {}), **further}, where_declared or {}, workers, label)
+        for number, (source, (label, further)) in enumerate(
+            itertools.product(sources, (variants or {"": {}}).items()), 1
+        )
     ]
     names = [job.notebook for job in jobs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -114,7 +122,12 @@ def summary(results: Iterable[NotebookResult]) -> str:
 
 
 def _plan(
-    number: int, source: Path, parameters: dict[str, Any], where_declared: Mapping[str, Any], workers: int
+    number: int,
+    source: Path,
+    parameters: dict[str, Any],
+    where_declared: Mapping[str, Any],
+    workers: int,
+    label: str = "",
 ) -> _Job:
     """Check the parameters against the notebook and fingerprint all that decides its figures."""
     import papermill
@@ -136,10 +149,11 @@ def _plan(
         values[name] if name in values else ast.literal_eval(declared[name]["default"]) if name in declared else builtin
         for name, builtin in (("corpus", "toy"), ("source", "builtin"))
     )
-    notebook = source.stem if corpus == "toy" else f"{str(corpus).replace('+', '_')}/{source.stem}"
+    name = f"{source.stem}-{label}" if label else source.stem
+    notebook = name if corpus == "toy" else f"{str(corpus).replace('+', '_')}/{name}"
     environment = {
         "FOURIER_LAB_HEADLESS": "1",
-        "FOURIER_LAB_NOTEBOOK": source.stem,
+        "FOURIER_LAB_NOTEBOOK": name,
         "FOURIER_LAB_HOME": str(paths.ROOT),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # silences a debugger warning that each kernel would print
     }
@@ -150,7 +164,7 @@ def _plan(
         notebook=notebook,
         source=source,
         executed=executed_copy(notebook),
-        figures=paths.FIGURES / notebook,
+        figures=notebook,
         parameters=values,
         environment=environment,
         fingerprint=fingerprint(cells, values, data_folder() if origin == "folder" else None),
@@ -161,12 +175,11 @@ def _run_all(
     waiting: deque[_Job], total: int, workers: int, manifest: Manifest, say: Callable[[str], None]
 ) -> dict[str, NotebookResult]:
     """Keep up to ``workers`` processes busy; tell starts, ends and, every ``HEARTBEAT_S``, the cell in progress."""
-    context = multiprocessing.get_context("spawn")  # a fork of a process that has torch's threads can hang
-    running: dict[Connection, _Running] = {}
+    running: dict[str, _Running] = {}
     results: dict[str, NotebookResult] = {}
 
     def tell(job: _Job, text: str) -> None:
-        begun = {run.job.notebook: run.begun for run in running.values()}
+        begun = {name: run.begun for name, run in running.items()}
         seconds_left = 0.0
         for notebook in (*begun, *(job.notebook for job in waiting)):
             elapsed = time.monotonic() - begun.get(notebook, time.monotonic())
@@ -174,48 +187,38 @@ def _run_all(
         eta = f"; about {seconds_left:.0f} s left in all" if seconds_left else ""
         say(f"{time.strftime('%H:%M:%S')} [{job.number}/{total}] {job.notebook} {text}{eta}")
 
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                job = waiting.popleft()
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_execute, args=(job, sender))
-                process.start()
-                sender.close()  # so that the end of the process is the end of the pipe
-                running[receiver] = _Running(job, process, file_stamps(job.figures))
+    with closing(supervise(lambda: waiting.popleft() if waiting else None, _execute, workers)) as events:
+        for event, worker, detail in events:
+            job = worker.job
+            if event == "started":
+                running[job.notebook] = _Running(job, worker.begun, worker.begun, _figure_stamps(job))
                 tell(job, "started")
-            for ready in wait(list(running), timeout=1.0):
-                assert isinstance(ready, Connection)
-                run = running[ready]
-                try:
-                    message = ready.recv()
-                except EOFError:
-                    message = {"error": "its process ended without a result, perhaps for want of memory."}
-                if "cell" in message:
-                    run.cell = message["cell"]
-                    continue
-                run.process.join()
-                ready.close()
-                del running[ready]
-                results[run.job.notebook] = result = _collect(run, **message)
-                manifest.record(result, run.job.fingerprint)
-                tell(run.job, f"{result.status} in {result.seconds:.0f} s, {result.pictures} figures")
-            for run in running.values():
-                if time.monotonic() - run.last_line >= HEARTBEAT_S:
-                    run.last_line = time.monotonic()
-                    tell(run.job, f"in {run.cell}, {run.last_line - run.begun:.0f} s so far")
-    finally:
-        for run in running.values():  # left over only when interrupted
-            run.process.terminate()
-            run.process.join()
+                continue
+            run = running[job.notebook]
+            if event == "message" and "cell" in detail:
+                run.cell = detail["cell"]
+            elif event == "message":
+                run.message = detail
+            elif event == "ended":
+                del running[job.notebook]
+                results[job.notebook] = result = _collect(run, **run.message)
+                manifest.record(result, job.fingerprint)
+                tell(job, f"{result.status} in {result.seconds:.0f} s, {result.pictures} figures")
+            elif time.monotonic() - run.last_line >= HEARTBEAT_S:
+                run.last_line = time.monotonic()
+                tell(job, f"in {run.cell}, {run.last_line - run.begun:.0f} s so far")
     return results
+
+
+def _figure_stamps(job: _Job) -> dict[Path, int]:
+    # Also one folder down: a notebook of the toy language may draw the study's records of real text, figures/CORPUS/NAME.
+    folders = (paths.FIGURES / job.figures, *paths.FIGURES.glob(f"*/{job.figures}"))
+    return {path: time_ns for folder in folders for path, time_ns in file_stamps(folder).items()}
 
 
 def _collect(run: _Running, error: str, finding: str = "") -> NotebookResult:
     """Return the result of an ended run with the figure files that it wrote."""
-    written = (
-        path for path, time_ns in file_stamps(run.job.figures).items() if run.figures_before.get(path) != time_ns
-    )
+    written = (path for path, time_ns in _figure_stamps(run.job).items() if run.figures_before.get(path) != time_ns)
     figures = {str(path.relative_to(paths.FIGURES)): file_hash(path) for path in written}
     status = "failed" if error else "done"
     return NotebookResult(run.job.notebook, status, time.monotonic() - run.begun, figures, finding, error)
@@ -223,10 +226,7 @@ def _collect(run: _Running, error: str, finding: str = "") -> NotebookResult:
 
 def _execute(job: _Job, connection: Connection) -> None:
     """Run one notebook in this process, write its copy and HTML page, and send back its finding or error."""
-    # Ctrl-C reaches every process of the terminal and only the parent answers it; its terminate() is an exception here,
-    # so that nbclient shuts the kernel down.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    obey_parent()  # being stopped is an exception here, so that nbclient shuts the kernel down
     os.environ.update(job.environment)
     job.executed.parent.mkdir(parents=True, exist_ok=True)
     partial = job.executed.with_name(f"{job.executed.stem}.partial.ipynb")

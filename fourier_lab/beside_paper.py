@@ -66,7 +66,8 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
     """Return points of ours, the paper's and others for :func:`fourier_lab.plots.draw_quality`.
 
     Returns:
-        Columns: ``series``, ``label``, ``parameters``, ``value``, ``low``, ``high``; untrained baselines have 0 parameters.
+        Columns: ``series``, ``label``, ``parameters``, ``value``, ``low``, ``high``; the best
+            untrained baseline has 0 parameters.
     """
     from . import paths
     from .tables import load_baselines
@@ -74,7 +75,8 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
     ours = mean_columns(records, score(split), size_name)
     totals = {(size_name(r.config), series_name(r.config)): r.metrics["parameters"]["total"] for r in records}
     rows = [
-        (series, group, totals[group, series], value, low, high)
+        # Not named: a row of the paper with the same number of parameters is.
+        (series, "", totals[group, series], value, low, high)
         for group, series, value, low, high in zip(
             *(ours[key] for key in ("group", "series", "value", "low", "high")), strict=True
         )
@@ -86,8 +88,12 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
     rows += [
         ("others", row.model, row.parameters, row.spearman, np.nan, np.nan) for row in ANCHORS if row.split == split
     ]
-    for baseline in load_baselines(paths.RECORDS / "snli_mnli"):
-        rows.append(("no training", baseline.name, 0, baseline.scores[split]["spearman"]["value"], np.nan, np.nan))
+    untrained = {
+        baseline.name: baseline.scores[split]["spearman"]["value"]
+        for baseline in load_baselines(paths.RECORDS / "snli_mnli")
+    }
+    best = max(untrained, key=untrained.__getitem__)
+    rows.append(("no training", best, 0, untrained[best], np.nan, np.nan))
     names = ("series", "label", "parameters", "value", "low", "high")
     return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}
 

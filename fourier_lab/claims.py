@@ -191,7 +191,7 @@ CLAIMS = {
         "A Fourier embedding needs no dropout",
         "08_dropout", "snli_mnli/08_dropout/scores", "dropout", of_setting("dropout", "0.0", "0.1"),
         ("dropout helps", "dropout hurts", "dropout changes nothing we can see"),
-        "ten epochs of 8,000 pairs at d = 128; longer training may over-fit more.",
+        "ten epochs of 5,120 pairs at d = 128; longer training may over-fit more.",
     ),
     "nli": Claim(
         "As a classifier of entailment it is as accurate as a table",

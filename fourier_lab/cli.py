@@ -80,7 +80,25 @@ def _parser() -> argparse.ArgumentParser:
         text = f"{meanings.get(field.name, '')} Default: {field.default}.".replace("%", "%%").strip()
         train.add_argument("--" + field.name.replace("_", "-"), dest=field.name, metavar="VALUE[,VALUE]", help=text)
 
-    table = add("table", _table, "table --runs results/snli_mnli --into README.md --name snli_mnli")
+    sweep = add("sweep", _sweep, "sweep sweeps/dropout.yaml --workers 2 --dry-run")
+    sweep.add_argument("file", type=Path, metavar="FILE", help="YAML file of runs, or its name in sweeps/")
+    sweep.add_argument("--dry-run", action="store_true", help="print the runs, their state and the hours they take")
+    sweep.add_argument("--workers", type=int, default=1, help="runs at a time; processor cores are shared out")
+    sweep.add_argument("--smoke", action="store_true", help="the file's quick trial, with results of its own")
+    sweep.add_argument("--only", metavar="GROUP", help="runs of this group alone")
+    sweep.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where run folders go")
+    sweep.add_argument(
+        "--results",
+        type=Path,
+        default=paths.RESULTS,
+        metavar="FOLDER",
+        help="records go to FOLDER/NAME, without weights",
+    )
+
+    table = add("table", _table, "table dropout")
+    table.add_argument(
+        "sweep", nargs="?", metavar="NAME", help="records of this sweep, in results/NAME; writes its CSV"
+    )
     table.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run records")
     table.add_argument("--where", nargs="+", default=[], metavar="NAME=VALUE", help="keep runs with these settings")
     table.add_argument(
@@ -170,26 +188,60 @@ def _train(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _sweep(options: argparse.Namespace) -> int:
+    """Finish every run of a sweep file, in several processes if asked to.
+
+    Finished runs are loaded, interrupted ones resume, whatever stopped them: repeat the same command. A failing run is
+    named and does not stop the others. Records are exported, without weights, to results/NAME; a run whose record is
+    there counts as finished: name other --runs and --results to compute everything again.
+    """
+    from .sweep import run_sweep
+    from .sweep_file import load_sweep
+    from .sweep_plan import plan
+
+    file = options.file if options.file.suffix else paths.ROOT / "sweeps" / f"{options.file}.yaml"
+    sweep = load_sweep(file, smoke=options.smoke, only=options.only)
+    places = {"runs": options.runs, "results": options.results}
+    _say(f"{sweep.name}: {sweep.question}")
+    if options.dry_run:
+        for line in plan(sweep, options.workers, **places):
+            _say(line)
+        return 0
+    outcomes = run_sweep(sweep, options.workers, _say, **places)
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    if records:
+        from .tables import results_table
+
+        _say("\n" + results_table(records))
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def _table(options: argparse.Namespace) -> int:
     """Print the results table of finished runs, as Markdown; export records, or put the table into a document."""
     from .baselines import zero_parameter_baselines
     from .runs import load_records
-    from .tables import export_records, insert_table, load_baselines, paired_table, results_table
+    from .tables import export_records, insert_table, load_baselines, paired_table, results_table, write_table
 
     wanted = dict(_wanted(condition) for condition in options.where)
+    folder = options.runs if options.sweep is None else paths.RESULTS / options.sweep
     records = [
         record
-        for record in load_records(options.runs)
+        for record in load_records(folder)
         if all(getattr(record.config, name) == value for name, value in wanted.items())
     ]
     if not records:
         raise ConfigError(
-            f"no finished run in {options.runs} with {' '.join(options.where) or 'any settings'}. Train some with "
-            "'fourier-lab train', or name other --runs."
+            f"no finished run in {folder} with {' '.join(options.where) or 'any settings'}. Train some with "
+            "'fourier-lab train' or 'fourier-lab sweep', or name other --runs."
         )
-    baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(options.runs)
+    baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(folder)
     if options.export is not None:
         export_records(records, options.export, baselines)
+    if options.sweep is not None:
+        write_table(folder)
     text = paired_table(records, options.against) if options.against else results_table(records, baselines)
     if options.into is not None:
         insert_table(options.into, options.name, text)

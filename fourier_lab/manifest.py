@@ -47,7 +47,7 @@ def executed_copy(notebook: str) -> Path:
 
 
 def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data: Path | None) -> str:
-    """Hash a notebook's cells and parameters, the library's source, its main dependencies and the data folder it reads.
+    """Hash a notebook's cells and parameters, library, main dependencies, the study's records and the data folder it reads.
 
     Data files count by name, size and modification time: reading them would cost the time that skipping saves.
     """
@@ -58,6 +58,7 @@ def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data
         "parameters": dict(parameters),
         "library": [file_hash(path) for path in sources],
         "data": [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files],
+        "study": [file_hash(path) for root in (paths.RECORDS, paths.SWEEPS) for path in sorted(root.rglob("*.[jy]*"))],
         "versions": [platform.python_version(), *map(metadata.version, _VERSIONED)],
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
@@ -106,3 +107,9 @@ class Manifest:
         """Return the last duration of ``notebook``, else the mean of all, else None."""
         known = {name: entry["seconds"] for name, entry in self._entries.items() if entry["status"] != "failed"}
         return known.get(notebook, sum(known.values()) / len(known) if known else None)
+
+    def result(self, notebook: str) -> NotebookResult | None:
+        """Return the last result of ``notebook``, or None if it never ran."""
+        entry = dict(self._entries.get(notebook, {}))
+        entry.pop("fingerprint", "")
+        return NotebookResult(**entry) if entry else None

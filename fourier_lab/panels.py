@@ -44,8 +44,7 @@ def difference_figure(
         Path: The PNG.
     """
     panels = {panel: difference_columns(records, value, group, base, series) for panel, value in values.items()}
-    rows = len(set(next(iter(panels.values()))["group"].tolist()))
-    return _save(panels, records, name, title, alt, 1.5 + 0.36 * rows, plots.draw_differences, f"change ({label})")
+    return _save(panels, records, name, title, alt, plots.draw_differences, f"change ({label})")
 
 
 def mean_figure(
@@ -61,8 +60,7 @@ def mean_figure(
 ) -> Path:
     """Draw the mean of each group with its interval over seeds, a row per group; arguments as :func:`difference_figure`."""
     panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
-    rows = len(set(next(iter(panels.values()))["group"].tolist()))
-    return _save(panels, records, name, title, alt, 1.5 + 0.36 * rows, plots.draw_means, label)
+    return _save(panels, records, name, title, alt, plots.draw_means, label)
 
 
 def _save(
@@ -71,10 +69,12 @@ def _save(
     name: str,
     title: str,
     alt: str,
-    height: float,
     draw: Callable[..., Any],
     label: str,
 ) -> Path:
+    first = next(iter(panels.values()))
+    rows, series = (len(set(first[name].tolist())) for name in ("group", "series"))
+    height = 1.6 + rows * (0.12 + 0.2 * series)
     figure, axes = figures.new_figure(1, len(panels), height=height, sharey=True, titles=list(panels), squeeze=False)
     for ax, columns in zip(axes[0], panels.values(), strict=True):
         draw(columns, label=label, ax=ax, legend=False)

@@ -20,6 +20,9 @@ FIGURES = ROOT / "figures"
 RUNS = ROOT / "runs"
 REPORTS = ROOT / "reports"
 RESULTS = ROOT / "results"
+# What the project ships, whatever the root: sweep files, and the finished records that figures are redrawn from.
+SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
+RECORDS = SWEEPS.with_name("results")
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
@@ -27,7 +30,21 @@ def write_atomically(path: Path, data: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+        with open(temporary, "wb") as stream:
+            stream.write(data.encode() if isinstance(data, str) else data)
+            stream.flush()
+            os.fsync(stream.fileno())  # or a power cut may leave the new name on an empty file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files (``NAME.PID.tmp``) in ``folder`` whose process is gone."""
+    for path in folder.glob("*.tmp"):
+        try:
+            os.kill(int(path.suffixes[-2][1:]), 0)
+        except (ProcessLookupError, ValueError, IndexError):
+            path.unlink(missing_ok=True)
+        except PermissionError:  # alive, someone else's
+            pass

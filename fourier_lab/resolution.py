@@ -163,6 +163,78 @@ def collision_classes(table: ArrayLike) -> NDArray[np.int64]:
     return np.array([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
 
 
+def row_period(frequencies: ArrayLike, period: int) -> int:
+    """Return after how many ids T(p) repeats exactly: T(p) = T(q) if and only if this divides p - q.
+
+    It is M over the greatest common divisor of M and all frequencies, so M itself for the harmonics.
+
+    Args:
+        frequencies: Integers ``(K,)``, whole cycles per period.
+        period: M in ids.
+
+    Example:
+        >>> row_period([1, 2, 3], 127), row_period([10, 20], 100)
+        (127, 10)
+    """
+    return period // math.gcd(period, *map(int, np.asarray(frequencies)))
+
+
+def folded_mass(token_mass: ArrayLike, period: int) -> NDArray[np.float64]:
+    """Sum the shares of tokens over the ids that a period of M ids puts on one row.
+
+    Args:
+        token_mass: Shares or counts ``(V,)`` by token id.
+        period: M in ids.
+
+    Returns:
+        float64 ``(min(V, M),)``, summing to 1: entry r is the share of ids r, r + M, r + 2 M and so on.
+    """
+    mass = np.asarray(token_mass, dtype=np.float64)
+    return np.bincount(np.arange(len(mass)) % period, weights=mass / mass.sum()).astype(np.float64)
+
+
+def fold_columns(token_mass: ArrayLike, periods: ArrayLike) -> Columns:
+    """Return what is left of a vocabulary when ids a period apart share their row, for several periods.
+
+    Args:
+        token_mass: Shares or counts ``(V,)`` by token id.
+        periods: Values of M in ids.
+
+    Returns:
+        Columns: ``normaliser`` (M, ids), ``rows`` (distinct ones), ``largest`` (ids on the fullest row) and ``lost``
+            (share of tokens that are not the most frequent one of their row, in [0, 1]).
+    """
+    mass = np.asarray(token_mass, dtype=np.float64) / np.sum(token_mass)
+    columns: dict[str, list[float]] = {"normaliser": [], "rows": [], "largest": [], "lost": []}
+    for m in np.atleast_1d(periods).tolist():
+        rows = -(-len(mass) // m)
+        folded = np.pad(mass, (0, rows * m - len(mass))).reshape(rows, m)
+        for name, value in zip(columns, (m, min(len(mass), m), rows, 1 - folded.max(axis=0).sum()), strict=True):
+            columns[name].append(value)
+    return {name: np.array(values) for name, values in columns.items()}
+
+
+def token_mass(vocab_size: int, counts: ArrayLike | None = None) -> tuple[NDArray[np.float64], str]:
+    """Return the share of each token ``(V,)``, and in words where it comes from.
+
+    Args:
+        vocab_size: V, the number of ids.
+        counts: How often each id occurs in a text, ``(V,)``; None for a Zipf law over the ids.
+
+    Raises:
+        DataError: If the counts do not belong to V ids, are negative or all zero.
+    """
+    if counts is None:
+        return zipf_mass(vocab_size), "a Zipf law over the ids"
+    mass = np.asarray(counts, dtype=np.float64)
+    if mass.shape != (vocab_size,) or not (mass >= 0).all() or not 0 < mass.sum() < math.inf:
+        raise DataError(
+            f"token counts must be {vocab_size} numbers, none negative and not all zero, one for each id; got shape "
+            f"{mass.shape}. Count the ids of a text: np.bincount(ids, minlength={vocab_size})."
+        )
+    return mass / mass.sum(), f"{mass.sum():,.0f} tokens of text"
+
+
 def zipf_mass(vocab_size: int, exponent: float = 1.0) -> NDArray[np.float64]:
     """Return token shares ``(V,)`` that fall as ``1 / (id + 1)^exponent`` and sum to 1: ids in order of frequency."""
     mass = np.arange(1, vocab_size + 1, dtype=np.float64) ** -exponent

@@ -4,15 +4,19 @@
 """
 
 import csv
+import errno
+import fcntl
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import ModelConfig, RunConfig
 from .errors import ConfigError, RecordError
-from .paths import write_atomically
+from .paths import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from .encoder import SentenceEncoder
@@ -66,8 +70,47 @@ def write_record(
     return RunRecord(folder, config, metrics, history)
 
 
-def load_record(folder: Path) -> RunRecord:
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold the right to work on the run in ``folder``; wait while another process has it.
+
+    The lock is ``flock`` on the file ``.lock``, so the kernel releases it when a process dies, however that happens. On a
+    file system without such locks nobody waits: two processes may then do a run twice, and each still writes whole files.
+    Temporary files of processes that died are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as stream:
+        _lock(stream.fileno(), fcntl.LOCK_EX)
+        remove_leftovers(folder)
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Say whether another process works on the run in ``folder`` now."""
+    try:
+        with open(folder / ".lock", "a") as stream:
+            return not _lock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:  # nobody has ever worked on it
+        return False
+
+
+def _lock(descriptor: int, operation: int) -> bool:
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        return False
+    except OSError as problem:
+        if problem.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+            raise
+    return True
+
+
+def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
     """Read one finished record.
+
+    Args:
+        folder: The run folder.
+        with_history: Whether to read the history too, most of the time for whoever looks at hundreds of records.
 
     Raises:
         RecordError: If it is unfinished, damaged, or its configuration is not the one its folder is named after.
@@ -78,14 +121,18 @@ def load_record(folder: Path) -> RunRecord:
     try:
         config = RunConfig.from_dict(json.loads((folder / "config.json").read_text()))
         metrics = json.loads((folder / "metrics.json").read_text())
-        with open(folder / "history.csv", newline="") as stream:
-            history = [
-                {key: float(value) if value else float("nan") for key, value in row.items()}
-                for row in csv.DictReader(stream)
-            ]
+        history = []
+        if with_history:
+            with open(folder / "history.csv", newline="") as stream:
+                history = [
+                    {key: float(value) if value else float("nan") for key, value in row.items()}
+                    for row in csv.DictReader(stream)
+                ]
         digest = metrics["digest"]
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
-        raise RecordError(f"the record in {folder} is damaged ({error}). Delete that folder and run again.") from error
+        raise RecordError(
+            f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
+        ) from error
     if digest != config.digest():
         raise RecordError(
             f"the record in {folder} was written for run {digest} but its config.json is run {config.digest()}: one of "
@@ -105,7 +152,7 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     Raises:
         RecordError: If weights or tokenizer are missing, truncated, or do not fit each other.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
     from tokenizers import Tokenizer
 
     from .encoder import SentenceEncoder
@@ -122,6 +169,6 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
         encoder.load_state_dict(weights)
         if (folder / "tokenizer.json").is_file():
             encoder.set_tokenizer(Tokenizer.from_str((folder / "tokenizer.json").read_text()))
-    except (SafetensorError, OSError, RuntimeError, ValueError, TypeError, KeyError, ConfigError) as error:
+    except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch
         raise RecordError(f"cannot load {path}: {error}. Delete {folder} and run again.") from error
     return encoder.eval()

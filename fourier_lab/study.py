@@ -1,26 +1,58 @@
 """What the study asks of a set of runs: which to compare, what is known of their tokens, how to say what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from . import geometry
+from . import geometry, paths
 from .basis import FREQUENCY_SETS
 from .config import ID_ORDERS, RunConfig
-from .errors import ConfigError
+from .errors import ConfigError, RecordError
+from .runs import load_records
 from .summaries import series_name
+from .sweep_file import load_sweep
 from .tokenizer import token_words
 from .toy import ROLES, SPECIAL_TOKENS, toy_language
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .training import Corpus, TrainResult
+    from .corpus import Corpus
+    from .runs import RunRecord
+    from .training import TrainResult
 
 SERIES = ("learned", *FREQUENCY_SETS)
+TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
 _REAL_WORDS = ("dog", "guitar", "running", "red")
+
+
+def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], None] | None = None) -> list["RunRecord"]:
+    """Return the runs of a sweep: at smoke size trained now, at full size the finished ones that the project ships.
+
+    Args:
+        name: Stem of a file in ``sweeps/``.
+        smoke: Train the sweep's smoke size on the built-in corpus; finished runs are loaded.
+        report: Called with a line of text at the end of each training run.
+
+    Raises:
+        ConfigError: If there is no such sweep.
+        RecordError: If no run of it is finished.
+    """
+    from .training import train_all
+
+    sweep = load_sweep(paths.SWEEPS / f"{name}.yaml", smoke=smoke)
+    if smoke:
+        return [result.record for result in train_all(sweep.configs, report=report) if result.config.seed < TUNING_SEED]
+    finished = {record.config.digest(): record for record in load_records(paths.RECORDS / name)}
+    wanted = [config.digest() for config in sweep.configs if config.seed < TUNING_SEED]
+    records = [finished[digest] for digest in wanted if digest in finished]
+    if not records:
+        raise RecordError(
+            f"no finished run of {name} in {paths.RECORDS / name}. Run: fourier-lab sweep sweeps/{name}.yaml"
+        )
+    return records
 
 
 def with_series(config: RunConfig, name: str) -> RunConfig:

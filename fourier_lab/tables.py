@@ -1,7 +1,8 @@
 """Run records as tables: one row per configuration, seeds pooled, as columns, Markdown or CSV."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import numpy as np
 import pandas as pd
 
 from .baselines import Baseline
+from .config import RunConfig
 from .errors import RecordError
 from .metrics import mean_interval
 from .paths import write_atomically
-from .runs import RunRecord, write_record
+from .runs import RunRecord, load_records, write_record
 from .summaries import series_name
 
 _SPLITS = {"dev": "validation", "test": "test"}
+_ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
+_IN_MODEL = ("arm", "basis", "frequencies", "period", "mlp")  # what series_name tells
 
 
 def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> pd.DataFrame:
@@ -26,32 +30,57 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
         baselines: Scores without training, as rows of their own.
 
     Returns:
-        One row per configuration: ``model``, ``corpus``, sizes, ``learning_rate``, ``steps``, ``seeds``; for ``dev`` and
-        ``test`` the mean Spearman and Pearson x 100, the 95 % t interval over seeds (``_low``, ``_high``; nan for one
-        seed) and the mean 95 % bootstrap interval over pairs (``_pairs_low``, ``_pairs_high``); mean seconds and memory.
+        One row per configuration: ``model``, ``corpus``, sizes, ``learning_rate``, ``steps``, every other setting that is
+        not the same in all records, ``seeds``; for ``dev`` and ``test`` the mean Spearman and Pearson x 100, the 95 % t
+        interval over seeds (``_low``, ``_high``; nan for one seed), the mean 95 % bootstrap interval over pairs
+        (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers the same of the accuracy x 100 on
+        each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's); mean seconds and memory.
     """
+    records = list(records)
     cases: dict[str, list[RunRecord]] = {}
     for record in records:
         cases.setdefault(record.config.replace(seed=0).digest(), []).append(record)
-    rows = [_trained_row(runs) for runs in cases.values()] + [_baseline_row(baseline) for baseline in baselines]
+    varying = varying_settings([record.config for record in records])
+    rows = [_trained_row(runs, varying) for runs in cases.values()] + [_baseline_row(b) for b in baselines]
     return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
 
 
+def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
+    """Return the names of the settings, apart from the seed, that decide numbers and are not the same in all ``configs``."""
+    configs = list(configs)
+    names = [field.name for field in fields(RunConfig) if field.metadata.get("digest", True) and field.name != "seed"]
+    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
+
+
 def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
-    """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds."""
+    """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds.
+
+    Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it.
+    """
+    records = list(records)
     frame = summarise(records, baselines)
-    head = ["model", "d", "parameters", "in the embedding", "rate", "steps", "seeds", "Spearman dev", "Spearman test",
-            "Pearson dev", "Pearson test"]  # fmt: skip
+    varying = varying_settings([record.config for record in records])
+    trained_rows = frame[frame["seeds"] > 0]
+    shown = [name for name in varying if name not in (*_IN_MODEL, "d_model", "learning_rate", "steps")]
+    if trained_rows[["model", "d_model", "learning_rate", "steps", *shown]].duplicated().any():
+        shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
+    accuracies = [name for name in frame.columns if name.endswith("_accuracy")]
+    scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies
+    head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "rate", "steps",
+            "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
+            *(name.replace("_", " ") for name in accuracies)]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in frame.to_dict("records"):
         trained = row["seeds"] > 0
-        scores = [_with_interval(row, f"{split}_{measure}") for measure in ("spearman", "pearson") for split in _SPLITS]
         sizes = [f"{row['parameters']:,.0f}", f"{row['embedding_parameters']:,.0f}"]
         training = (
             [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
         )
         width = f"{row['d_model']:.0f}" if trained else "–"
-        lines.append([str(row["model"]), width, *sizes, *training, *scores])
+        settings = [str(row[name]) if trained else "–" for name in shown]
+        lines.append(
+            [str(row["model"]), width, *settings, *sizes, *training, *(_with_interval(row, s) for s in scores)]
+        )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
@@ -92,8 +121,21 @@ def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequen
     kept = [write_record(folder / r.config.digest(), r.config, r.metrics, r.history) for r in records]
     if baselines:
         write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
-    write_atomically(folder / "table.csv", summarise(kept, baselines).to_csv(index=False, float_format="%.4f"))
+    _write_csv(folder, kept, baselines)
     return [record.folder for record in kept]
+
+
+def write_table(folder: Path) -> str:
+    """Write ``table.csv`` beside the records in ``folder`` and return their Markdown table.
+
+    Raises:
+        RecordError: If there are no finished runs, or one is damaged.
+    """
+    records, baselines = load_records(folder), load_baselines(folder)
+    if not records:
+        raise RecordError(f"no finished run in {folder}. Make some with 'fourier-lab sweep' or 'fourier-lab train'.")
+    _write_csv(folder, records, baselines)
+    return results_table(records, baselines)
 
 
 def load_baselines(folder: Path) -> list[Baseline]:
@@ -126,23 +168,33 @@ def insert_table(document: Path, name: str, table: str) -> None:
     write_atomically(document, f"{head}{begin}{table}\n{end}{tail}")
 
 
-def _trained_row(runs: list[RunRecord]) -> dict[str, Any]:
+def _write_csv(folder: Path, records: Sequence[RunRecord], baselines: Sequence[Baseline]) -> None:
+    write_atomically(folder / "table.csv", summarise(records, baselines).to_csv(index=False, float_format="%.4f"))
+
+
+def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any]:
     first, config = runs[0].metrics, runs[0].config
     row: dict[str, Any] = {
         "model": series_name(config), "corpus": config.corpus, "id_order": config.id_order,
         "d_model": config.d_model, "n_layers": config.n_layers,
         "parameters": first["parameters"]["total"], "embedding_parameters": first["parameters"]["embedding"],
         "with_gradient": float(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
-        "learning_rate": config.learning_rate, "steps": config.steps, "seeds": len(runs),
+        "learning_rate": config.learning_rate, "steps": config.steps,
+    }  # fmt: skip
+    row |= {name: _words(getattr(config, name)) for name in varying if name not in row}
+    row |= {
+        "seeds": len(runs),
         "validation_loss": float(np.mean([run.metrics["validation_loss"] for run in runs])),
     }  # fmt: skip
     for split, key in _SPLITS.items():
         for measure in ("spearman", "pearson"):
-            scores = [run.metrics["scores"][key][measure] for run in runs]
-            name = f"{split}_{measure}"
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = mean_interval([score["value"] for score in scores])
-            for end in ("low", "high"):
-                row[f"{name}_pairs_{end}"] = float(np.mean([score[end] for score in scores]))
+            found = [run.metrics["scores"][key] for run in runs]
+            row |= _score_cells(f"{split}_{measure}", [score[measure] | {"n": score["n"]} for score in found])
+    if config.objective == "nli":
+        for split in first["held_out"]:
+            found = [run.metrics["held_out"][split] for run in runs]
+            scores = [{"n": each["n"]} | {end: 100 * each[key] for end, key in _ACCURACY.items()} for each in found]
+            row |= _score_cells(f"{split}_accuracy", scores)
     for cost in ("duration_s", "peak_memory_bytes"):
         row[cost] = float(np.mean([run.metrics[cost] for run in runs]))
     return row
@@ -165,6 +217,22 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
     return row
 
 
+def _score_cells(name: str, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of a score over seeds, both of its intervals, and the number of pairs."""
+    mean, low, high = mean_interval(np.array([score["value"] for score in scores]))
+    over_pairs = {f"{name}_pairs_{end}": float(np.mean([score[end] for score in scores])) for end in ("low", "high")}
+    return {name: mean, f"{name}_low": low, f"{name}_high": high, **over_pairs, f"{name}_pairs": scores[0]["n"]}
+
+
+def _words(value: Any) -> Any:
+    """Return a setting as a cell: lists and mappings as text, all else as it is."""
+    if not isinstance(value, tuple):
+        return "none" if value is None else value
+    return " ".join(f"{part[0]}={part[1]}" if isinstance(part, tuple) else str(part) for part in value) or "none"
+
+
 def _with_interval(row: dict[str, Any], name: str) -> str:
+    if np.isnan(row[name]):
+        return "–"
     half = row.get(f"{name}_high", float("nan")) - row[name]
     return f"{row[name]:.1f}" if np.isnan(half) else f"{row[name]:.1f} ± {half:.1f}"

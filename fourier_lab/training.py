@@ -5,7 +5,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from .errors import RecordError, TrainingError
 from .losses import OBJECTIVES, ContrastiveLoss
 from .metrics import embedding_similarity, proportion_interval, sts_scores
 from .paths import RUNS
+from .processes import deferred_interrupts
 from .provenance import commit, versions
-from .runs import RunRecord, is_complete, load_encoder, load_record, write_record
+from .runs import RunRecord, is_complete, load_encoder, load_record, run_lock, write_record
 from .summaries import series_name
 
 CHECKPOINT_SECONDS = 30.0
@@ -99,8 +100,20 @@ def train(
         DataError: If the corpus cannot be read.
     """
     folder = (RUNS if runs is None else Path(runs)) / config.digest()
-    if is_complete(folder) and (folder / "weights.safetensors").is_file():
-        return TrainResult(load_record(folder), load_encoder(folder))
+    if (found := _finished(folder)) is not None:
+        return found
+    with run_lock(folder):  # if another process is at this run, its result is found once it is done
+        return _finished(folder) or _train(config, folder, callback, runs)
+
+
+def _finished(folder: Path) -> TrainResult | None:
+    complete = is_complete(folder) and (folder / "weights.safetensors").is_file()
+    return TrainResult(load_record(folder), load_encoder(folder)) if complete else None
+
+
+def _train(
+    config: RunConfig, folder: Path, callback: Callable[[Progress], None] | None, runs: Path | None
+) -> TrainResult:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if "integer_scores" in config.departures:
@@ -111,7 +124,8 @@ def train(
         if start is not None:
             trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()
-        trainer.run(callback)
+        with deferred_interrupts() as pressed:
+            trainer.run(callback, pressed)
         return trainer.finish()
 
 
@@ -237,6 +251,8 @@ class _Trainer:
                 },
                 temporary,
             )
+            with open(temporary, "rb") as stream:
+                os.fsync(stream.fileno())  # or a power cut may leave the new name on an empty file
             os.replace(temporary, self.checkpoint)
         except (OSError, RuntimeError) as error:
             raise RecordError(
@@ -341,8 +357,11 @@ class _Trainer:
         if self.best is None or score > self.best[0]:
             self.best = (score, {name: value.clone() for name, value in self.encoder.state_dict().items()})
 
-    def run(self, callback: Callable[[Progress], None] | None) -> None:
-        """Train to the last step, recording history and saving checkpoints; an interruption saves one too."""
+    def run(self, callback: Callable[[Progress], None] | None, pressed: Sequence[int] = ()) -> None:
+        """Train to the last step, recording history and saving checkpoints; an interruption saves one too.
+
+        It stops after the step in which ``pressed`` is no longer empty.
+        """
         config = self.config
         every = max(1, config.steps // HISTORY_POINTS)
         validate_every = every * (HISTORY_POINTS // VALIDATION_POINTS)
@@ -380,6 +399,8 @@ class _Trainer:
                 if time.perf_counter() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.perf_counter()
+                if pressed:
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             # Inside a step, weights and counters may disagree: then the last periodic checkpoint is the one to resume.
             if between_steps:

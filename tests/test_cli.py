@@ -12,7 +12,7 @@ from fourier_lab.errors import DataError, TrainingError
 from fourier_lab.manifest import NotebookResult
 
 SMALL = ["--vocab-size=1000", "--d-model=8", "--steps=4", "--warmup-steps=1", "--batch-size=8", "--train-pairs=64"]
-COMMANDS = ("figures", "train", "table", "bench", "data", "doctor")
+COMMANDS = ("figures", "train", "sweep", "table", "bench", "data", "doctor")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -65,6 +65,8 @@ def test_a_list_of_frequencies_is_written_with_spaces(capsys):
         (["figures", "99"], "'99' names 0 notebooks"),
         (["figures", "missing.ipynb"], "there is no notebook"),
         (["table", "--runs", "no/such/folder"], "no finished run in no/such/folder"),
+        (["table", "no_such_sweep"], "results/no_such_sweep with any settings"),
+        (["sweep", "no/such/file.yaml"], "there is no sweep file no/such/file.yaml"),
         (["data", "check", "no/such/folder"], "--data must be builtin, hub or a folder"),
     ],
 )

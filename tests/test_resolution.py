@@ -130,3 +130,28 @@ def test_feature_columns_lay_out_a_grid():
     columns = resolution.feature_columns([4, 9], np.array([[1.0, 2.0], [3.0, 4.0]]), [0, 6])
     assert columns["token_id"].tolist() == [4, 4, 9, 9]
     assert columns["column"].tolist() == [0, 6, 0, 6] and columns["value"].tolist() == [1, 2, 3, 4]
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=4, unique=True), st.integers(1, 60))
+def test_rows_repeat_after_the_row_period_and_not_before(frequencies, period):
+    repeat = resolution.row_period(frequencies, period)
+    kernel = resolution.cosine_kernel(frequencies, period, np.arange(1, 2 * period + 1))
+    np.testing.assert_array_equal(np.flatnonzero(kernel > 1 - 1e-9)[:2] + 1, [repeat, 2 * repeat])
+
+
+def test_folding_a_vocabulary_adds_up_what_shares_a_row():
+    counts = np.array([4.0, 3, 2, 1, 6])
+    np.testing.assert_allclose(resolution.folded_mass(counts, 2), np.array([12, 4]) / 16)
+    np.testing.assert_allclose(resolution.folded_mass(counts, 9), counts / 16)
+    columns = resolution.fold_columns(counts, [2, 9])
+    assert columns["rows"].tolist() == [2, 5] and columns["largest"].tolist() == [3, 1]
+    np.testing.assert_allclose(columns["lost"], [1 - (6 + 3) / 16, 0], atol=1e-12)
+
+
+def test_token_mass_says_where_it_comes_from():
+    mass, source = resolution.token_mass(3, [1, 0, 3])
+    assert mass.tolist() == [0.25, 0, 0.75] and source == "4 tokens of text"
+    assert "Zipf" in resolution.token_mass(3)[1]
+    for bad in ([1, 2], [-1, 1, 1], [0, 0, 0], [np.nan, 1, 1]):
+        with pytest.raises(DataError, match="token counts must be 3 numbers"):
+            resolution.token_mass(3, bad)

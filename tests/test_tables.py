@@ -10,7 +10,16 @@ from fourier_lab import RunConfig, load_records
 from fourier_lab.baselines import Baseline, bag_similarity, sqrt_id_weights
 from fourier_lab.errors import RecordError
 from fourier_lab.runs import RunRecord
-from fourier_lab.tables import export_records, insert_table, load_baselines, paired_table, results_table, summarise
+from fourier_lab.tables import (
+    export_records,
+    insert_table,
+    load_baselines,
+    paired_table,
+    results_table,
+    summarise,
+    varying_settings,
+    write_table,
+)
 from fourier_lab.training import TokenPairs
 
 
@@ -49,6 +58,48 @@ def test_markdown_states_interval_seeds_and_sizes():
     assert head.count("|") == rule.count("|") == first.count("|") == third.count("|")
     assert "| 71.0 ± 2.5 | 61.0 ± 2.5 |" in second and "| 1,000 | 100 |" in second and "| 80.0 | 50.0 |" in first
     assert third.startswith("| bag | – | 0 | 0 | – |")
+
+
+def test_settings_that_vary_have_columns_and_tell_rows_apart():
+    runs = [
+        record(70, 60, departures=("all_pairs", "padding_mean")),
+        record(71, 61, id_order="random"),
+        record(72, 62, id_order="random", seed=1),
+        record(73, 63, threads=2),  # not part of what is run
+    ]
+    assert varying_settings([run.config for run in runs]) == ["departures", "id_order"]
+    head, _, *rows = results_table(runs).splitlines()
+    assert head.startswith("| model | d | departures | id order | parameters |")
+    assert [row.split(" | ")[2:4] for row in rows] == [
+        ["none", "frequency"],
+        ["none", "random"],
+        ["padding_mean all_pairs", "frequency"],
+    ]
+    frame = summarise(runs)
+    assert frame["departures"].tolist() == ["none", "none", "padding_mean all_pairs"]
+    assert frame["dev_spearman_pairs"].tolist() == [9, 9, 9]
+    # what the model's name tells has a column only where the name is not enough
+    assert "| frequencies |" not in results_table([record(70, 60), record(71, 61, frequencies="log")])
+    lists = [record(70, 60, d_model=4, frequencies=f) for f in ((1, 2), (1, 3))]
+    assert "| frequencies |" in results_table(lists) and "| 1 3 |" in results_table(lists)
+
+
+def test_classifiers_show_their_accuracy():
+    classifier = record(20, 10, objective="nli")
+    classifier.metrics["held_out"] = {"snli/test": {"loss": 1.0, "accuracy": 0.75, "low": 0.7, "high": 0.8, "n": 40}}
+    head, _, contrastive, _, nli = results_table([record(71, 60), classifier], [UNTRAINED]).splitlines()
+    assert head.endswith("| snli/test accuracy |") and nli.endswith("| 75.0 |") and contrastive.endswith("| – |")
+    row = summarise([classifier]).iloc[0]
+    assert (row["snli/test_accuracy_pairs_low"], row["snli/test_accuracy_pairs"]) == (70, 40)
+
+
+def test_the_table_of_a_folder_is_written_beside_its_records(tmp_path):
+    with pytest.raises(RecordError, match="no finished run"):
+        write_table(tmp_path)
+    export_records(RECORDS, tmp_path)
+    (tmp_path / "table.csv").unlink()
+    assert write_table(tmp_path) == results_table(RECORDS)
+    assert (tmp_path / "table.csv").is_file()
 
 
 def test_differences_are_paired_by_seed():

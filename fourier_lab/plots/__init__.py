@@ -6,23 +6,47 @@ cannot differ. Nothing here shows, saves or keeps state; without ``ax`` a new fi
 """
 
 from .basis import draw_cells, draw_conditioning, draw_distance, draw_features, draw_kernel, draw_precision
-from .runs import draw_curves, draw_parameters, draw_quantity, draw_scores, share_legend
+from .effects import draw_classes, draw_limits, draw_stages, new_panels
+from .ladder import draw_ladder, draw_weights
+from .release import draw_class_words, draw_collapse, draw_folding
+from .runs import (
+    draw_curves,
+    draw_differences,
+    draw_means,
+    draw_parameters,
+    draw_quality,
+    draw_quantity,
+    draw_scores,
+    share_legend,
+)
 from .tables import draw_neighbours, draw_projection, draw_singular_values, draw_spectrum
 
 __all__ = [
     "draw_cells",
+    "draw_class_words",
+    "draw_classes",
+    "draw_collapse",
     "draw_conditioning",
     "draw_curves",
+    "draw_differences",
     "draw_distance",
     "draw_features",
+    "draw_folding",
     "draw_kernel",
+    "draw_ladder",
+    "draw_limits",
+    "draw_means",
     "draw_neighbours",
     "draw_parameters",
     "draw_precision",
     "draw_projection",
+    "draw_quality",
     "draw_quantity",
     "draw_scores",
     "draw_singular_values",
     "draw_spectrum",
+    "draw_stages",
+    "draw_weights",
+    "new_panels",
     "share_legend",
 ]

@@ -96,7 +96,9 @@ def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     groups, names = in_order(column["group"]), in_order(column["series"])
     for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
         own = {key: values[column["series"] == name] for key, values in column.items()}
-        place = np.array([groups.index(group) for group in own["group"]]) + 0.22 * (number - (len(names) - 1) / 2)
+        place = np.array([groups.index(group) for group in own["group"]]) + (
+            number - (len(names) - 1) / 2
+        ) * 0.72 / len(names)
         bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
         marker = MARKERS[number % len(MARKERS)]
         ax.errorbar(own["value"], place, xerr=bar, fmt=marker, color=colour, capsize=3, markersize=5, label=name)
@@ -138,10 +140,11 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
 
 @style()
 def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
-    """Draw scores against parameters from several sources, each dot named; rows without parameters are dashed lines.
+    """Draw scores against parameters from several sources; rows without parameters are dashed lines.
 
     Args:
-        data: ``series``, ``label`` (name of the dot), ``parameters``, ``value``, ``low``, ``high`` (nan if unknown).
+        data: ``series``, ``label`` (name of the dot, may be empty), ``parameters``, ``value``, ``low``,
+            ``high`` (nan if unknown).
         label: What the score is, with its unit.
         ax: Where to draw.
     """
@@ -161,7 +164,8 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         ax.errorbar(own["parameters"], own["value"], bar, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
         for x, y, text in zip(own["parameters"], own["value"], own["label"], strict=True):
-            note = ax.annotate(text, (x, y), (0, -10), textcoords="offset points", fontsize=6.5, ha="center")
+            below = -11 if "learned" in name else 6  # the two arms crowd each other where their counts are close
+            note = ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center")
             note.set_path_effects([HALO])
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
     ax.margins(x=0.12, y=0.12)

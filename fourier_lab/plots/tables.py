@@ -61,7 +61,7 @@ def draw_projection(
 
     Args:
         data: ``x``, ``y`` and ``colour`` (numbers: a scale; text: classes); optional ``word``, drawn where not empty.
-        method: ``pca`` or ``tsne``, which decides what the axes mean.
+        method: ``pca``, ``tsne`` or ``umap``, which decides what the axes mean.
         ax: Where to draw.
         colour_label: What the colour is, with its unit.
         legend: Whether to explain the colours, once for several panels of the same ids.
@@ -89,8 +89,9 @@ def draw_projection(
     if method == "pca":
         ax.set(xlabel="first principal axis (units of the embedding)", ylabel="second principal axis (same units)")
     else:
+        name = {"tsne": "t-SNE", "umap": "UMAP"}[method]
         limit = "distances between clusters carry no meaning"
-        ax.set(xlabel=f"first t-SNE axis (arbitrary unit)\n{limit}", ylabel="second t-SNE axis (arbitrary unit)")
+        ax.set(xlabel=f"first {name} axis (arbitrary unit)\n{limit}", ylabel=f"second {name} axis (arbitrary unit)")
     return ax
 
 

@@ -1,0 +1,87 @@
+"""Pictures of committed results: configurations as points with intervals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from ..figures import style
+from ..palette import colour_of, colours_of
+from ._marks import MARKERS, Data, axes_or_new, columns_of, count_text, in_order
+
+
+@style()
+def draw_points(
+    data: Data,
+    *,
+    x_label: str,
+    y_label: str,
+    ax: Axes | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    marked: str | None = None,
+) -> Axes:
+    """Draw one point per configuration, with intervals; hollow where there is one seed, so that the bar is of one run.
+
+    Args:
+        data: ``point`` and ``series`` (names), ``x``, ``x_low``, ``x_high``, ``y``, ``y_low``, ``y_high``, ``seeds``, as
+            :func:`fourier_lab.result_points.point_columns` gives them; ends that are nan have no bar.
+        x_label: What ``x`` is, with its unit.
+        y_label: What ``y`` is, with its unit.
+        ax: Where to draw.
+        log_x: Whether x is on a logarithmic scale.
+        log_y: Whether y is.
+        marked: The name of a point to put a ring around.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "point", "series", "x", "x_low", "x_high", "y", "y_low", "y_high", "seeds")
+    column["x"], shift = _side_by_side(column["x"], log_x)
+    column["x_low"], column["x_high"] = (shift(column[end]) for end in ("x_low", "x_high"))
+    names = in_order(column["series"])
+    for number, (name, colour) in enumerate(zip(names, _colours(names), strict=True)):
+        label: str | None = str(name)
+        for several in (True, False):
+            own = {key: v[(column["series"] == name) & ((column["seeds"] > 1) == several)] for key, v in column.items()}
+            if len(own["x"]):
+                bars = {
+                    f"{axis}err": np.nan_to_num([own[axis] - own[f"{axis}_low"], own[f"{axis}_high"] - own[axis]])
+                    for axis in "xy"
+                }
+                ax.errorbar(
+                    own["x"], own["y"], **bars, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=2, elinewidth=1,
+                    markerfacecolor=colour if several else "white", label=label,
+                )  # fmt: skip
+                label = None
+    for x, y in zip(column["x"][column["point"] == marked], column["y"][column["point"] == marked], strict=True):
+        ax.plot(x, y, "o", markersize=13, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.5)
+    scales = {"xscale": "log" if log_x else "linear", "yscale": "log" if log_y else "linear"}
+    note = (
+        "bars: 95 %; filled: t interval over seeds; hollow: one seed, over pairs; equal x side by side; "
+        f"{count_text(len(column['x']), 'point')}"
+    )
+    ax.set(xlabel=f"{x_label}\n{note}", ylabel=y_label, **scales)
+    ax.margins(0.08)
+    ax.figure.legend(loc="outside upper left", ncols=3, frameon=False)
+    return ax
+
+
+def _side_by_side(x: NDArray[Any], log: bool) -> tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]:
+    """Return places at which points of equal x do not cover each other, and what moves other values along."""
+    scale = np.log(x) if log else x.astype(float)
+    span = np.ptp(scale) or 1.0
+    offset = np.zeros(len(x))
+    for value in np.unique(x):
+        own = np.flatnonzero(x == value)
+        offset[own] = span * min(0.015, 0.2 / len(own)) * (np.arange(len(own)) - (len(own) - 1) / 2)
+
+    def shift(values: NDArray[Any]) -> NDArray[Any]:
+        return values * np.exp(offset) if log else values + offset
+
+    return shift(x), shift
+
+
+def _colours(names: list[str]) -> list:
+    fixed = [colour_of(name) for name in names]
+    return colours_of(names) if None in fixed else fixed  # markers tell apart what shares a colour

@@ -1,0 +1,78 @@
+"""Trained runs that can be loaded at once: those that ship with the project, and the reader's own."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import paths, summaries
+from ..config import ModelConfig
+from ..errors import ConfigError, FourierLabError, RecordError
+from ..runs import RunRecord, load_record
+
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
+
+
+def runs_at_hand(folders: Sequence[Path | str] | None = None) -> tuple[dict[str, RunRecord], list[str]]:
+    """Find finished runs with weights, without loading them.
+
+    Args:
+        folders: Folders that hold run folders, or run folders themselves; the shipped runs and those of
+            :data:`fourier_lab.paths.RUNS` if None.
+
+    Returns:
+        tuple: The records by a name for menus, in the order of the folders, and a sentence for each folder that cannot
+        be used: unfinished, damaged, cut short, without weights, or of another version.
+
+    Raises:
+        ConfigError: If there is no run at all.
+    """
+    roots = [SHIPPED, paths.RUNS] if folders is None else [Path(folder) for folder in folders]
+    found, problems = {}, []
+    for root in roots:
+        inside = sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith("."))
+        for folder in [root] if _is_run(root) else filter(_is_run, inside):
+            try:
+                record = load_record(folder)
+                _check_weights(folder)
+            except FourierLabError as error:
+                problems.append(str(error))
+                continue
+            name = run_name(record) + (", shipped" if root == SHIPPED else "")
+            found[name if name not in found else f"{name}, {folder}"] = record
+    if not found:
+        places = " or ".join(map(str, roots))
+        reasons = "".join(f" Left out: {problem}" for problem in problems)
+        raise ConfigError(
+            f"there is no trained run in {places}. Train one first, for instance with 'fourier-lab train --arm "
+            f"learned,fourier', or by running notebook 02.{reasons}"
+        )
+    return found, problems
+
+
+def run_name(record: RunRecord) -> str:
+    """Return a name that tells a run from others: its series, corpus, id order, size, seed and digest."""
+    config = record.config
+    return (
+        f"{summaries.series_name(config)}, {config.corpus}, ids by {config.id_order}, "
+        f"{config.n_layers} x {config.d_model}, seed {config.seed}, {config.digest()}"
+    )
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("config.json", "metrics.json", "checkpoint.pt"))
+
+
+def _check_weights(folder: Path) -> None:
+    """Raise :class:`RecordError` unless the weights file is whole and of a model that this version can build."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / "weights.safetensors"
+    if not path.is_file():
+        raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
+    try:
+        with safe_open(path, framework="pt") as stream:  # reads the header alone, which knows the file's length
+            ModelConfig(**json.loads(stream.metadata()["model"]))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, ConfigError) as error:
+        raise RecordError(
+            f"{path} is cut short or of another version ({error}). Delete {folder} and run again."
+        ) from error

@@ -1,0 +1,269 @@
+"""A picture with settings: drawn by a plain function, with controls where a front end is at hand, a figure elsewhere."""
+
+import base64
+import functools
+import html
+import io
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ..errors import ConfigError, FourierLabError
+from ..figures import style
+
+_log = logging.getLogger(__name__)
+
+CHEAP_SECONDS = 0.05  # what redraws faster than this may follow a slider while it is dragged
+
+
+@dataclass(frozen=True)
+class View:
+    """What drawing some settings gives.
+
+    Attributes:
+        figure: The picture.
+        text: Sentences and numbers below it, plain text; a line break starts a new line.
+        controls: Traits of controls that had to follow, by setting, such as ``{"token_id": {"max": 499}}``.
+    """
+
+    figure: Figure
+    text: str = ""
+    controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Explorer:
+    """A picture with settings, and controls for them where a front end is at hand.
+
+    Sliders follow the mouse while the picture takes less than 50 ms, and wait for its release otherwise.
+
+    Args:
+        draw: Returns a new figure, or a :class:`View`, for the settings, given by name.
+        settings: The first settings.
+        make_controls: Returns one ipywidgets control per setting, by name.
+        actions: What buttons do, by their label; the picture is drawn again afterwards.
+        settle: Given all settings and the names of those just changed (none at first), returns the settings to draw,
+            such as an id moved into a smaller vocabulary. Controls follow.
+
+    Attributes:
+        settings: The settings of the present picture.
+        controls: The controls by setting; empty where there are none.
+        figure: The present picture.
+        text: The sentences below it.
+        message: What went wrong with the last change, as a sentence; empty if nothing did.
+        box: The widget that shows all of it, to be placed in a page; None where there are no controls.
+
+    Raises:
+        FourierLabError: If the first settings cannot be drawn.
+    """
+
+    def __init__(
+        self,
+        draw: Callable[..., Figure | View],
+        settings: Mapping[str, Any],
+        make_controls: Callable[[], dict[str, Any]],
+        actions: Mapping[str, Callable[[], Any]] | None = None,
+        settle: Callable[[dict[str, Any], Set[str]], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._draw, self._actions, self._settle = draw, dict(actions or {}), settle
+        self._settings = dict(settings)
+        self._following = False  # true while code moves the controls, which must not answer
+        self.controls: dict[str, Any] = {}
+        self.buttons: dict[str, Any] = {}
+        self.message = self.notice = ""
+        self.box: Any = None
+        if os.environ.get("FOURIER_LAB_HEADLESS") != "1":
+            self._build(make_controls)
+        self.set()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the present picture; changing this dictionary changes nothing."""
+        return dict(self._settings)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """Return :attr:`settings`, under the name that controls have for it."""
+        return self.settings
+
+    def set(self, **settings: Any) -> Figure:
+        """Change settings, draw again and return the figure; on an error the previous picture and settings stay.
+
+        Raises:
+            ConfigError: If a setting does not exist or breaks its rule.
+        """
+        if unknown := sorted(settings.keys() - self._settings.keys()):
+            raise ConfigError(f"unknown setting {', '.join(unknown)}. Choose from {', '.join(self._settings)}.")
+        start = time.perf_counter()
+        chosen = self._settings | settings
+        if self._settle is not None:
+            chosen = dict(self._settle(chosen, settings.keys()))
+        drawn = self._draw(**chosen)
+        view = drawn if isinstance(drawn, View) else View(drawn)
+        self.figure, self.text, self.message = view.figure, view.text, ""
+        self._settings = chosen
+        if self.controls:
+            self._image.value = _png(self.figure)
+            self._show_words()
+            self._follow(view.controls)
+            self._pace(settings or self.controls, time.perf_counter() - start)
+        return self.figure
+
+    update = set
+
+    def press(self, label: str) -> None:
+        """Do what the button of this label does, then draw again.
+
+        Raises:
+            ConfigError: If there is no such button.
+        """
+        if label not in self._actions:
+            raise ConfigError(f"unknown button {label!r}. Choose from {', '.join(self._actions) or 'none'}.")
+        self._actions[label]()
+        self.set()
+
+    def on_change(self, name: str, change: Mapping[str, Any]) -> None:
+        """Answer a control: draw with its new value, and show what goes wrong above the picture, which then stays."""
+        if self._following:
+            return
+        if change["new"] != self._settings[name]:
+            self._answer(functools.partial(self.set, **{name: change["new"]}), f"{name} = {change['new']!r}")
+        elif self.message:  # a refused value was taken back
+            self.message = ""
+            self._show_words()
+
+    def show_error(self, error: Exception) -> None:
+        """Show an error above the picture, which stays, until the next change succeeds."""
+        known = isinstance(error, FourierLabError)
+        self.message = str(error) if known else f"{type(error).__name__}: {error}"
+        self._show_words()
+
+    def _answer(self, work: Callable[[], Any], what: str) -> None:
+        if self.controls:
+            self._message.value = "Working ..."  # seen if it takes long; whatever comes next replaces it
+        try:
+            work()
+        except FourierLabError as error:  # an input outside its rule: its sentence is all there is to say
+            self.show_error(error)
+            _log.info("%s: %s", what, error)  # a warning would be printed once more below the cell
+        except Exception as error:  # a fault of the program: shown as well, and raised for whoever looks for it
+            self.show_error(error)
+            _log.exception("%s failed", what)
+            raise
+
+    def _build(self, make_controls: Callable[[], dict[str, Any]]) -> None:
+        try:
+            import ipywidgets
+        except ImportError:
+            self.notice = (
+                "This picture has no controls, because ipywidgets is not installed. Install it with 'pip install "
+                "ipywidgets' and start the kernel again, or change settings by explorer.set(...)."
+            )
+            return
+        self.controls = make_controls()
+        self.buttons = {label: ipywidgets.Button(description=label) for label in self._actions}
+        self._image = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+        self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML()
+        inputs = ipywidgets.Box([*self.controls.values(), *self.buttons.values()], layout={"flex_flow": "row wrap"})
+        # The message stands above the picture: below it, a reader who typed something wrong would not see it.
+        self.box = ipywidgets.VBox([inputs, self._message, self._image, self._words])
+        for name, control in self.controls.items():
+            control.observe(functools.partial(self.on_change, name), names="value")
+        for label, button in self.buttons.items():
+            button.on_click(lambda _, label=label: self._answer(functools.partial(self.press, label), label))
+
+    def _show_words(self) -> None:
+        if not self.controls:
+            return
+        self._words.value = _paragraphs(self.text)
+        self._message.value = self.message and f"<div role='alert' style='color:#a00'>{html.escape(self.message)}</div>"
+
+    def _follow(self, traits: Mapping[str, Mapping[str, Any]]) -> None:
+        """Move the controls to the settings, after giving them the ranges and options that the settings need."""
+        self._following = True
+        try:
+            for name, control in self.controls.items():
+                for trait, value in traits.get(name, {}).items():
+                    setattr(control, trait, value)
+                if control.value != self._settings[name]:
+                    control.value = self._settings[name]
+        finally:
+            self._following = False
+
+    def _pace(self, names: Mapping[str, Any], seconds: float) -> None:
+        import ipywidgets
+
+        sliders = (ipywidgets.IntSlider, ipywidgets.FloatSlider, ipywidgets.SelectionSlider)
+        for name in names:
+            if isinstance(self.controls[name], sliders):
+                self.controls[name].continuous_update = seconds < CHEAP_SECONDS
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Show the controls and the picture, or the picture alone where there are none."""
+        if self.controls:
+            return self.box._repr_mimebundle_(**options)
+        png = base64.b64encode(_png(self.figure)).decode()
+        lines = [line for line in (self.notice, f"settings: {self._settings}", self.text) if line]
+        bundle = {"image/png": png, "text/plain": "\n".join(lines)}
+        if self.notice:  # a front end shows the richest form alone, which then has to hold the sentence
+            picture = f"<img alt='{html.escape(self.text, quote=True)}' src='data:image/png;base64,{png}'>"
+            bundle["text/html"] = _paragraphs(self.notice) + picture + _paragraphs(self.text)
+        return bundle
+
+
+def choice(name: str, options: Sequence[Any], value: Any) -> Any:
+    """Return a drop-down menu."""
+    import ipywidgets
+
+    return ipywidgets.Dropdown(options=list(options), value=value, description=name, style=_LABEL)
+
+
+def slider(name: str, value: int, low: int, high: int, step: int = 1) -> Any:
+    """Return a slider over integers with its value beside it, which can be typed over."""
+    import ipywidgets
+
+    return ipywidgets.IntSlider(
+        value=value, min=low, max=high, step=step, description=name, continuous_update=False, style=_LABEL
+    )
+
+
+def steps(name: str, options: Sequence[Any], value: Any) -> Any:
+    """Return a slider over given values; an option is a value or a pair of its label and the value."""
+    import ipywidgets
+
+    return ipywidgets.SelectionSlider(
+        options=list(options), value=value, description=name, continuous_update=False, style=_LABEL
+    )
+
+
+def entry(name: str, value: str) -> Any:
+    """Return a line of text, read when it is left or Enter is pressed."""
+    import ipywidgets
+
+    return ipywidgets.Text(value=value, description=name, continuous_update=False, style=_LABEL)
+
+
+def closed(figure: Figure) -> Figure:
+    """Take the figure out of pyplot's list, so that a notebook shows it once; it can still be saved."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+    return figure
+
+
+_LABEL = {"description_width": "initial"}
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p style='margin:0.3em 0'>{html.escape(line)}</p>" for line in text.splitlines())
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()

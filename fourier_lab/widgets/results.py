@@ -1,0 +1,114 @@
+"""All committed records as points: choose axes, filter, mark one and see its settings and the command that rebuilds it."""
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+from ..config import ARMS
+from ..errors import ConfigError
+from ..figures import new_figure, style
+from ..params import settings_table
+from ..plots.results import draw_points
+from ..result_points import Point, Quantity, point_columns, pooled_value, quantities, read_points, train_command
+from .explorer import Explorer, View, choice, closed
+
+ALL = "all"
+_SHOWN = ("dev Spearman", "test Spearman")
+
+
+def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str = "test Spearman") -> Explorer:
+    """Explore every committed record: one point per configuration, its seeds pooled, with intervals.
+
+    Args:
+        folder: Holds one folder per family of runs; ``results/`` if None.
+        x: What the points are placed by, a name of :func:`fourier_lab.result_points.quantities`.
+        y: The same, upwards.
+
+    Returns:
+        Explorer: Its settings are ``x``, ``y``, ``arm``, ``family``, ``budget`` (smallest and largest number of
+        parameters) and ``point``, the name of the marked one, whose configuration and command are its text.
+
+    Raises:
+        ConfigError: If there is no record, or ``x`` or ``y`` is unknown.
+    """
+    points, skipped = read_points(folder)
+    known = quantities(points)
+    by_name = {point.name: point for point in points}
+    families = (ALL, *dict.fromkeys(point.family for point in points))
+    sizes = sorted({point.parameters for point in points})
+    choices = {"x": tuple(known), "y": tuple(known), "arm": (ALL, *ARMS), "family": families}
+
+    def filtered(chosen: dict[str, Any]) -> list[Point]:
+        low, high = chosen["budget"]
+        return [
+            point
+            for point in points
+            if chosen["arm"] in (ALL, point.config.arm)
+            and chosen["family"] in (ALL, point.family)
+            and low <= point.parameters <= high
+            and all(pooled_value(point, known[chosen[axis]])[3] for axis in "xy")
+        ]
+
+    def settle(chosen: dict[str, Any], changed: Set[str]) -> dict[str, Any]:
+        for name, options in choices.items():
+            if chosen[name] not in options:
+                raise ConfigError(f"unknown {name} {chosen[name]!r}. Choose from {', '.join(options)}.")
+        shown = filtered(chosen)
+        if not shown:
+            raise ConfigError(
+                "no record has both quantities within this filter. Widen the budget, or choose another axis."
+            )
+        if chosen["point"] in {point.name for point in shown}:
+            return chosen
+        if "point" in changed:
+            raise ConfigError(f"no point {chosen['point']!r} is shown. Choose from the list, or widen the filter.")
+        best = max(shown, key=lambda point: point.records[0].score("validation"))
+        return {**chosen, "point": best.name}
+
+    @style()
+    def draw(**chosen: Any) -> View:
+        shown = filtered(chosen)
+        first, second = known[chosen["x"]], known[chosen["y"]]
+        figure, ax = new_figure(height=4.4)
+        draw_points(
+            point_columns(shown, first, second), x_label=first.label, y_label=second.label, ax=ax,
+            log_x=first.logarithmic, log_y=second.logarithmic, marked=chosen["point"],
+        )  # fmt: skip
+        axes = {name: known[name] for name in dict.fromkeys((chosen["x"], chosen["y"], *_SHOWN))}
+        mixed = len({point.config.corpus == "toy" for point in shown}) > 1
+        warning = ["Runs of the toy language and of English are shown together; their scores do not compare."] * mixed
+        text = "\n".join([*warning, *_describe(by_name[chosen["point"]], axes), *skipped])
+        return View(closed(figure), text, {"point": {"options": tuple(point.name for point in shown)}})
+
+    def make_controls() -> dict[str, Any]:
+        import ipywidgets
+
+        budget = ipywidgets.SelectionRangeSlider(
+            options=[(f"{size:,}", size) for size in sizes], value=settings["budget"], description="budget (parameters)",
+            continuous_update=False, style={"description_width": "initial"}, layout={"width": "420px"},
+        )  # fmt: skip
+        menus = {name: choice(name, options, settings[name]) for name, options in choices.items()}
+        return {**menus, "budget": budget, "point": choice("point", tuple(by_name), settings["point"])}
+
+    settings = {"x": x, "y": y, "arm": ALL, "family": ALL, "budget": (sizes[0], sizes[-1]), "point": points[0].name}
+    if unknown := [name for name in (x, y) if name not in known]:
+        raise ConfigError(f"unknown quantity {unknown[0]!r}. Choose from {', '.join(known)}.")
+    return Explorer(draw, settings, make_controls, settle=settle)
+
+
+def _describe(point: Point, axes: dict[str, Quantity]) -> list[str]:
+    """Return lines about one point: its numbers, its settings and the command that rebuilds it."""
+    configs = [record.config for record in point.records]
+    lines = [f"Marked: {point.name}."]
+    for name, quantity in axes.items():
+        value, low, high, seeds = pooled_value(point, quantity)
+        interval = f"{low:,.4g} to {high:,.4g}, 95 % {f't interval over {seeds} seeds' if seeds > 1 else 'over pairs'}"
+        lines.append(f"{name}: {value:,.4g}" + (f" ({interval})" if high > low else ""))
+    settings = (" ".join(line.split()) for line in settings_table(configs[0]).splitlines())
+    lines.append(f"Settings that are not the default: {'; '.join(settings)}")
+    lines.append(train_command(configs))
+    if point.config.source == "folder":
+        lines.append(
+            "Before the command, set FOURIER_LAB_DATA to the folder of the corpora ('fourier-lab data fetch')."
+        )
+    return lines

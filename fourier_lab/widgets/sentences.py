@@ -1,0 +1,129 @@
+"""Two sentences as trained encoders read them: tokens, similarities, what each token adds, and all runs at hand."""
+
+import functools
+from collections.abc import Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from .. import sentence_lab, summaries
+from ..config import RunConfig
+from ..encoder import SentenceEncoder
+from ..errors import ConfigError, FourierLabError
+from ..figures import new_figure, style
+from ..plots import sentences as plots
+from ..resolution import Columns
+from ..runs import RunRecord, load_encoder
+from ..toy import toy_language
+from .at_hand import runs_at_hand
+from .explorer import Explorer, View, choice, closed, entry
+
+_ENGLISH = ("A man is playing a guitar on stage.", "Someone is playing an instrument.")
+
+
+def explore_sentences(
+    first: str | None = None, second: str | None = None, *, folders: Sequence[Path | str] | None = None, limit: int = 4
+) -> Explorer:
+    """Explore two sentences: tokens and ids, token by token cosines, the pooled cosine in every run, leaving tokens out.
+
+    Args:
+        first: A sentence; an example in the language of the first run if None.
+        second: Another.
+        folders: Run folders, or folders of them; the runs that ship with the library and ``runs/`` if None.
+        limit: At most this many runs per kind of text.
+
+    Returns:
+        Explorer: Its settings are ``first``, ``second``, ``run`` (whose tokens and bars are shown) and ``stage``.
+
+    Raises:
+        ConfigError: If no trained run is at hand.
+    """
+    at_hand, notes = runs_at_hand(folders)
+    records = sentence_lab.handful(at_hand, limit)
+    one_of_each = {sentence_lab.kind_of_text(record): record for record in records.values()}
+    examples = {kind: _example(record.config) for kind, record in one_of_each.items()}
+
+    def settle(chosen: dict[str, Any], _: Set[str]) -> dict[str, Any]:
+        if chosen["run"] not in records:
+            raise ConfigError(f"unknown run {chosen['run']!r}. Choose from {'; '.join(records)}.")
+        if (chosen["first"], chosen["second"]) in examples.values():  # nobody's own text: follows the run's language
+            first, second = examples[sentence_lab.kind_of_text(records[chosen["run"]])]
+            return {**chosen, "first": first, "second": second}
+        return chosen
+
+    def draw(first: str, second: str, run: str, stage: str) -> View:
+        kind = sentence_lab.kind_of_text(records[run])
+        encoder = _encoder(records[run].folder)
+        said = []
+        for side, sentence in {"First": first, "Second": second}.items():
+            reading = sentence_lab.read_sentence(encoder, sentence)
+            said += [f"{side} sentence: {line}" for line in reading.lines]
+        rows = []
+        for record in records.values():
+            if sentence_lab.kind_of_text(record) == kind:
+                try:
+                    value = sentence_lab.pooled_cosine(_encoder(record.folder), first, second)
+                    rows.append((_label(record), summaries.series_name(record.config), value))
+                except FourierLabError as error:
+                    said.append(str(error))
+        figure = _draw(
+            sentence_lab.token_similarity(encoder, first, second, stage),
+            sentence_lab.contributions(encoder, first, second),
+            dict(zip(("run", "series", "cosine"), map(list, zip(*rows, strict=True)), strict=True)),
+            title=f"{_label(records[run])}: {stage}",
+        )
+        return View(figure, "\n".join(said + notes))
+
+    def make_controls() -> dict[str, Any]:
+        return {
+            "first": entry("first", settings["first"]),
+            "second": entry("second", settings["second"]),
+            "run": choice("run", tuple(records), settings["run"]),
+            "stage": choice("stage", sentence_lab.STAGES, settings["stage"]),
+        }
+
+    run = next(iter(records))
+    example = examples[sentence_lab.kind_of_text(records[run])]
+    settings = {
+        "first": example[0] if first is None else first,
+        "second": example[1] if second is None else second,
+        "run": run,
+        "stage": sentence_lab.STAGES[-1],
+    }
+    return Explorer(draw, settings, make_controls, settle=settle)
+
+
+@style()
+def _draw(similarity: Columns, contributions: Columns, cosines: dict[str, list], title: str) -> Figure:
+    tokens = max(similarity["row"].max() + 1, len(contributions["token"]))
+    heights = (2.4 + 0.13 * min(tokens, 40), 0.7 + 0.2 * len(cosines["run"]))
+    figure, ax = new_figure(height=sum(heights))
+    ax.remove()
+    parts: Any = figure.subfigures(2, 1, height_ratios=heights)  # margins of their own: run names are long
+    upper, lower = parts
+    left, right = upper.subplots(1, 2, width_ratios=(1.3, 1))
+    plots.draw_token_similarity(similarity, ax=left)
+    left.set_title(title)
+    plots.draw_contributions(contributions, ax=right)
+    plots.draw_pooled_cosines(cosines, ax=lower.subplots())
+    return closed(figure)
+
+
+def _label(record: RunRecord) -> str:
+    config = record.config
+    return f"{summaries.series_name(config)}, d = {config.d_model}, seed {config.seed}, {config.digest()}"
+
+
+@functools.cache
+def _example(config: RunConfig) -> tuple[str, str]:
+    """Return two sentences in the language that a run reads."""
+    if config.corpus != "toy":
+        return _ENGLISH
+    first, second, _ = toy_language(config.vocab_size).sts("test", 1)
+    return first[0], second[0]
+
+
+@functools.lru_cache(maxsize=12)
+def _encoder(folder: Path) -> SentenceEncoder:
+    return load_encoder(folder)
