@@ -113,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.add_argument("--name", default="results", help="name in the marks, <!-- table: NAME -->")
 
+    claims = add("claims", _claims, "claims --into README.md")
+    claims.add_argument("--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file")
+
     bench = add("bench", _bench, "bench --out bench.json")
     bench.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; all if none is given")
     bench.add_argument("--quick", action="store_true", help="3 measurements of each side, for a first impression")
@@ -123,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
         "action", choices=("fetch", "check"), help="export the hub's corpora to a folder, or read one whole"
     )
     data.add_argument("data", metavar="DATA", help=f"fetch: a folder; check: {data_help}")
+
+    app = add("app", _app, "app --port 8866")
+    app.add_argument("--port", type=int, default=8866, help="first port tried, on this machine alone")
+    app.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    app.add_argument("--ready", type=int, default=1, metavar="N", help="visits that start at once; 0.4 GB each")
+
+    site = add("site", _site, "site --out reports/site")
+    site.add_argument("--out", type=Path, metavar="FOLDER", help="where the pages go; reports/site if not given")
 
     add("doctor", _doctor, "doctor")
     return parser
@@ -257,6 +268,18 @@ def _wanted(condition: str) -> tuple[str, Any]:
     return name, RunConfig.parse(name, text)
 
 
+def _claims(options: argparse.Namespace) -> int:
+    """Print the paper's claims, the verdict on each and the evidence, from the records that the project ships."""
+    from .claims import claims_table
+    from .tables import insert_table
+
+    text = claims_table()
+    if options.into is not None:
+        insert_table(options.into, "claims", text)
+    _say(text)
+    return 0
+
+
 def _bench(options: argparse.Namespace) -> int:
     """Measure speed and memory against other implementations, as ratios within one process."""
     from .bench import run_benchmarks, table
@@ -276,6 +299,22 @@ def _data(options: argparse.Namespace) -> int:
     else:
         for name, split, rows, fingerprint in check_source(_source(options.data)):
             _say(f"[OK]   {name}/{split}: {rows:,} pairs, {fingerprint}")
+    return 0
+
+
+def _app(options: argparse.Namespace) -> int:
+    """Serve the explorers and main figures as one web page, to this machine alone, until interrupted."""
+    from .app import serve
+
+    serve(options.port, open_browser=not options.no_browser, ready=options.ready)
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    """Write executed notebooks, figures, claims and tables as static web pages."""
+    from .site import build_site
+
+    _say(f"wrote {build_site(options.out)}")
     return 0
 
 

@@ -43,11 +43,11 @@ def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], Non
     from .training import train_all
 
     sweep = load_sweep(paths.SWEEPS / f"{name}.yaml", smoke=smoke)
+    configs = [config for config in sweep.configs if config.seed < TUNING_SEED]
     if smoke:
-        return [result.record for result in train_all(sweep.configs, report=report) if result.config.seed < TUNING_SEED]
+        return [result.record for result in train_all(configs, report=report)]
     finished = {record.config.digest(): record for record in load_records(paths.RECORDS / name)}
-    wanted = [config.digest() for config in sweep.configs if config.seed < TUNING_SEED]
-    records = [finished[digest] for digest in wanted if digest in finished]
+    records = [finished[config.digest()] for config in configs if config.digest() in finished]
     if not records:
         raise RecordError(
             f"no finished run of {name} in {paths.RECORDS / name}. Run: fourier-lab sweep sweeps/{name}.yaml"

@@ -75,7 +75,7 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
 
     Args:
         path: The YAML file.
-        smoke: Lay the file's ``smoke`` settings over every run.
+        smoke: Lay the file's ``smoke`` settings over every run, and keep the first seed of each group alone.
         only: Keep this group alone.
 
     Raises:
@@ -110,7 +110,7 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
         source = group if "groups" in file.values else file
         fixed = group.settings("set")
         seeds: Sequence[int | None] = group.seeds(default_seeds) or [None]
-        for seed, point in itertools.product(seeds, source.grid()):
+        for seed, point in itertools.product(seeds[:1] if smoke else seeds, source.grid()):
             changes = fixed | point
             full = base | changes | ({} if seed is None else {"seed": seed})
             quick = full | overlay
