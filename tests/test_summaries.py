@@ -92,7 +92,9 @@ def scored(value, **changes):
 
 
 def test_means_pool_seeds_within_group_and_series():
-    records = [scored(v, seed=s, id_order=o) for o, vs in (("random", (1, 3)), ("reversed", (5,))) for s, v in enumerate(vs)]
+    records = [
+        scored(v, seed=s, id_order=o) for o, vs in (("random", (1, 3)), ("reversed", (5,))) for s, v in enumerate(vs)
+    ]
     columns = summaries.mean_columns(records, summaries.score("validation"), "id_order")
     assert columns["group"].tolist() == ["random", "reversed"] and columns["seeds"].tolist() == [2, 1]
     assert columns["value"].tolist() == [2.0, 5.0]
