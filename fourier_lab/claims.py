@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .paper import BERT
 from .readings import accuracy
 from .runs import RunRecord
 from .study import sweep_records
@@ -145,20 +146,16 @@ def _nli(records: Sequence[RunRecord]) -> list[Measured]:
 
 
 def _against_bert_tiny(records: Sequence[RunRecord]) -> list[Measured]:
-    from .paper import BERT
+    parameters = {record.config.digest(): f"{record.metrics['parameters']['total']:,}" for record in records}
 
-    tiny = BERT[0].spearman
+    def measure(split: str) -> list[Measured]:
+        def above(record: RunRecord) -> float:
+            return record.score(split) - BERT[0].spearman
 
-    def parameters(config: object) -> str:
-        return next(f"{r.metrics['parameters']['total']:,}" for r in records if r.config == config)
+        columns = mean_columns(records, above, lambda config: parameters[config.digest()])
+        return _measured(columns, f"{{group}} parameters, {split}, minus BERT-Tiny's test score")
 
-    columns = {
-        split: mean_columns(records, lambda r, split=split: r.score(split) - tiny, parameters)
-        for split in ("validation", "test")
-    }
-    return _both_splits(
-        lambda split: _measured(columns[split], f"{{group}} parameters minus BERT-Tiny (test), {split}")
-    )
+    return _both_splits(measure)
 
 
 CLAIMS = {

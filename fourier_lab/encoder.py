@@ -75,19 +75,16 @@ class Attention(nn.Module):
         q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
         q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
         mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
-        blocks = zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
         mixed = [
-            F.scaled_dot_product_attention(
-                *(
-                    t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block
-                ),  # (count, heads, length, width)
-                attn_mask=mask,
-            )
-            .transpose(1, 2)
-            .reshape(count * length, -1)
-            for (count, length), *block in blocks
+            self._within(block, count, length, mask)
+            for (count, length), *block in zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
         ]
         return self.out(torch.cat(mixed))
+
+    def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
+        """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
+        q, k, v = (t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(count * length, -1)
 
 
 class Block(nn.Module):
@@ -158,7 +155,7 @@ class SentenceEncoder(nn.Module):
                 "Load the tokenizer that the weights were trained with."
             )
         self.tokenizer = tokenizer
-        self.pad_id = tokenizer.token_to_id("[PAD]")
+        self.pad_id = tokenizer.token_to_id("[PAD]") or 0
 
     def pack(self, sentences: Sequence[np.ndarray]) -> PackedSentences:
         """Batch id arrays the way this encoder reads them: without padding, unless it follows the published mean."""
