@@ -99,14 +99,17 @@ def machine() -> dict[str, Any]:
     }
 
 
-def alternate(sides: Mapping[str, Callable[[int], object]], repeats: int) -> dict[str, list[float]]:
+def alternate(
+    sides: Mapping[Any, Callable[[int], object]], repeats: int, clock: Callable[[], float] | None = None
+) -> dict[Any, list[float]]:
     """Call each side in turn with the number of the round; return seconds per round, without a first warm-up round."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    clock = clock or time.perf_counter
+    seconds: dict[Any, list[float]] = {name: [] for name in sides}
     for i in range(repeats + 1):
         for name, side in sides.items():
-            started = time.perf_counter()
+            started = clock()
             side(i)
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     return {name: values[1:] for name, values in seconds.items()}
 
 

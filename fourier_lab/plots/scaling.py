@@ -17,6 +17,8 @@ _PLAIN = FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 1000 else f"{
 def draw_scaling(data: Data, *, label: str, ax: Axes | None = None, reference: float | None = None) -> Axes:
     """Draw a cost against the size of the vocabulary, both logarithmic: measured dots with intervals, one line per series.
 
+    Dots of several series at one size are moved a little apart.
+
     Args:
         data: ``series``, ``vocab_size``, ``value``; optional ``low`` and ``high``, and ``formula``, a computed cost that is
             drawn as a dotted line.
@@ -32,7 +34,8 @@ def draw_scaling(data: Data, *, label: str, ax: Axes | None = None, reference: f
     for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
         own = {key: values[column["series"] == name] for key, values in column.items()}
         bar = np.array([own["value"] - own["low"], own["high"] - own["value"]]) if "low" in own else None
-        ax.errorbar(own["vocab_size"], own["value"], bar, fmt=MARKERS[number % len(MARKERS)], linestyle="-", color=colour,
+        place = own["vocab_size"] * 1.05 ** (number - (len(names) - 1) / 2)
+        ax.errorbar(place, own["value"], bar, fmt=MARKERS[number % len(MARKERS)], linestyle="-", color=colour,
                     capsize=3, label=name)  # fmt: skip
         if "formula" in own:
             ax.plot(own["vocab_size"], own["formula"], ":", color=colour, label=f"{name}, computed")
