@@ -1,12 +1,17 @@
-"""Sentence similarity without any training: weighted bags of token ids."""
+"""Sentence similarity without any training: weighted bags of token ids, means of fixed vectors, an encoder at its start."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from .config import RunConfig
-from .metrics import sts_scores
-from .training import TokenPairs, prepare
+from .encoder import SentenceEncoder
+from .errors import DataError
+from .metrics import cosine, sts_scores
+from .training import Corpus, TokenPairs, prepare
 
 # Ids below this are special tokens, unused slots and single characters in BERT's vocabulary; words follow by frequency.
 BERT_FIRST_WORD = 995
@@ -32,6 +37,29 @@ def bag_similarity(pairs: TokenPairs, weights: np.ndarray) -> np.ndarray:
     return np.array([_cosine(a[1:-1], b[1:-1], weights) for a, b in zip(pairs.first, pairs.second, strict=True)])
 
 
+def jaccard_similarity(pairs: TokenPairs) -> np.ndarray:
+    """Return distinct ids in common over distinct ids in all, in [0, 1], float64 ``(n,)``; [CLS] and [SEP] left out."""
+    sets = [(set(a[1:-1].tolist()), set(b[1:-1].tolist())) for a, b in zip(pairs.first, pairs.second, strict=True)]
+    return np.array([len(a & b) / len(a | b) if a | b else 0.0 for a, b in sets])
+
+
+def mean_similarity(pairs: TokenPairs, table: np.ndarray) -> np.ndarray:
+    """Return cosines in [-1, 1], float64 ``(n,)``, of the mean vectors of the tokens; [CLS] and [SEP] left out.
+
+    Args:
+        pairs: n tokenised pairs.
+        table: float ``(vocab_size, d)``, one vector per id.
+    """
+    rows = torch.from_numpy(np.asarray(table, dtype=np.float64))
+
+    def means(sentences: Sequence[np.ndarray]) -> torch.Tensor:
+        words = [sentence[1:-1] for sentence in sentences]
+        offsets = np.cumsum([0, *(len(each) for each in words[:-1])])
+        return F.embedding_bag(torch.from_numpy(np.concatenate(words)), rows, torch.from_numpy(offsets), mode="mean")
+
+    return cosine(means(pairs.first), means(pairs.second))
+
+
 def sqrt_id_weights(vocab_size: int, first_word: int) -> np.ndarray:
     """Return ``sqrt(max(p - first_word, 0))`` per id: with ids in order of frequency, rare words count more.
 
@@ -40,22 +68,53 @@ def sqrt_id_weights(vocab_size: int, first_word: int) -> np.ndarray:
     return np.sqrt(np.maximum(np.arange(vocab_size) - first_word, 0.0))
 
 
-def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
-    """Score the untrained baselines on the graded pairs of a run's corpus: equal weights, and ``sqrt(p - first word)``."""
-    corpus = prepare(config)
-    vocab_size = corpus.account["vocab_size"]
+def idf_weights(sentences: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
+    """Return ``ln((n + 1) / (n_p + 1))`` per id, in nats: ``n_p`` of the n distinct sentences hold id p.
+
+    Args:
+        sentences: Id arrays; repetitions count once.
+        vocab_size: Length of the result, the numbers that this weighting stores.
+
+    Raises:
+        DataError: If there is no sentence to count in.
+
+    Example:
+        >>> idf_weights([np.array([0, 1]), np.array([0, 0])], vocab_size=3).round(2)
+        array([0.  , 0.41, 1.1 ])
+    """
+    distinct = {sentence.tobytes(): sentence for sentence in sentences}
+    if not distinct:
+        raise DataError("there is no sentence to count tokens in. Pass the training sentences.")
+    holding = np.bincount(np.concatenate([np.unique(s) for s in distinct.values()]), minlength=vocab_size)
+    return np.log((len(distinct) + 1) / (holding + 1))
+
+
+def untrained_encoder(config: RunConfig, corpus: Corpus) -> SentenceEncoder:
+    """Return the encoder of a run as it is before the first training step, in eval mode."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # as training does
+        return SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer).eval()
+
+
+def id_weights(config: RunConfig, vocab_size: int) -> dict[str, np.ndarray]:
+    """Return the weights per id that know no text, by name: equal ones, and those of the id order."""
     first_word = TOY_FIRST_WORD if config.corpus == "toy" else BERT_FIRST_WORD
-    weights = {
+    return {
         "bag of tokens": np.ones(vocab_size),
         f"bag of tokens, √(id − {first_word})": sqrt_id_weights(vocab_size, first_word),
     }
+
+
+def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
+    """Score the untrained baselines on the graded pairs of a run's corpus: equal weights, and ``sqrt(p - first word)``."""
+    corpus = prepare(config)
     return [
         Baseline(
             name,
             config.corpus,
             {split: sts_scores(bag_similarity(pairs, each), pairs.label) for split, pairs in corpus.graded.items()},
         )
-        for name, each in weights.items()
+        for name, each in id_weights(config, corpus.account["vocab_size"]).items()
     ]
 
 

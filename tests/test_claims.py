@@ -1,5 +1,6 @@
 """Claims: the verdict follows from the intervals, and the shipped records answer every claim."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,8 +13,8 @@ from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.sweep_file import load_sweep
 
 
-def measured(low, high, seeds=3):
-    return Measured("difference", (low + high) / 2, low, high, seeds)
+def measured(low, high, seeds=3, split="dev"):
+    return Measured("difference", split, (low + high) / 2, low, high, seeds)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,7 @@ def measured(low, high, seeds=3):
     ],
 )
 def test_the_verdict_is_what_the_intervals_allow(dev, test, verdict):
+    test = dataclasses.replace(test, split="test")
     claim = SimpleNamespace(words=("up", "down", "open"))
     claim._word = lambda each: claims.Claim._word(claim, each)
     assert claims.Claim.verdict(claim, [dev, test]) == verdict
@@ -39,7 +41,7 @@ def test_the_effect_of_a_setting_is_read_for_the_named_series_first():
     ]
     dev, test, learned_dev, _ = claims.of_setting("dropout", "0.0", "0.1")(records)
     assert (dev.value, test.value, learned_dev.value) == (2.0, -2.0, 5.0) and dev.seeds == 3
-    assert str(dev) == "0.1 minus 0.0, fourier (harmonic), validation +2.0 ± 0.0 (3 seeds)"
+    assert dev.what == "fourier (harmonic), dropout 0.1 minus 0.0" and str(dev) == "validation +2.0 ± 0.0"
 
 
 def test_the_gap_between_the_arms_is_read_per_departure():
@@ -57,9 +59,9 @@ def test_the_gap_between_the_arms_is_read_per_departure():
 @pytest.mark.parametrize("key", CLAIMS)
 def test_every_claim_is_answered_by_shipped_records(key):
     claim = CLAIMS[key]
-    assert (paths.SWEEPS / f"{claim.sweep}.yaml").is_file()
     assert (paths.SWEEPS.parent / "notebooks" / f"{claim.notebook}.ipynb").is_file()
     answers = claim.answer()
+    assert (paths.SWEEPS.parent / "figures" / f"{claim.figure}.png").is_file()
     assert len(answers) >= 2 and all(each.seeds >= 3 for each in answers[:2])
     text = claims.say(key)
     assert claim.text in text and claim.not_shown in text and text.startswith(claim.verdict(answers))

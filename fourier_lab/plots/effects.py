@@ -16,7 +16,7 @@ def new_panels(names: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """Make a figure of two columns with one titled panel per name, all on common axes; return it and its panels."""
     rows = -(-len(names) // 2)
     titles = [*names, *[""] * (2 * rows - len(names))]
-    figure, axes = new_figure(rows, 2, height=0.8 + 2.4 * rows, titles=titles, sharex=True, sharey=True)
+    figure, axes = new_figure(rows, 2, height=0.8 + 2.8 * rows, titles=titles, sharex=True, sharey=True)
     for surplus in axes.flat[len(names) :]:
         surplus.remove()
     return figure, list(axes.flat[: len(names)])
