@@ -2,10 +2,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help figures test lab bench lock clean
+.PHONY: help figures app site test lab bench lock clean
 
 PYTHON ?= python3
 DATA ?= builtin
+WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -13,7 +14,7 @@ help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 24
 
 figures: $(INSTALLED)  ## run every notebook headless; DATA=FOLDER or DATA=hub for real text
-	$(BIN)/fourier-lab figures --data "$(DATA)"
+	$(BIN)/fourier-lab figures --workers $(WORKERS) --data "$(DATA)"
 
 # One thread a worker: the processor is shared out already. The notebooks run cell by cell at their defaults in a home of
 # their own, so that committed figures stay as they are.
@@ -24,6 +25,12 @@ test: $(INSTALLED)  ## everything that continuous integration runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
 	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env notebooks
+
+app: $(INSTALLED)  ## serve the explorers as a web page on this machine
+	$(BIN)/fourier-lab app
+
+site: $(INSTALLED)  ## write notebooks, figures, claims and tables as web pages, reports/site/index.html
+	$(BIN)/fourier-lab site
 
 lab: $(INSTALLED)  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks

@@ -114,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--name", default="results", help="name in the marks, <!-- table: NAME -->")
 
     claims = add("claims", _claims, "claims --into README.md")
-    claims.add_argument("--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file")
+    claims.add_argument(
+        "--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file"
+    )
 
     bench = add("bench", _bench, "bench --out bench.json")
     bench.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; all if none is given")

@@ -1,0 +1,152 @@
+"""The page itself: a tab for each explorer, built when it is first looked at, and the study's main figures."""
+
+import base64
+import html
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets
+import numpy as np
+
+from .. import gallery, paths, widgets
+from ..errors import ConfigError, FourierLabError, RecordError
+from ..runs import load_encoder, load_records
+from ..widgets.at_hand import SHIPPED, runs_at_hand
+from ..widgets.tokens import TOKEN_COUNTS
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab.
+
+    Attributes:
+        title: What the tab says.
+        guide: What to do in it.
+        build: Makes its content.
+    """
+
+    title: str
+    guide: str
+    build: Callable[[], ipywidgets.Widget]
+
+
+class Page:
+    """Tabs that are built when first selected, the first one at once.
+
+    Attributes:
+        box: The widget to display.
+    """
+
+    def __init__(self, tabs: Sequence[Tab]) -> None:
+        self._tabs = tabs
+        self._places = [ipywidgets.VBox([_words(tab.guide), _words("Working ...")]) for tab in tabs]
+        self.box = ipywidgets.Tab(children=self._places, titles=[tab.title for tab in tabs])
+        self._built: set[int] = set()
+        self.box.observe(lambda change: self.show(change["new"]), names="selected_index")
+        self.box.selected_index = 0
+        self.show(0)
+
+    def show(self, number: int | None) -> None:
+        """Build a tab unless it is there already; what fails says so in its place, and is tried again next time."""
+        if number is None or number in self._built:
+            return
+        tab, place = self._tabs[number], self._places[number]
+        try:
+            content = tab.build()
+            self._built.add(number)
+        except FourierLabError as error:
+            content = _alert(str(error))
+        except Exception as error:  # a fault in one tab must not take the others along
+            _log.exception("building the tab %r failed", tab.title)
+            content = _alert(f"This tab failed with {type(error).__name__}: {error}")
+        place.children = (place.children[0], content)
+
+
+def study_tabs() -> list[Tab]:
+    """Return a tab for each explorer and one for the main figures."""
+    return [
+        Tab(
+            "Basis",
+            "Move the two ids apart: from which distance on do their features differ? Then change d_model and frequencies.",
+            lambda: widgets.explore_basis(**_basis_settings()).box,
+        ),
+        Tab(
+            "Release",
+            "Slide the normaliser from the size of the vocabulary down to 127 and watch words collapse onto shared rows.",
+            lambda: widgets.explore_release(**_shipped_vocabulary()).box,
+        ),
+        Tab(
+            "Geometry",
+            "Follow a word through the stages of a run. Are its neighbours the same with a table and without?",
+            lambda: widgets.explore_geometry().box,
+        ),
+        Tab(
+            "Sentences",
+            "Type two sentences and press Enter. Which tokens make them alike, and do the runs agree?",
+            lambda: widgets.explore_sentences().box,
+        ),
+        Tab(
+            "Train",
+            "Choose and press start: both kinds of embedding train before your eyes, in about a minute.",
+            lambda: widgets.explore_live_training().box,
+        ),
+        Tab(
+            "Results",
+            "Every run on record. Mark a point for its settings and for the command that repeats it.",
+            lambda: widgets.explore_results().box,
+        ),
+        Tab(
+            "Curves",
+            "Training curves of the runs on real text. Which embedding learns faster, and does it stay ahead?",
+            lambda: widgets.explore_training(load_records(paths.RECORDS / "snli_mnli")).box,
+        ),
+        Tab("Figures", "The figures that the summary of the study refers to.", _figures),
+    ]
+
+
+def _shipped_vocabulary() -> dict[str, Any]:
+    """Return tokenizer and token counts of a run that ships with the library; nothing if none does."""
+    try:
+        records, _ = runs_at_hand([SHIPPED])
+    except ConfigError:  # the explorers then use the toy language
+        return {}
+    folder = next(iter(records.values())).folder
+    counts = folder / TOKEN_COUNTS
+    return {
+        "tokenizer": load_encoder(folder).tokenizer,
+        "counts": np.load(counts) if counts.is_file() else None,
+    }
+
+
+def _basis_settings() -> dict[str, Any]:
+    known = _shipped_vocabulary()
+    return {"vocab_size": known["tokenizer"].get_vocab_size(), **known} if known else {}
+
+
+def _figures() -> ipywidgets.Widget:
+    readme = paths.ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    pictures = gallery.main_pictures(gallery.read_pictures(), text)
+    if not pictures:
+        raise RecordError(f"no figure that {readme} refers to is in {paths.FIGURES}. Run 'make figures' first.")
+    return ipywidgets.HTML("".join(map(_figure, pictures)))
+
+
+def _figure(picture: gallery.Picture) -> str:
+    data = base64.b64encode(picture.png.read_bytes()).decode()
+    return (
+        f"<figure><img alt='{html.escape(picture.alt)}' src='data:image/png;base64,{data}'>"
+        f"<figcaption><b>{html.escape(picture.title)}.</b> {html.escape(picture.alt)}</figcaption></figure>"
+    )
+
+
+def _words(text: str) -> ipywidgets.Widget:
+    return ipywidgets.HTML(f"<p class='guide'>{html.escape(text)}</p>")
+
+
+def _alert(text: str) -> ipywidgets.Widget:
+    return ipywidgets.HTML(f"<div role='alert' class='alert'>{html.escape(text)}</div>")

@@ -1,0 +1,60 @@
+"""Serve the page of explorers to browsers on this machine, one kernel a visitor."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from ..errors import ConfigError
+
+NOTEBOOK = Path(__file__).with_name("explore.ipynb")
+ADDRESS = "127.0.0.1"  # nobody else on the network
+PORT = 8866
+
+_TEMPLATES = Path(__file__).parent  # holds voila/templates/fourier_lab
+_FORGOTTEN_S = 600  # a kernel whose page is gone without a goodbye, such as by a closed laptop
+
+
+def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1) -> None:
+    """Serve the page until interrupted.
+
+    Args:
+        port: First port tried, 1 to 65535; the next free one is taken.
+        open_browser: Open the reader's browser on it.
+        ready: Kernels kept waiting with the page built, at least 0: each makes one visit start at once and takes
+            about 0.4 GB of memory.
+
+    Raises:
+        ConfigError: If voila or ipywidgets is not installed, or the port is none.
+    """
+    if missing := [name for name in ("voila", "ipywidgets") if importlib.util.find_spec(name) is None]:
+        raise ConfigError(
+            f"the page needs {' and '.join(missing)}, not installed here. Run 'pip install {' '.join(missing)}'."
+        )
+    if not 0 < port < 65536:
+        raise ConfigError(f"port ({port}) must lie in 1..65535. Try {PORT}.")
+    from voila.app import Voila
+
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(_TEMPLATES), os.environ.get("JUPYTER_PATH"))))
+    os.environ.pop("FOURIER_LAB_HEADLESS", None)  # kernels inherit it, and a page without controls is of no use
+    Voila.launch_instance(arguments(port, open_browser, ready))
+
+
+def arguments(port: int, open_browser: bool, ready: int) -> list[str]:
+    """Return the command line of voila."""
+    return [
+        str(NOTEBOOK),
+        f"--Voila.ip={ADDRESS}",
+        f"--port={port}",
+        *([] if open_browser else ["--no-browser"]),
+        "--template=fourier_lab",
+        "--VoilaConfiguration.allow_template_override=NO",  # the others load fonts from elsewhere
+        f"--preheat_kernel={ready > 0}",
+        f"--pool_size={ready}",
+        # Voila's goodbye of a closed page carries no token, so that each would leave its kernel behind. Nothing here is
+        # guarded by one: kernels run no code but the page's, and their names cannot be guessed.
+        "--Voila.tornado_settings=disable_check_xsrf=True",
+        # A dead kernel stays dead: a new one would not know the page's pictures. The page notices and says so.
+        "--KernelRestarter.restart_limit=0",
+        f"--MappingKernelManager.cull_idle_timeout={_FORGOTTEN_S}",
+        "--MappingKernelManager.cull_interval=60",
+    ]

@@ -1,0 +1,176 @@
+"""Write the pages, beside copies of every file that they refer to: the folder can be moved or served as it is."""
+
+import os
+import posixpath
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from pygments.formatters import HtmlFormatter
+
+from .. import gallery, paths
+from ..errors import ConfigError
+from ..gallery import Picture
+from ..manifest import Manifest
+from .markdown import Link, is_external, to_html
+from .notebooks import notebook_html, notebook_title
+
+_CLAIMS = re.compile(r"<!-- table: claims -->\n(.*?)<!-- end -->", flags=re.DOTALL)
+_FOLDER = Path(__file__).parent
+
+
+def build_site(out: Path | None = None) -> Path:
+    """Write the site and return its first page.
+
+    Args:
+        out: The folder to write, replaced whole; ``reports/site`` if None.
+
+    Raises:
+        ConfigError: If the folder holds something else, or the project has no README to begin with.
+        RecordError: If a figure lacks its picture or its JSON is damaged.
+    """
+    out = paths.REPORTS / "site" if out is None else Path(out)
+    if out.exists() and not (out / "index.html").is_file() and any(out.iterdir()):
+        raise ConfigError(f"{out} holds files that are no site, and they would be deleted. Name another folder.")
+    if not (paths.ROOT / "README.md").is_file():
+        raise ConfigError(f"there is no README.md in {paths.ROOT}. Run this in the project, or set FOURIER_LAB_HOME.")
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _Site(partial).write()
+    shutil.rmtree(out, ignore_errors=True)
+    os.replace(partial, out)
+    return out / "index.html"
+
+
+class _Site:
+    """Pages by the file of the project that they show; what they link to is written as it is met."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._pictures = gallery.read_pictures()
+        self._manifest = Manifest()
+        # A report is known by its notebook's name alone; lessons come before what else has their name.
+        lessons = {source.name: source for source in sorted(paths.NOTEBOOKS.rglob("*.ipynb"), reverse=True)}
+        # Executed copies by the notebook's path in the project and the folder of its variant, such as a corpus.
+        self._executed = {
+            (source.relative_to(paths.ROOT).as_posix(), copy.parent.relative_to(paths.REPORTS).as_posix()): copy
+            for name, source in sorted(lessons.items())
+            for copy in sorted([*paths.REPORTS.glob(name), *paths.REPORTS.glob(f"*/{name}")])
+        }
+        self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
+        self._pages |= {"README.md": "study.html"}
+        self._waiting = ["README.md"]
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._template = environment.get_template
+
+    def write(self) -> None:
+        """Write every page."""
+        style = (_FOLDER / "style.css").read_text(encoding="utf-8") + HtmlFormatter().get_style_defs(".highlight")
+        paths.write_atomically(self._out / "style.css", style)
+        for picture in self._pictures:
+            for ending in ("png", "svg", "csv", "json"):
+                self._copy(f"figures/{picture.name}.{ending}")
+        self._write_index()
+        self._write_figures()
+        for (source, folder), copy in self._executed.items():
+            page = _page_of(source, folder)
+            pictures = _short_names(self._pictures, folder)
+            body = notebook_html(copy, self._link(source, page), pictures)
+            self._write(page, "page", title=notebook_title(copy), body=Markup(body))
+        while self._waiting:  # a page may refer to another, which is then written too
+            source = self._waiting.pop()
+            page, text = self._pages[source], (paths.ROOT / source).read_text(encoding="utf-8")
+            title = text.lstrip("# ").partition("\n")[0]
+            self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
+
+    def _write_index(self) -> None:
+        text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+        link = self._link("README.md", "index.html")
+        claims = _CLAIMS.search(text)
+        self._write(
+            "index.html",
+            "index",
+            title=text.lstrip("# ").partition("\n")[0],
+            intro=Markup(to_html(text.partition("\n## ")[0], link)),
+            claims=Markup(to_html(claims[1], link)) if claims else None,
+            notebooks=[self._notebook(path) for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))],
+            pictures=len(self._pictures),
+        )
+
+    def _notebook(self, path: Path) -> dict[str, Any]:
+        """Return what the first page says about a notebook."""
+        source = path.relative_to(paths.ROOT).as_posix()
+        copies = []
+        for own, folder in self._executed:
+            if own == source:
+                result = self._manifest.result(path.stem if folder == "." else f"{folder}/{path.stem}")
+                label = "" if folder == "." else f" on {folder.replace('_', ' + ')}"
+                copies.append({"page": _page_of(source, folder), "label": label, "result": result})
+        return {"title": notebook_title(path), "name": path.stem, "copies": copies}
+
+    def _write_figures(self) -> None:
+        groups: dict[str, list[Picture]] = {}
+        for picture in self._pictures:
+            groups.setdefault(picture.group, []).append(picture)
+        notebooks = {group: self._pages.get(f"notebooks/{group.rpartition('/')[2]}.ipynb") for group in groups}
+        self._write("figures.html", "figures", title="Figures", groups=groups, notebooks=notebooks)
+
+    def _write(self, page: str, template: str, **content: Any) -> None:
+        top = posixpath.relpath(".", posixpath.dirname(page) or ".")
+        text = self._template(f"{template}.html.j2").render(top=top, page=page, **content)
+        paths.write_atomically(self._out / page, text)
+
+    def _link(self, source: str, page: str) -> Link:
+        """Return the function that turns links of a file of the project into links of its page."""
+
+        def link(url: str) -> str | None:
+            if is_external(url) or url.startswith(("#", "data:")):
+                return url
+            path, mark, anchor = url.partition("#")
+            target = self._place(posixpath.normpath(posixpath.join(posixpath.dirname(source), path)))
+            return target and posixpath.relpath(target, posixpath.dirname(page) or ".") + mark + anchor
+
+        return link
+
+    def _place(self, target: str) -> str | None:
+        """Return where a file of the project is in the site, after putting it there; None if it cannot be."""
+        if target in self._pages:
+            return self._pages[target]
+        file = paths.ROOT / target
+        if target.startswith("..") or target.endswith(".ipynb") or not file.is_file():
+            return None
+        if target.endswith(".md"):
+            self._pages[target] = target.removesuffix(".md") + ".html"
+            self._waiting.append(target)
+            return self._pages[target]
+        return self._copy(target)
+
+    def _copy(self, target: str) -> str | None:
+        source, copy = paths.ROOT / target, self._out / target
+        if source.is_file() and not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+        return target if copy.exists() else None
+
+
+def _page_of(source: str, folder: str) -> str:
+    """Return the page of an executed notebook; a variant's lies in a folder of its name."""
+    path, name = posixpath.split(source.removesuffix(".ipynb") + ".html")
+    return posixpath.normpath(posixpath.join(path, folder, name))
+
+
+def _short_names(pictures: list[Picture], folder: str) -> Mapping[str, Picture]:
+    """Return pictures by ``notebook/figure``; where several corpora have one, that of ``folder`` wins."""
+    own = [picture for picture in pictures if picture.name.count("/") == 1 or picture.name.startswith(f"{folder}/")]
+    return {"/".join(picture.name.split("/")[-2:]): picture for picture in [*pictures, *own]}

@@ -1,0 +1,71 @@
+"""An executed notebook as HTML, its pictures with words."""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ..gallery import Picture
+from .markdown import Link, to_html
+
+_WITHOUT_WORDS = "Picture of the result of this cell; the text around it says what to see."
+
+
+def notebook_title(path: Path) -> str:
+    """Return the first heading of a notebook, or its stem."""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        first = "".join(cell["source"]).lstrip().partition("\n")[0]
+        if cell["cell_type"] == "markdown" and first.startswith("# "):
+            return first.removeprefix("# ").strip()
+    return path.stem
+
+
+def notebook_html(path: Path, link: Link, pictures: Mapping[str, Picture]) -> str:
+    """Return the cells of an executed notebook as HTML without a frame.
+
+    Args:
+        path: The executed copy.
+        link: As in :func:`fourier_lab.site.markdown.to_html`.
+        pictures: The study's figures by ``notebook/figure``: a cell that saves one shows it, so it has its words.
+    """
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            _describe(cell, pictures)
+    exporter = HTMLExporter(
+        template_name="basic",
+        filters={"markdown2html": lambda source: to_html(source, link)},
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+    )
+    body, _ = exporter.from_notebook_node(notebook)
+    return body
+
+
+def _describe(cell: Any, pictures: Mapping[str, Picture]) -> None:
+    """Give each picture of a cell an alternative text: that of the figure that the cell saves, or its own plain text."""
+    saved = [pictures[name].alt for name in _saved(cell.source) if name in pictures]
+    for output in cell.outputs:
+        if "image/png" in output.get("data", {}):
+            said = output.data.get("text/plain", "")
+            own = "" if said.startswith("<Figure") else said  # what matplotlib says of a figure is its size
+            alt = own or (saved.pop(0) if saved else _WITHOUT_WORDS)
+            output.metadata.setdefault("image/png", nbformat.NotebookNode())["alt"] = alt
+
+
+def _saved(source: str) -> Iterator[str]:
+    """Yield the names of figures that a cell saves."""
+    try:
+        tree = ast.parse(source.replace("%matplotlib inline", ""))
+    except SyntaxError:  # magics: no name to be had
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "save_figure" and len(node.args) > 1:
+            name = node.args[1]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield name.value

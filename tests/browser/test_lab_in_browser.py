@@ -1,0 +1,37 @@
+"""JupyterLab itself: a notebook is opened and run, its slider dragged, and the picture follows."""
+
+import shutil
+
+from seen import drag, keep, serving, wait_for_new_picture
+
+from fourier_lab import paths
+
+NOTEBOOK = "01_frequency_bases.ipynb"
+
+
+def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, browser, visit):
+    shutil.copyfile(paths.NOTEBOOKS / NOTEBOOK, tmp_path / NOTEBOOK)
+    command = [
+        "jupyterlab", "--no-browser", "--port=18888", "--allow-root", f"--ServerApp.root_dir={tmp_path}",
+        "--IdentityProvider.token=", "--LabApp.extension_manager=readonly", "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "FOURIER_LAB_HOME")}
+    pattern = r"http://(127\.0\.0\.1|localhost):\d+(?=/lab)"
+    with serving(command, pattern, tmp_path / "log.txt", JUPYTERLAB_WORKSPACES_DIR=str(tmp_path), **own) as (
+        _,
+        address,
+    ):
+        page = visit(f"{address}/lab/tree/{NOTEBOOK}")
+        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        image = page.locator(".jp-OutputArea .widget-image").first
+        image.wait_for(state="attached")
+        image.scroll_into_view_if_needed()
+        before = image.get_attribute("src")
+        drag(page, page.locator(".jp-OutputArea .widget-inline-hbox [role=slider]").first, 30)
+        wait_for_new_picture(page, image, before)
+        keep(page, "lab_slider")
+        assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+        assert [trouble for trouble in page.troubles if trouble.startswith(("error", "elsewhere"))] == []

@@ -1,0 +1,238 @@
+"""The course holds together: lessons ask before they answer, exercises are solved, plans add up, numbers are the records'.
+
+The solutions themselves are run, cell by cell, where all notebooks are: by nbval in ``make test``.
+"""
+
+import ast
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+from fourier_lab import claims, paths, readings, scaling, study, summaries
+
+FOLDER = paths.SWEEPS.with_name("notebooks")
+RECORDS = paths.RECORDS
+LESSONS = sorted(FOLDER.glob("[0-9]*.ipynb"))
+SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
+PAGES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ("README.md", "LECTURER.md")}
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+each_solution = pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+def cells(path, kind):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def text(path):
+    return "\n\n".join(cell["source"] for cell in cells(path, "markdown"))
+
+
+def section(page, heading):
+    return re.search(rf"^#+ {heading}[^\n]*\n(.*?)(?=^##|\Z)", page, flags=re.DOTALL | re.MULTILINE)[1]
+
+
+def rows(table):
+    """Return the cells of a Markdown table's rows, its head left out."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def anchor(heading):
+    """Return the address that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-")
+
+
+def exercises(lesson):
+    return [int(number) for number in re.findall(r"^(\d+)\. ", section(text(lesson), "Exercises"), flags=re.MULTILINE)]
+
+
+@each_lesson
+def test_a_lesson_asks_for_a_prediction_before_any_code_and_ends_with_exercises(lesson):
+    notebook = json.loads(lesson.read_text(encoding="utf-8"))
+    first_code = next(i for i, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code")
+    opening = "\n".join("".join(cell["source"]) for cell in notebook["cells"][:first_code])
+    assert re.search(r"[Ww]rite down ", opening), f"{lesson.stem} asks for no prediction before its first code cell"
+    assert "What would change our mind" in opening
+    numbers = exercises(lesson)
+    assert len(numbers) >= 3 and numbers == list(range(1, len(numbers) + 1))
+    assert text(lesson).index("## Finding") < text(lesson).index("## Exercises")
+
+
+@each_lesson
+def test_a_lesson_has_solutions_to_each_of_its_exercises(lesson):
+    solution = FOLDER / "solutions" / f"{lesson.stem}_solutions.ipynb"
+    answered = [int(number) for number in re.findall(r"^## (\d+)\. ", text(solution), flags=re.MULTILINE)]
+    assert answered == exercises(lesson)
+    assert f"(../{lesson.name})" in text(solution)
+
+
+def test_every_solution_belongs_to_a_lesson():
+    assert [path.stem for path in SOLUTIONS] == [f"{path.stem}_solutions" for path in LESSONS]
+
+
+@each_solution
+def test_a_solution_is_stripped_thin_and_portable(solution):
+    notebook = json.loads(solution.read_text(encoding="utf-8"))
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    for cell in cells(solution, "code"):
+        assert not cell["outputs"] and cell["execution_count"] is None
+        ast.parse(cell["source"])  # no magics
+        assert not re.search(r"""["'](/|~)\w""", cell["source"]), f"absolute path: {cell['source']}"
+        assert len(cell["source"].splitlines()) <= 25, f"belongs in the library: {cell['source']}"
+
+
+@each_page
+def test_every_link_leads_somewhere(name):
+    anchors = {anchor(heading) for heading in re.findall(r"^#+ (.*)$", PAGES[name], flags=re.MULTILINE)}
+    for url in re.findall(r"\]\(([^)\s]+)\)", PAGES[name]):
+        if url.startswith("#"):
+            assert url[1:] in anchors, url
+        elif "://" not in url:
+            assert (FOLDER / url).exists(), url
+
+
+def test_the_reading_order_lists_every_lesson_with_minutes_that_add_up():
+    listed = rows(section(PAGES["README.md"], "Reading order").split("\n\n| of the paper")[0])
+    assert [re.search(r"\((.*)\)", row[0])[1] for row in listed] == [lesson.name for lesson in LESSONS]
+    assert sum(int(row[2]) for row in listed) == 90
+    for place, row in enumerate(listed):
+        before = re.findall(r"\d\d", row[4])
+        assert all(int(number) <= place for number in before), f"{row[0]} comes before what it builds on"
+
+
+@pytest.mark.parametrize("minutes", [20, 45, 90])
+def test_a_schedule_fills_its_time(minutes):
+    assert sum(int(row[0]) for row in rows(section(PAGES["LECTURER.md"], f"{minutes} minutes"))) == minutes
+
+
+def test_the_long_schedule_gives_every_lesson_the_minutes_of_the_reading_order():
+    listed = rows(section(PAGES["README.md"], "Reading order").split("\n\n| of the paper")[0])
+    planned = {re.search(r"\((.*?)\)", row[2])[1]: row[0] for row in rows(section(PAGES["LECTURER.md"], "90 minutes"))}
+    assert planned == {re.search(r"\((.*)\)", row[0])[1]: row[2] for row in listed}
+
+
+def test_the_explorers_that_are_named_exist():
+    from fourier_lab import widgets
+
+    named = set(re.findall(r"`(explore_\w+)`", PAGES["LECTURER.md"]))
+    assert len(named) >= 6 and named <= set(dir(widgets))
+
+
+def set_up_cell():
+    return re.search(r"<!-- cell: set-up -->\n```python\n(.*?)```", PAGES["README.md"], flags=re.DOTALL)[1]
+
+
+def run_set_up(monkeypatch, installed):
+    """Run the set-up cell as IPython would, and return the commands that it gave."""
+    import importlib.util
+
+    commands = []
+
+    class Shell:
+        def system(self, line):
+            commands.append(line)
+
+        def run_line_magic(self, name, line):
+            commands.append(f"{name} {line}")
+
+    if not installed:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    exec(TransformerManager().transform_cell(set_up_cell()), {"get_ipython": Shell})
+    return commands
+
+
+def test_the_set_up_cell_does_nothing_where_the_library_is(monkeypatch):
+    assert run_set_up(monkeypatch, installed=True) == []
+
+
+def test_the_set_up_cell_fetches_the_project_elsewhere(monkeypatch, tmp_path):
+    import os
+    import sys
+
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("FOURIER_LAB_HEADLESS", "")
+    monkeypatch.chdir(tmp_path)
+    clone, install = run_set_up(monkeypatch, installed=False)
+    assert clone.endswith(" lab") and install.endswith(" ./lab") and "--no-deps" in install
+    assert sys.path[0] == str(tmp_path / "lab") and os.environ["FOURIER_LAB_HEADLESS"] == "1"
+
+
+def test_badges_and_set_up_cell_name_one_repository():
+    found = re.findall(r"(?:github\.com/|/gh/|research\.google\.com/github/)([\w.-]+/[\w.-]+)", PAGES["README.md"])
+    assert len(found) == 3 and len(set(found)) == 1
+
+
+def kept(digest):
+    return json.loads((RECORDS / "what_training_did" / f"{digest}.json").read_text(encoding="utf-8"))
+
+
+def lost_by_merging(digest, size):
+    score = {row["size"]: row["validation"] for row in kept(digest)["classes"]}
+    return score[1] - score[size]
+
+
+def difference(sweep, base, chosen, name, series="fourier (harmonic)"):
+    """Return mean and half width of the change of one setting, validation then test."""
+    records = study.sweep_records(sweep)
+    for split in ("validation", "test"):
+        columns = summaries.difference_columns(records, summaries.score(split), name, base)
+        (i,) = np.flatnonzero((columns["group"] == chosen) & (columns["series"] == series))
+        yield columns["value"][i], columns["high"][i] - columns["value"][i]
+
+
+def table(name, **where):
+    with open(RECORDS / name / "table.csv", encoding="utf-8") as stream:
+        (row,) = [row for row in csv.DictReader(stream) if all(row[key] == value for key, value in where.items())]
+    return row
+
+
+def misconceptions():
+    """Return the numbers of each row, computed from the records, in the order and form in which the row says them."""
+    harmonic = kept("db09adce71")
+    cosine = {stage: numbers["similarity"]["cosine"][0] for stage, numbers in harmonic["stages"].items()}
+    yield [f"{cosine['T(p)']:.5f}"]
+    yield [f"{cosine['trained']:.5f}", *(f"{100 * harmonic['steps'][key]:.1f} %" for key in ("worst", "bound"))]
+    (merged,) = [row for row in harmonic["classes"] if row["size"] == 32]
+    yield [str(merged["classes"]), f"{lost_by_merging('db09adce71', 32):.1f}"]
+    yield [f"{lost_by_merging('4ccb525993', 32):.1f}"]
+    ladder = json.loads((RECORDS / "from_zero" / "4ccb525993.json").read_text(encoding="utf-8"))
+    (idf,) = [rung for rung in ladder["rungs"] if rung["name"] == "bag of tokens, idf"]
+    learned = table("snli_mnli", model="learned")
+    dev, test = (f"{float(learned[f'{split}_spearman']):.1f}" for split in ("dev", "test"))
+    yield [f"{idf['scores']['validation']['spearman']['value']:.1f}", dev]
+    record = json.loads((RECORDS / "faster" / "full.json").read_text(encoding="utf-8"))
+    ratios = scaling.ratio_columns(record)
+    (ours,) = np.flatnonzero((ratios["series"] == "d = 256") & (ratios["vocab_size"] == 30_522))
+    (large,) = np.flatnonzero((ratios["series"] == "d = 256") & (ratios["vocab_size"] == 1_000_000))
+    yield [*(f"{ratios[key][ours]:.2f}" for key in ("value", "low", "high")), f"{ratios['value'][large]:.1f}"]
+    causes = scaling.cause_columns(record, "published")
+    ratio = dict(zip(causes["name"], causes["value"], strict=True))
+    yield [f"{ratio['as published']:.2f}", f"{ratio['without dead feed-forward']:.2f}"]
+    dead = table("departures", arm="fourier", departures="dead_feed_forward")
+    (cost, _), _ = difference("departures", "none", "dead_feed_forward", "departures")
+    yield [f"{float(dead['with_gradient']):,.0f}", f"{int(dead['parameters']):,}", f"{-cost:.1f}"]
+    yield [f"{-value:.1f}" for value, _ in difference("departures", "none", "period_127", "departures")]
+    yield [f"{value:+.1f} ± {half:.1f}" for value, half in difference("id_order", "frequency", "random", "id_order")]
+    toy = summaries.mean_columns(study.sweep_records("id_order_toy"), summaries.score("test"), "id_order")
+    value = dict(zip(zip(toy["series"], toy["group"], strict=True), toy["value"], strict=True))
+    arms = ("fourier (harmonic)", "learned")
+    yield [f"{value[arm, order]:.1f}" for arm in arms for order in ("frequency", "semantic")]
+    nli = summaries.mean_columns(study.sweep_records("nli"), readings.accuracy("snli/test"), summaries.series_name)
+    accuracy = dict(zip(nli["group"], nli["value"], strict=True))
+    yield [f"{accuracy[arm]:.1f} %" for arm in arms]
+    yield [dev, test]
+    gaps = [f"{gap.value:+.1f} ± {gap.high - gap.value:.1f}" for gap in claims.CLAIMS["table_1"].answer()[:2]]
+    yield [*(f"{float(learned[f'dev_spearman_pairs_{end}']):.1f}" for end in ("low", "high")), *gaps]
+
+
+def test_the_numbers_against_misconceptions_are_those_of_the_records():
+    listed = rows(section(PAGES["LECTURER.md"], "Misconceptions"))
+    said = [re.findall(r"\*\*(.*?)\*\*", row[1]) for row in listed]
+    assert said == list(misconceptions())
