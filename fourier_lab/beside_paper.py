@@ -66,11 +66,11 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
     """Return points of ours, the paper's and others for :func:`fourier_lab.plots.draw_quality`.
 
     Returns:
-        Columns: ``series``, ``label``, ``parameters``, ``value``, ``low``, ``high``; the best
-            untrained baseline has 0 parameters.
+        Columns: ``series``, ``label``, ``parameters``, ``value``, ``low``, ``high``; untrained
+            baselines have 0 parameters.
     """
     from . import paths
-    from .tables import load_baselines
+    from .ladder import read_ladder
 
     ours = mean_columns(records, score(split), size_name)
     totals = {(size_name(r.config), series_name(r.config)): r.metrics["parameters"]["total"] for r in records}
@@ -88,12 +88,14 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
     rows += [
         ("others", row.model, row.parameters, row.spearman, np.nan, np.nan) for row in ANCHORS if row.split == split
     ]
+    (kept,) = (paths.RECORDS / "from_zero").glob("*.json")
     untrained = {
-        baseline.name: baseline.scores[split]["spearman"]["value"]
-        for baseline in load_baselines(paths.RECORDS / "snli_mnli")
+        rung.name: rung.scores[split]["spearman"]["value"]
+        for rung in read_ladder(kept).rungs
+        if rung.kind == "shared tokens"
     }
-    best = max(untrained, key=untrained.__getitem__)
-    rows.append(("no training", best, 0, untrained[best], np.nan, np.nan))
+    for name in ("bag of tokens, idf", "bag of tokens, √(id − 995)"):
+        rows.append(("no training", name, 0, untrained[name], np.nan, np.nan))
     names = ("series", "label", "parameters", "value", "low", "high")
     return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}
 

@@ -179,10 +179,11 @@ def finding(summary: "pd.DataFrame") -> str:
     """Say in lines of text, from a table of :func:`fourier_lab.tables.summarise`, who won where and by how much."""
     trained = summary[summary["seeds"] > 0]
     lines = []
-    for order in sorted(trained["id_order"].unique(), key=ID_ORDERS.index):
+    for order in trained["id_order"].drop_duplicates().sort_values(key=lambda column: column.map(_place)):
         rows = trained[trained["id_order"] == order]
         said = [
-            f"{row.model} {row.test_spearman:.1f} ± {row.test_spearman_high - row.test_spearman:.1f}"
+            f"{row.model} {row.test_spearman:.1f}"
+            + (f" ± {row.test_spearman_high - row.test_spearman:.1f}" if row.seeds > 1 else "")
             for row in rows.sort_values("test_spearman", ascending=False).itertuples()
         ]
         lines.append(f"ids in order of {order}: {', '.join(said)}")
@@ -190,8 +191,13 @@ def finding(summary: "pd.DataFrame") -> str:
     lines.append(", ".join(f"{row.model} {row.test_spearman:.1f}" for row in untrained.itertuples()) + " untrained")
     sizes = trained.drop_duplicates("model")
     lines.append(", ".join(f"{row.model} {row.parameters:,.0f} parameters" for row in sizes.itertuples()))
-    head = "test Spearman x 100 (mean ± 95 % t interval over seeds): "
+    seeds = int(trained["seeds"].max())
+    head = f"test Spearman x 100 ({f'mean ± 95 % t interval over {seeds} seeds' if seeds > 1 else 'one seed'}): "
     return head + "; ".join(lines[:1]) + "".join(f"\n- {line}" for line in lines[1:])
+
+
+def _place(id_order: str) -> int:
+    return ID_ORDERS.index(id_order) if id_order in ID_ORDERS else len(ID_ORDERS)
 
 
 def geometry_finding(

@@ -163,8 +163,9 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
         ax.errorbar(own["parameters"], own["value"], bar, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
-        for x, y, text in zip(own["parameters"], own["value"], own["label"], strict=True):
-            below = -11 if "learned" in name else 6  # the two arms crowd each other where their counts are close
+        for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
+            # The two arms crowd each other where their counts are close.
+            below = -11 - 8 * (i % 2) if "learned" in name else 6
             note = ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center")
             note.set_path_effects([HALO])
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
