@@ -153,8 +153,8 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     counted = column["parameters"] > 0
     for name, value in zip(column["label"][~counted], column["value"][~counted], strict=True):
         ax.axhline(value, color=REFERENCE, linestyle="--", linewidth=1)
-        ax.annotate(f"{name}, {value:.1f}", (1, value), (-4, 3), xycoords=("axes fraction", "data"),
-                    textcoords="offset points", fontsize=7, ha="right", color=REFERENCE)  # fmt: skip
+        ax.annotate(f"{name}, {value:.1f}", (0, value), (4, 3), xycoords=("axes fraction", "data"),
+                    textcoords="offset points", fontsize=7, ha="left", color=REFERENCE)  # fmt: skip
     dots = {key: values[counted] for key, values in column.items()}
     for number, name in enumerate(in_order(dots["series"])):
         own = {key: values[dots["series"] == name] for key, values in dots.items()}
@@ -165,7 +165,7 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
         for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
             # The two arms crowd each other where their counts are close.
-            below = -11 - 8 * (i % 2) if "learned" in name else 6
+            below = -11 - 8 * (i // 2 % 2) if "learned" in name else 6
             note = ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center")
             note.set_path_effects([HALO])
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
