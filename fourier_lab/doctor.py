@@ -18,7 +18,7 @@ from .errors import DataError
 
 FREE_BYTES = 2 * 1024**3
 _INSTALL = "Run 'make figures', or 'pip install -r requirements.lock' in your environment."
-_IMPORT_NAMES = {"scikit-learn": "sklearn"}
+_IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
 
 
 class Check(NamedTuple):

@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from test_tables import record
@@ -14,6 +15,12 @@ RECORDS = [
     for arm, gain in (("learned", 2), ("fourier", 0))
     for seed in range(3)
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Sweeps: files are read strictly; every run is done once and exported, whatever fails, dies or is repeated."""
 
+import functools
 import json
 import multiprocessing
 import os
@@ -307,7 +308,9 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_saves_a_checkpoint(write, tmp_pa
     command = [sys.executable, "program.py", "sweep", file, "--runs", tmp_path, "--results", tmp_path]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    sweep = subprocess.Popen(command, cwd=tmp_path, env=environment, **streams)
+    # A shell starts background jobs deaf to Ctrl-C, and children inherit that.
+    hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    sweep = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=hearing, **streams)
 
     def wait_until(happened):
         deadline = time.monotonic() + 240

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from fourier_lab.config import ID_ORDERS
 from fourier_lab.errors import ConfigError
+from fourier_lab.tokenizer import TOY_ORDERS
 from fourier_lab.toy import ROLES, SLOTS, SPECIAL_TOKENS, SPLITS, ToyLanguage, toy_language
 
 EMPTY = -1
@@ -80,7 +80,7 @@ def test_form_says_nothing_about_meaning(language):
 @pytest.mark.parametrize("vocab_size", [125, 1000, 30522])
 def test_id_orders_permute_one_vocabulary_and_keep_the_special_tokens(vocab_size):
     language = toy_language(vocab_size)
-    vocabularies = [language.vocabulary(order) for order in ID_ORDERS]
+    vocabularies = [language.vocabulary(order) for order in TOY_ORDERS]
     assert all(tuple(v[:5]) == SPECIAL_TOKENS and len(v) == len(set(v)) == vocab_size for v in vocabularies)
     assert len({tuple(sorted(v)) for v in vocabularies}) == 1
     assert len({tuple(v) for v in vocabularies}) == 3
@@ -88,7 +88,7 @@ def test_id_orders_permute_one_vocabulary_and_keep_the_special_tokens(vocab_size
 
 def test_each_id_order_is_what_its_name_says(language):
     index = {word: i for i, word in enumerate(language.words)}
-    ids = {order: np.array([index[w] for w in language.vocabulary(order)[5:]]) for order in ID_ORDERS}
+    ids = {order: np.array([index[w] for w in language.vocabulary(order)[5:]]) for order in TOY_ORDERS}
     n_concepts, n_hypernyms = len(language.concept_parent), int((language.concept_parent == EMPTY).sum())
     branch = np.where(language.concept_parent == EMPTY, np.arange(n_concepts), language.concept_parent)
 
