@@ -70,7 +70,8 @@ def run_notebooks(
     Args:
         notebooks: Paths; all numbered notebooks of the project if None.
         parameters: Values for the parameters cell. Every notebook must declare every name.
-        where_declared: Values given only to notebooks that declare the name, such as ``corpus`` and ``source``.
+        where_declared: Values given only to notebooks that declare the name, such as ``corpus`` and ``source``. Given alone
+            to a notebook, they leave its sizes at small defaults: its copy and figures are then labelled ``small``.
         variants: Further parameters by label: each notebook runs once for each label, which is added to the names of its
             copy and figures, as in ``reports/NOTEBOOK-LABEL.ipynb``.
         workers: Notebooks at a time; the processor cores are shared out among them.
@@ -145,6 +146,8 @@ def _plan(
             f"{source.name} has no parameter {', '.join(unknown)}. It declares: {', '.join(declared) or 'none'}."
         )
     values = {name: value for name, value in where_declared.items() if name in declared} | parameters
+    if values and not parameters:  # never in place of the figures of longer runs
+        label = "small"
     corpus, origin = (
         values[name] if name in values else ast.literal_eval(declared[name]["default"]) if name in declared else builtin
         for name, builtin in (("corpus", "toy"), ("source", "builtin"))

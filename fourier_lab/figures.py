@@ -69,7 +69,8 @@ def save_figure(
 
     Args:
         fig: The figure; closed by whoever made it.
-        name: ``"NN_notebook/figure"``, or ``"figure"`` alone where FOURIER_LAB_NOTEBOOK names the notebook.
+        name: ``"NN_notebook/figure"``, or ``"figure"`` alone where FOURIER_LAB_NOTEBOOK names the notebook. Where that
+            names a variant of the notebook, ``NN_notebook-label``, the variant's folder is taken.
         data: Columns of equal length by name (arrays or a pandas DataFrame), the numbers that the picture shows.
         config: The configuration behind the numbers; figures on real text go to a folder of their own.
         title: One line that says what to see.
@@ -115,7 +116,9 @@ def _with_ending(target: Path, ending: str) -> Path:
 def _target(name: str, config: RunConfig | None) -> Path:
     """Return the path of a figure without its ending."""
     notebook, _, figure = name.rpartition("/")
-    notebook = notebook or os.environ.get("FOURIER_LAB_NOTEBOOK", "")
+    running = os.environ.get("FOURIER_LAB_NOTEBOOK", "")
+    if not notebook or running.startswith(f"{notebook}-"):  # one of several variants: each keeps figures of its own
+        notebook = running
     if not notebook:
         raise ConfigError(
             f"figure name {name!r} names no notebook. Write '01_frequency_bases/{name}', or set FOURIER_LAB_NOTEBOOK."

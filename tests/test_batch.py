@@ -141,11 +141,13 @@ def test_optional_parameters_go_only_where_declared_and_real_text_has_its_own_fo
     two = write_notebook(home / "notebooks" / "02_two.ipynb", "width", parameters="width: int = 1")
     jobs = [batch._plan(1, path, {}, {"corpus": "snli+mnli"}, workers=1) for path in (one, two)]
     assert [(job.notebook, job.parameters) for job in jobs] == [
-        ("snli_mnli/01_one", {"corpus": "snli+mnli"}),
+        ("snli_mnli/01_one-small", {"corpus": "snli+mnli"}),
         ("02_two", {}),
     ]
-    assert jobs[0].figures == "snli_mnli/01_one"
-    assert jobs[0].executed == home / "reports" / "snli_mnli" / "01_one.ipynb"
+    assert jobs[0].figures == "snli_mnli/01_one-small"
+    assert jobs[0].executed == home / "reports" / "snli_mnli" / "01_one-small.ipynb"
+    chosen = batch._plan(1, one, {"steps": 600}, {"corpus": "snli+mnli"}, workers=1)
+    assert chosen.figures == "snli_mnli/01_one"  # whoever chooses sizes writes the figures proper
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,13 @@ def test_a_solution_is_stripped_thin_and_portable(solution):
         assert len(cell["source"].splitlines()) <= 25, f"belongs in the library: {cell['source']}"
 
 
+@each_solution
+def test_a_solution_has_one_cell_of_explained_parameters(solution):
+    (parameters,) = [cell for cell in cells(solution, "code") if "parameters" in cell["metadata"].get("tags", [])]
+    for line in parameters["source"].splitlines():
+        assert re.fullmatch(r"\w+: (int|str) = .+  # .+", line), f"no type, value and explanation: {line}"
+
+
 @each_page
 def test_every_link_leads_somewhere(name):
     anchors = {anchor(heading) for heading in re.findall(r"^#+ (.*)$", PAGES[name], flags=re.MULTILINE)}
@@ -236,3 +243,14 @@ def test_the_numbers_against_misconceptions_are_those_of_the_records():
     listed = rows(section(PAGES["LECTURER.md"], "Misconceptions"))
     said = [re.findall(r"\*\*(.*?)\*\*", row[1]) for row in listed]
     assert said == list(misconceptions())
+
+
+def test_the_surprises_of_the_front_page_are_those_of_the_records():
+    page = FOLDER.with_name("README.md").read_text(encoding="utf-8")
+    surprises = re.search(r"we did not expect:\n(.*?)^## ", page, flags=re.DOTALL | re.MULTILINE)[1]
+    chosen = [("id_order", "frequency", order, "id_order") for order in ("by_count", "alphabetical")]
+    chosen += [("departures", "none", "period_127", "departures")]
+    found = [f"{abs(value):.1f} ± {half:.1f}" for which in chosen for value, half in difference(*which)]
+    assert re.findall(r"[\d.]+ ± [\d.]+", surprises) == found
+    behind = " and ".join(rf"{-gap.value:.1f} [^.]*" for gap in claims.CLAIMS["nli"].answer()[:2])
+    assert re.search(rf"stays {behind}\(notebook 11\)", surprises)

@@ -139,6 +139,8 @@ def test_the_notebook_may_come_from_the_environment(folder, monkeypatch):
     monkeypatch.setenv("FOURIER_LAB_NOTEBOOK", "02_other")
     assert save("kernel") == folder / "02_other" / "kernel.png"
     assert save() == folder / "01_test" / "kernel.png"
+    monkeypatch.setenv("FOURIER_LAB_NOTEBOOK", "01_test-small")
+    assert save() == folder / "01_test-small" / "kernel.png"
 
 
 @pytest.mark.parametrize("name", ["../out/kernel", "a/b/kernel", "01_test/", "01_test/ker nel", "/etc/kernel"])

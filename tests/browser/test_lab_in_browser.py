@@ -22,6 +22,10 @@ def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, 
         "--IdentityProvider.token=", "--LabApp.extension_manager=readonly", "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
+    # JupyterLab draws only the cells in view; all of them are asked for here, so that a slider below can be found.
+    settings = tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')
     own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "FOURIER_LAB_HOME")}
     pattern = r"http://(127\.0\.0\.1|localhost):\d+(?=/lab)"
     with serving(command, pattern, tmp_path / "log.txt", JUPYTERLAB_WORKSPACES_DIR=str(tmp_path), **own) as (
