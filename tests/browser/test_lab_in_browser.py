@@ -23,7 +23,9 @@ def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, 
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     # JupyterLab draws only the cells in view; all of them are asked for here, so that a slider below can be found.
-    settings = tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    settings = (
+        tmp_path / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    )
     settings.parent.mkdir(parents=True)
     settings.write_text('{"windowingMode": "none"}')
     own = {name: str(tmp_path / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "FOURIER_LAB_HOME")}
