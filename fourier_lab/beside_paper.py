@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from . import paths
 from .config import RunConfig
 from .encoder import SentenceEncoder, count_parameters
-from .metrics import mean_interval
+from .errors import RecordError
+from .metrics import mean_interval, plus_minus
 from .paper import ANCHORS, BERT, TABLE_1, TABLE_2, Reported
 from .runs import RunRecord
 from .summaries import Columns, mean_columns, score, series_name
@@ -26,7 +29,8 @@ def size_name(config: RunConfig) -> str:
 def parameter_name(config: RunConfig) -> str:
     """Return the exact number of parameters of a run's encoder with BERT's vocabulary, in words."""
     vocab_size = config.vocab_size if config.corpus == "toy" else BERT_VOCAB_SIZE
-    return f"{count_parameters(SentenceEncoder(config.model(vocab_size))):,}"
+    with torch.device("meta"):  # shapes alone: nothing is drawn
+        return f"{count_parameters(SentenceEncoder(config.model(vocab_size))):,}"
 
 
 def table_1(records: Sequence[RunRecord]) -> "pd.DataFrame":
@@ -69,9 +73,6 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
         Columns: ``series``, ``label``, ``parameters``, ``value``, ``low``, ``high``; untrained
             baselines have 0 parameters.
     """
-    from . import paths
-    from .ladder import read_ladder
-
     ours = mean_columns(records, score(split), size_name)
     totals = {(size_name(r.config), series_name(r.config)): r.metrics["parameters"]["total"] for r in records}
     rows = [
@@ -88,16 +89,26 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
     rows += [
         ("others", row.model, row.parameters, row.spearman, np.nan, np.nan) for row in ANCHORS if row.split == split
     ]
-    (kept,) = (paths.RECORDS / "from_zero").glob("*.json")
-    untrained = {
-        rung.name: rung.scores[split]["spearman"]["value"]
-        for rung in read_ladder(kept).rungs
-        if rung.kind == "shared tokens"
-    }
-    for name in ("bag of tokens, idf", "bag of tokens, √(id − 995)"):
-        rows.append(("no training", name, 0, untrained[name], np.nan, np.nan))
+    rows += [("no training", name, 0, value, np.nan, np.nan) for name, value in word_overlap(split).items()]
     names = ("series", "label", "parameters", "value", "low", "high")
     return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}
+
+
+def word_overlap(split: str) -> dict[str, float]:
+    """Return Spearman x 100 of weighted bags of tokens on real text, as kept with the project.
+
+    Raises:
+        RecordError: If ``results/from_zero/`` does not hold them.
+    """
+    from .ladder import read_ladder
+
+    names = ("bag of tokens, idf", "bag of tokens, √(id − 995)")
+    for path in sorted((paths.RECORDS / "from_zero").glob("*.json")):
+        kept = read_ladder(path)
+        values = {rung.name: rung.scores[split]["spearman"]["value"] for rung in kept.rungs if rung.name in names}
+        if kept.account["config"]["corpus"] != "toy" and len(values) == len(names):
+            return {name: values[name] for name in names}
+    raise RecordError("results/from_zero holds no scores of untrained bags of tokens. Restore it from version control.")
 
 
 def size_label(row: Reported) -> str:
@@ -116,9 +127,8 @@ def _scores(runs: Sequence[RunRecord]) -> dict[str, str]:
     row = {}
     for measure in ("spearman", "pearson"):
         for name, split in (("dev", "validation"), ("test", "test")):
-            mean, low, _ = mean_interval([run.score(split, measure) for run in runs])
-            half = "" if np.isnan(low) else f" ± {mean - low:.1f}"
-            row[f"{measure.capitalize()} {name}"] = f"{mean:.1f}{half}"
+            mean, _, high = mean_interval([run.score(split, measure) for run in runs])
+            row[f"{measure.capitalize()} {name}"] = plus_minus(mean, high)
     return row
 
 

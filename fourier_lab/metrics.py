@@ -79,6 +79,16 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, f
     return mean, mean - half, mean + half
 
 
+def plus_minus(mean: float, high: float, form: str = ".1f") -> str:
+    """Return ``mean ± half`` as text, where ``high`` is the upper bound of a symmetric interval; nan is left out.
+
+    Example:
+        >>> plus_minus(75.81, 76.2), plus_minus(-1.4, float("nan"), "+.1f")
+        ('75.8 ± 0.4', '-1.4')
+    """
+    return f"{mean:{form}}" if np.isnan(high) else f"{mean:{form}} ± {high - mean:.1f}"
+
+
 def proportion_interval(right: int, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson interval, in [0, 1], of a share of ``right`` in ``n``."""
     from scipy import stats

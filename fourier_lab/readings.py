@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .config import RunConfig
+from .metrics import plus_minus
 from .runs import RunRecord
 from .summaries import Columns, difference_columns, mean_columns, score, series_name, setting
 
@@ -65,8 +66,7 @@ def accuracy_table(records: Sequence[RunRecord]) -> "pd.DataFrame":
     table = {}
     for split in records[0].metrics["held_out"]:
         columns = mean_columns(records, accuracy(split), "objective")
-        numbers = zip(columns["value"], columns["high"], strict=True)
-        table[split] = [f"{value:.1f} ± {high - value:.1f}" for value, high in numbers]
+        table[split] = list(map(plus_minus, columns["value"], columns["high"]))
         names = columns["series"]
     return pd.DataFrame({"model": names, "parameters": parameters_of(columns, records), **table})
 

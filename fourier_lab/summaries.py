@@ -180,6 +180,11 @@ def _cases(
     for record in records:
         label = setting(record.config, group) if isinstance(group, str) else group(record.config)
         cases.setdefault((label, series(record.config)), []).append(record)
+    for case, runs in cases.items():
+        if len({run.config.seed for run in runs}) < len(runs):  # else settings would be taken for seeds
+            raise DataError(
+                f"several runs of {' / '.join(case)} share a seed but differ in a setting. Choose one of it."
+            )
     if not cases:
         raise DataError("there are no run records to summarise. Train at least one run first.")
     return cases

@@ -114,11 +114,15 @@ class _Engine:
                     messages[run.digest] = detail
                 elif event == "ended":
                     self.ended(run, messages.pop(run.digest, None), detail)
+                    self.write_table()  # now, for the next run may take hours or be interrupted
+        self.write_table()
+        return [self.outcomes[run.digest] for run in self.sweep.runs]
+
+    def write_table(self) -> None:
         if any(outcome.record for outcome in self.outcomes.values()):
             from .tables import write_table
 
             write_table(self.places.results)
-        return [self.outcomes[run.digest] for run in self.sweep.runs]
 
     def next_job(self) -> _Job | None:
         """Return the next run that no other process works on; if there is none, the next one, which then waits."""

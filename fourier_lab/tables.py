@@ -12,7 +12,7 @@ import pandas as pd
 from .baselines import Baseline
 from .config import RunConfig
 from .errors import RecordError
-from .metrics import mean_interval
+from .metrics import mean_interval, plus_minus
 from .paths import write_atomically
 from .runs import RunRecord, load_records, write_record
 from .summaries import series_name
@@ -108,9 +108,7 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
         shared = sorted(set(by_seed) & set(reference))
         if shared:
             gaps = np.array([by_seed[seed] for seed in shared]) - np.array([reference[seed] for seed in shared])
-            cells = []
-            for mean, low, _ in map(mean_interval, gaps.T):
-                cells.append(f"{mean:+.1f}" if np.isnan(low) else f"{mean:+.1f} ± {mean - low:.1f}")
+            cells = [plus_minus(mean, high, "+.1f") for mean, _, high in map(mean_interval, gaps.T)]
             lines.append(f"| {name} | {len(shared)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -234,5 +232,4 @@ def _words(value: Any) -> Any:
 def _with_interval(row: dict[str, Any], name: str) -> str:
     if np.isnan(row[name]):
         return "–"
-    half = row.get(f"{name}_high", float("nan")) - row[name]
-    return f"{row[name]:.1f}" if np.isnan(half) else f"{row[name]:.1f} ± {half:.1f}"
+    return plus_minus(row[name], row.get(f"{name}_high", np.nan))

@@ -42,6 +42,8 @@ def test_the_effect_of_a_setting_is_read_for_the_named_series_first():
     dev, test, learned_dev, _ = claims.of_setting("dropout", "0.0", "0.1")(records)
     assert (dev.value, test.value, learned_dev.value) == (2.0, -2.0, 5.0) and dev.seeds == 3
     assert dev.what == "fourier (harmonic), dropout 0.1 minus 0.0" and str(dev) == "validation +2.0 ± 0.0"
+    with pytest.raises(RecordError, match=r"no finished run answers 'fourier \(harmonic\), dropout 0.2 minus 0.0'"):
+        claims.of_setting("dropout", "0.0", "0.2")(records)
 
 
 def test_the_gap_between_the_arms_is_read_per_departure():

@@ -50,6 +50,13 @@ def test_curves_leave_out_steps_without_a_value():
         summaries.curve_columns([record()], "los")
 
 
+def test_runs_of_one_seed_are_not_taken_for_two():
+    records = [record(seed=0, steps=50), record(seed=0, steps=60)]
+    with pytest.raises(DataError, match="share a seed but differ in a setting"):
+        summaries.mean_columns(records, summaries.score("validation"), "id_order")
+    assert summaries.mean_columns(records, summaries.score("validation"), "steps")["group"].tolist() == ["50", "60"]
+
+
 def test_three_seeds_everywhere_give_a_t_interval():
     records = [record(score, seed=seed) for seed, score in enumerate((40.0, 42.0, 44.0))]
     columns = summaries.score_columns(records)

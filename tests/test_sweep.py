@@ -261,7 +261,7 @@ def test_a_notebook_runs_once_per_parameter_set_under_its_own_name(home):  # noq
     file.write_text("question: How many?\nnotebook: 01_one\ngrid: {steps: [4, 5]}\n")
     sweep = load_sweep(file)
     outcomes = run_sweep(sweep, 2)
-    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert [(outcome.status, outcome.error) for outcome in outcomes] == [("done", "")] * 2
     for run, steps in zip(sweep.runs, ("4", "5"), strict=True):
         assert (home / "figures" / f"01_one-{run.digest}" / "one.csv").read_text() == steps
         assert (home / "reports" / f"01_one-{run.digest}.html").is_file()

@@ -147,10 +147,14 @@ def test_bags_by_hand():
 def test_committed_records_are_whole_and_give_the_readme_table():
     from fourier_lab.paths import RESULTS, ROOT
 
-    for folder in (path.parent for path in RESULTS.glob("*/table.csv")):
+    folders = [path.parent for path in RESULTS.glob("*/table.csv")]
+    assert len(folders) >= 10
+    for folder in folders:
         records = load_records(folder)
         assert records and all(json.dumps(dataclasses.asdict(r.config)) for r in records)
         table = results_table(records, load_baselines(folder))
+        csv = summarise(records, load_baselines(folder)).to_csv(index=False, float_format="%.4f")
+        assert (folder / "table.csv").read_text() == csv, f"stale: {folder.name}"
         if f"<!-- table: {folder.name} -->" in (text := (ROOT / "README.md").read_text()):
             assert table in text, (
                 f"run: fourier-lab table --runs results/{folder.name} --into README.md --name {folder.name}"
