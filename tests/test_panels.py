@@ -35,10 +35,9 @@ def test_means_and_differences_are_drawn_and_saved_with_their_numbers(figures_fo
     rows = path.with_suffix(".csv").read_text().splitlines()
     assert len(rows) == 1 + 2 * 2 and "1 x 256" in rows[1]
     assert json.loads(path.with_suffix(".json").read_text())["alt"] == "Dots with bars."
-    path = panels.difference_figure(
-        RECORDS, lambda config: config.arm, "learned", "04_x/gap", title="Gap", alt="Dots.", series=lambda config: "all"
-    )
-    assert ",-2," in path.with_suffix(".csv").read_text()
+    narrow = [record(68 + seed, 60 + seed, seed=seed, arm="fourier", d_model=128) for seed in range(3)]
+    path = panels.difference_figure([*RECORDS, *narrow], "d_model", "256", "04_x/narrow", title="Narrow", alt="Dots.")
+    assert "validation,128,fourier (harmonic),-2," in path.with_suffix(".csv").read_text()
 
 
 def test_rows_of_a_size_stand_beside_the_papers():
