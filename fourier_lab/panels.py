@@ -14,37 +14,25 @@ from .summaries import difference_columns, mean_columns, score, series_name
 
 SPLITS = {"validation": score("validation"), "test": score("test")}
 
-Values = Mapping[str, Callable[[RunRecord], float]]
 Naming = Callable[[RunConfig], str]
 
 
 def difference_figure(
-    records: Sequence[RunRecord],
-    group: Naming | str,
-    base: str,
-    name: str,
-    *,
-    title: str,
-    alt: str,
-    values: Values = SPLITS,
-    label: str = "points of Spearman × 100",
-    series: Naming = series_name,
+    records: Sequence[RunRecord], group: Naming | str, base: str, name: str, *, title: str, alt: str
 ) -> Path:
-    """Draw what each group gains or loses against the group ``base``, paired by seed; a panel for each of ``values``.
+    """Draw the points that each group gains or loses against the group ``base``, paired by seed.
 
     Args:
         records: Finished runs.
-        group, base, series: As in :func:`fourier_lab.summaries.difference_columns`.
+        group, base: As in :func:`fourier_lab.summaries.difference_columns`.
         name: ``notebook/figure``.
         title, alt: As in :func:`fourier_lab.figures.save_figure`.
-        values: What is read off a record, by panel title.
-        label: Unit of the difference.
 
     Returns:
         Path: The PNG.
     """
-    panels = {panel: difference_columns(records, value, group, base, series) for panel, value in values.items()}
-    return _save(panels, records, name, title, alt, plots.draw_differences, f"change ({label})")
+    panels = {split: difference_columns(records, value, group, base) for split, value in SPLITS.items()}
+    return _save(panels, records, name, title, alt, plots.draw_differences, "change (points of Spearman × 100)")
 
 
 def mean_figure(
@@ -54,11 +42,21 @@ def mean_figure(
     *,
     title: str,
     alt: str,
-    values: Values = SPLITS,
+    values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
     label: str = "Spearman × 100 (dimensionless)",
     series: Naming = series_name,
 ) -> Path:
-    """Draw the mean of each group with its interval over seeds, a row per group; arguments as :func:`difference_figure`."""
+    """Draw the mean of each group with its interval over seeds, a row per group.
+
+    Args:
+        records, name, title, alt: As in :func:`difference_figure`.
+        group, series: As in :func:`fourier_lab.summaries.mean_columns`.
+        values: What is read off a record, by panel title.
+        label: What the values are, with their unit.
+
+    Returns:
+        Path: The PNG.
+    """
     panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
     return _save(panels, records, name, title, alt, plots.draw_means, label)
 

@@ -14,7 +14,7 @@ import psutil
 from fourier_lab import paths
 
 SCREENSHOTS = Path(os.environ.get("FOURIER_LAB_SCREENSHOTS") or paths.REPORTS / "screenshots")
-PATIENCE_MS = 300_000  # a busy machine is slow; a quiet one needs seconds
+PATIENCE_MS = 100_000  # a busy machine is slow; a quiet one needs seconds
 DESKTOP, PHONE = {"width": 1200, "height": 1100}, {"width": 375, "height": 800}
 
 
