@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from .config import RunConfig
+from .corpus import Corpus, TokenPairs, prepare
 from .encoder import SentenceEncoder
 from .errors import DataError
 from .metrics import cosine, sts_scores
-from .training import Corpus, TokenPairs, prepare
 
 # Ids below this are special tokens, unused slots and single characters in BERT's vocabulary; words follow by frequency.
 BERT_FIRST_WORD = 995

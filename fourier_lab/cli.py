@@ -17,7 +17,7 @@ from .config import ModelConfig, RunConfig, expand
 from .errors import ConfigError, FourierLabError, NotebookError, TrainingError
 
 if TYPE_CHECKING:
-    from .training import Progress
+    from .trainer import Progress
 
 PROGRESS_S = 10.0
 

@@ -19,6 +19,7 @@ from torch import nn
 from . import geometry, paths
 from .baselines import untrained_encoder
 from .config import RunConfig
+from .corpus import Corpus, TokenPairs, prepare
 from .embeddings import FourierEmbedding, LearnedEmbedding
 from .encoder import SentenceEncoder
 from .errors import ConfigError, RecordError
@@ -26,7 +27,7 @@ from .id_order import FIRST_WORD
 from .metrics import embedding_similarity
 from .provenance import commit, versions
 from .summaries import series_name
-from .training import Corpus, TokenPairs, prepare, train
+from .training import train
 
 STAGES = ("T(p)", "at the start", "trained, before the norm", "trained")
 BIN_SIZES = (1, 2, 8, 32, 64, 119, 237)  # ids; 119 and 237 are V/d of BERT's vocabulary at d = 256 and 128

@@ -22,6 +22,7 @@ from .baselines import (
 )
 from .basis import FREQUENCY_SETS, fourier_basis
 from .config import RunConfig
+from .corpus import Corpus, TokenPairs, prepare
 from .encoder import SentenceEncoder
 from .errors import RecordError
 from .id_order import FIRST_WORD
@@ -30,7 +31,7 @@ from .provenance import commit, versions
 from .resolution import Columns, stack
 from .runs import RunRecord, is_complete, load_record
 from .summaries import series_name
-from .training import Corpus, TokenPairs, prepare, train
+from .training import train
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,15 +23,17 @@ from torch import Tensor, nn
 
 from . import paths
 from .batches import PackedSentences
-from .bench import _child, alternate, machine
+from .bench import alternate, machine, run_child
 from .bench_material import HYPOTHESIS_LENGTHS, LEARNING_RATE, PREMISE_LENGTHS, zipf_ids
 from .config import ARMS, RunConfig
 from .corpus import Corpus, TokenPairs
+from .device import peak_memory_bytes
 from .encoder import Block, SentenceEncoder, count_parameters
 from .errors import ConfigError, RecordError
+from .optimizer import make_optimizer
 from .resolution import Columns
 from .toy import SPECIAL_TOKENS
-from .training import _Trainer, make_optimizer, peak_memory_bytes
+from .trainer import Trainer
 
 Record = dict[str, Any]
 Shape = tuple[int, int, int]  # vocab_size, d_model, n_layers
@@ -221,7 +223,7 @@ def race(
     }
     trainers = {side: make_variant(config, corpus, *side) for pair in sides.values() for side in pair.values()}
 
-    def step(trainer: _Trainer, i: int) -> None:
+    def step(trainer: Trainer, i: int) -> None:
         trainer.update(batches[i % _BATCHES])
 
     steps = {side: partial(step, trainer) for side, trainer in trainers.items()}
@@ -238,7 +240,7 @@ def race(
     ]  # fmt: skip
 
 
-def make_variant(config: RunConfig, corpus: Corpus, arm: str, *changes: str) -> _Trainer:
+def make_variant(config: RunConfig, corpus: Corpus, arm: str, *changes: str) -> Trainer:
     """Return a trainer of one arm with some of the changes, ready to take steps.
 
     ``dead feed-forward`` computes the feed-forward and drops its output, as published: the backward pass alone is saved.
@@ -251,7 +253,7 @@ def make_variant(config: RunConfig, corpus: Corpus, arm: str, *changes: str) -> 
     ]
     config = config.replace(arm=arm, departures=departures, dropout=0.1 if "dropout 0.1" in changes else 0.0)
     with torch.random.fork_rng():
-        trainer = _Trainer(config, corpus, Path())
+        trainer = Trainer(config, corpus, Path())
     encoder = trainer.encoder.train()
     if "dead feed-forward" in changes:
         for block in cast(Any, encoder.blocks):
@@ -286,7 +288,7 @@ def _evaluate_every_position(encoder: SentenceEncoder) -> None:
 class _SparseTable:
     """SparseAdam for the table, whose gradient torch cannot clip, and fused AdamW for all else, as one optimiser."""
 
-    def __init__(self, trainer: _Trainer):
+    def __init__(self, trainer: Trainer):
         embedding = cast(Any, trainer.encoder.embedding)
         embedding.table.sparse = True
         table = embedding.table.weight
@@ -329,7 +331,7 @@ def measure_memory(arm: str, shape: Shape, plan: Plan) -> Record:
     settings = {"arm": arm, "vocab_size": v, "d_model": d, "n_layers": layers, "n_heads": layers,
                 "batch_size": plan.batch_size, "max_seq_len": plan.max_seq_len}  # fmt: skip
     code = f"import json; from fourier_lab.scaling import memory_case; print(json.dumps(memory_case(**{settings})))"
-    return settings | json.loads(_child(code))
+    return settings | json.loads(run_child(code))
 
 
 def memory_case(**settings: Any) -> dict[str, int]:

@@ -88,7 +88,7 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
 
 def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
     """Yield configuration and training seconds of every sound record on the kind of device that this machine has."""
-    from .training import resolve_device
+    from .device import resolve_device
 
     seen = set()
     for path in [*places.runs.glob("*/metrics.json"), *places.results.parent.glob("*/*/metrics.json")]:

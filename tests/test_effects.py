@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, effect_columns, effects, fourier_basis, plots
+from fourier_lab.corpus import Corpus, TokenPairs
 from fourier_lab.embeddings import FourierEmbedding, LearnedEmbedding
 from fourier_lab.errors import ConfigError, RecordError
-from fourier_lab.training import Corpus, TokenPairs
 
 V, D = 1001, 16
 RANDOM = np.random.default_rng(0)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from fourier_lab import RunConfig, load_encoder, load_record, load_records, train
-from fourier_lab import training as training_module
 from fourier_lab.errors import RecordError, TrainingError
-from fourier_lab.training import learning_rate_at
+from fourier_lab.optimizer import learning_rate_at
+from fourier_lab.trainer import Trainer
 
 SMALL = RunConfig(
     d_model=16, vocab_size=5000, steps=60, batch_size=32, warmup_steps=5, train_pairs=600, learning_rate=3e-3,
@@ -95,7 +95,7 @@ def test_divergence_stops_with_a_clear_error(tmp_path, monkeypatch):
     def explode(self, pairs, index):
         return torch.tensor(float("nan"), requires_grad=True) * self.objective.log_scale, torch.tensor(0.0)
 
-    monkeypatch.setattr(training_module._Trainer, "loss", explode)
+    monkeypatch.setattr(Trainer, "loss", explode)
     with pytest.raises(TrainingError, match="Lower learning_rate"):
         train(SMALL, runs=tmp_path)
 
@@ -104,7 +104,7 @@ def test_vanished_gradient_stops_with_a_clear_error(tmp_path, monkeypatch):
     def flat(self, pairs, index):
         return self.objective.log_scale * 0.0, torch.tensor(0.0)
 
-    monkeypatch.setattr(training_module._Trainer, "loss", flat)
+    monkeypatch.setattr(Trainer, "loss", flat)
     with pytest.raises(TrainingError, match="exactly zero"):
         train(SMALL, runs=tmp_path)
 
