@@ -106,8 +106,10 @@ def _calibrate(config: RunConfig) -> float:
     """Return the training seconds of ``config``, from its first steps without the very first."""
     from .training import train
 
+    # From random weights, whose steps take as long: a first stage is a whole run.
+    few = config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0, pretraining=None)
     with TemporaryDirectory() as folder:
-        history = train(config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0), runs=Path(folder)).history
+        history = train(few, runs=Path(folder)).history
     return (history[-1]["seconds"] - history[0]["seconds"]) / (_CALIBRATION_STEPS - 1) * config.steps
 
 
