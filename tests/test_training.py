@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fourier_lab import RunConfig, load_encoder, load_record, load_records, train
+from fourier_lab.corpus import Corpus
 from fourier_lab.errors import RecordError, TrainingError
 from fourier_lab.optimizer import learning_rate_at
 from fourier_lab.trainer import Trainer
@@ -134,3 +135,13 @@ def test_learning_rate_warms_up_and_decays():
     rates = [learning_rate_at(step, SMALL) for step in range(SMALL.steps)]
     assert rates[4] == SMALL.learning_rate == max(rates)
     assert np.all(np.diff(rates[:5]) > 0) and np.all(np.diff(rates[5:]) < 0) and rates[-1] > 0
+
+
+def test_the_validation_loss_leaves_the_split_that_stands_in_for_a_test_out(monkeypatch):
+    trainer = object.__new__(Trainer)
+    loss = {"snli/validation": 1.0, "snli/test": 9.0, "mnli/validation_matched": 3.0, "mnli/validation_mismatched": 9.0}
+    monkeypatch.setattr(Trainer, "validate", lambda self, pairs: (pairs, 0.0))
+    for corpus, expected in [("snli", 1.0), ("mnli", 3.0), ("snli+mnli", 2.0)]:
+        held_out = {name: value for name, value in loss.items() if name.split("/")[0] in corpus.split("+")}
+        trainer.corpus = Corpus(None, None, (), held_out, {}, {})
+        assert trainer.validation_loss() == expected
