@@ -117,19 +117,16 @@ def published_scores(encoder: SentenceEncoder, pairs: TokenPairs, config: RunCon
     return sts_scores(similarity[kept], np.floor(pairs.label[kept]))
 
 
-def train_all(
-    configs: Iterable[RunConfig], *, report: Callable[[str], None] | None = None, runs: Path | None = None
-) -> list[TrainResult]:
+def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | None = None) -> list[TrainResult]:
     """Run :func:`train` for each configuration in order; finished ones are loaded.
 
     Args:
         configs: What to run.
         report: Called with a line of text at the end of each run.
-        runs: As in :func:`train`.
     """
     configs, results, started = list(configs), [], time.perf_counter()
     for number, config in enumerate(configs, start=1):
-        results.append(train(config, runs=runs))
+        results.append(train(config))
         if report is not None:
             left = (time.perf_counter() - started) / number * (len(configs) - number)
             score = results[-1].record.score("validation")
