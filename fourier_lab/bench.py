@@ -87,6 +87,11 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", *notes])
 
 
+def run_child(code: str) -> str:
+    """Run Python code in a fresh process and return what it prints."""
+    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def machine() -> dict[str, Any]:
     """Return what the times depend on: processor, threads, load when asked, versions and commit."""
     return {
@@ -274,11 +279,6 @@ def _embedding_step(module: nn.Module, ids: Tensor, fused: bool) -> Callable[[in
         optimizer.zero_grad(set_to_none=True)
 
     return step
-
-
-def run_child(code: str) -> str:
-    """Run Python code in a fresh process and return what it prints."""
-    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _row(what: str, ours: float | None, theirs: float | None, unit: str, ratio: float | None, target: str,

@@ -179,9 +179,8 @@ class Trainer:
 
     def validation_loss(self) -> float:
         """Return the mean loss over the validation split of each corpus (not the test split)."""
-        first: dict[
-            str, TokenPairs
-        ] = {}  # of each corpus: MNLI's second, the mismatched one, stands in for a test split
+        # Of each corpus the first: MNLI's second, the mismatched one, stands in for a test split.
+        first: dict[str, TokenPairs] = {}
         for name, pairs in self.corpus.held_out.items():
             corpus, split = name.split("/")
             if split.startswith("validation"):
