@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from .config import RunConfig
+from .corpus import Corpus, TokenPairs, prepare
 from .encoder import SentenceEncoder
 from .errors import DataError
 from .metrics import cosine, sts_scores
-from .training import Corpus, TokenPairs, prepare
 
-# Ids below this are special tokens, unused slots and single characters in BERT's vocabulary; words follow by frequency.
-BERT_FIRST_WORD = 995
-TOY_FIRST_WORD = 4
+# Subtracted from an id before the root is taken. In BERT's vocabulary it was fitted to graded pairs, by this project but not
+# kept here; words start later, see id_order.FIRST_WORD. In the toy language it is the last special token.
+ID_OFFSET = {"bert": 995, "toy": 4}
+TOY_FIRST_WORD = ID_OFFSET["toy"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,9 @@ def mean_similarity(pairs: TokenPairs, table: np.ndarray) -> np.ndarray:
     return cosine(means(pairs.first), means(pairs.second))
 
 
-def sqrt_id_weights(vocab_size: int, first_word: int) -> np.ndarray:
-    """Return ``sqrt(max(p - first_word, 0))`` per id: with ids in order of frequency, rare words count more.
-
-    Source: measured on BERT's vocabulary with ``first_word`` = 995 by the reference notes of this study.
-    """
-    return np.sqrt(np.maximum(np.arange(vocab_size) - first_word, 0.0))
+def sqrt_id_weights(vocab_size: int, offset: int) -> np.ndarray:
+    """Return ``sqrt(max(p - offset, 0))`` per id: with ids in order of frequency, rare words count more."""
+    return np.sqrt(np.maximum(np.arange(vocab_size) - offset, 0.0))
 
 
 def idf_weights(sentences: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
@@ -98,15 +96,15 @@ def untrained_encoder(config: RunConfig, corpus: Corpus) -> SentenceEncoder:
 
 def id_weights(config: RunConfig, vocab_size: int) -> dict[str, np.ndarray]:
     """Return the weights per id that know no text, by name: equal ones, and those of the id order."""
-    first_word = TOY_FIRST_WORD if config.corpus == "toy" else BERT_FIRST_WORD
+    offset = ID_OFFSET["toy" if config.corpus == "toy" else "bert"]
     return {
         "bag of tokens": np.ones(vocab_size),
-        f"bag of tokens, √(id − {first_word})": sqrt_id_weights(vocab_size, first_word),
+        f"bag of tokens, √(id − {offset})": sqrt_id_weights(vocab_size, offset),
     }
 
 
 def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
-    """Score the untrained baselines on the graded pairs of a run's corpus: equal weights, and ``sqrt(p - first word)``."""
+    """Score the untrained baselines on the graded pairs of a run's corpus: equal weights, and ``sqrt(p - offset)``."""
     corpus = prepare(config)
     return [
         Baseline(

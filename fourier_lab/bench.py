@@ -26,10 +26,11 @@ from .bench_material import LEARNING_RATE, Size, batches_of, make_trainer, text_
 from .bench_rivals import INSTALL, PublishedTrainer, race_sentence_transformers
 from .embeddings import FourierEmbedding
 from .errors import ConfigError
+from .optimizer import make_optimizer
 from .paths import write_atomically
 from .provenance import commit, versions
 from .tokenizer import tokenize
-from .training import _Trainer, make_optimizer
+from .trainer import Trainer
 
 Row = dict[str, Any]
 Seconds = Mapping[str, list[float]]
@@ -84,6 +85,11 @@ def table(rows: Sequence[Row]) -> str:
     notes = [f"{row['name']}: {row['what']}" + (f" ({row['detail']['missing']})" if "missing" in row["detail"] else "")
              for row in rows]  # fmt: skip
     return "\n".join([*lines, "", *notes])
+
+
+def run_child(code: str) -> str:
+    """Run Python code in a fresh process and return what it prints."""
+    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def machine() -> dict[str, Any]:
@@ -193,7 +199,7 @@ def memory(size: Size) -> Row:
     code = f"from fourier_lab.bench import memory_step; memory_step({v}, {d}, {size.tokens})" + show
     # The high-water mark of the process itself: getrusage reports the parent's to a child, where that was higher.
     ours, torch_alone = (
-        1024 * int(_child(c).split("VmHWM:")[1].split()[0]) / 1e6 for c in (code, "import torch" + show)
+        1024 * int(run_child(c).split("VmHWM:")[1].split()[0]) / 1e6 for c in (code, "import torch" + show)
     )
     theirs = 4 * 4 * v * d / 1e6
     detail = {"above_import_torch_MB": ours - torch_alone}
@@ -230,7 +236,7 @@ def import_time(size: Size) -> Row:
         "c = time.perf_counter(); [getattr(fourier_lab, name) for name in fourier_lab.__all__]; d = time.perf_counter(); "
         f"print(b - a, c - b, d - b, *(m for m in {HEAVY} if m in sys.modules))"
     )
-    answers = [_child(code).split() for _ in range(max(3, size.repeats // 3))]
+    answers = [run_child(code).split() for _ in range(max(3, size.repeats // 3))]
     theirs, ours, everything = (float(np.median([float(answer[i]) for answer in answers])) for i in range(3))
     heavy = sorted({module for answer in answers for module in answer[3:]})
     detail = {"every_public_name_s": everything, "heavy_modules": heavy, "repeats": len(answers)}
@@ -253,7 +259,7 @@ BENCHMARKS: dict[str, Callable[[Size], Row]] = {
 }
 
 
-def _race(ours: _Trainer, theirs: _Trainer, size: Size) -> Seconds:
+def _race(ours: Trainer, theirs: Trainer, size: Size) -> Seconds:
     """Time steps of two trainers on the same batches."""
     batches = batches_of(size)
     return alternate(
@@ -273,11 +279,6 @@ def _embedding_step(module: nn.Module, ids: Tensor, fused: bool) -> Callable[[in
         optimizer.zero_grad(set_to_none=True)
 
     return step
-
-
-def _child(code: str) -> str:
-    """Run Python code in a fresh process and return what it prints."""
-    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _row(what: str, ours: float | None, theirs: float | None, unit: str, ratio: float | None, target: str,

@@ -12,10 +12,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from .config import RunConfig
+from .corpus import Corpus, TokenPairs
 from .data import ENTAILMENT, load_pairs
 from .tokenizer import load_tokenizer, tokenize, toy_tokenizer
 from .toy import SPECIAL_TOKENS
-from .training import Corpus, TokenPairs, _Trainer
+from .trainer import Trainer
 
 LEARNING_RATE = 1e-3
 
@@ -85,7 +86,7 @@ def text_for(size: Size) -> Text:
     return Text(tokenizer, sentences(PREMISE_LENGTHS, 0), sentences(HYPOTHESIS_LENGTHS, 1), "toy words, SNLI lengths")
 
 
-def make_trainer(size: Size, kind: type[_Trainer] = _Trainer, **changes: Any) -> _Trainer:
+def make_trainer(size: Size, kind: type[Trainer] = Trainer, **changes: Any) -> Trainer:
     """Return a trainer of a one-layer encoder on the text, ready to take steps."""
     text = text_for(size)
     config = RunConfig(

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from .corpus import TokenPairs
 from .encoder import SentenceEncoder, rotate
-from .training import TokenPairs, _Trainer
+from .trainer import Trainer
 
 INSTALL = "pip install 'fourier_lab[bench]'"
 
@@ -59,7 +60,7 @@ def encode_as_published(encoder: SentenceEncoder, token_ids: Tensor) -> Tensor:
     return torch.tanh(encoder.pooler(x.mean(1)))
 
 
-class PublishedTrainer(_Trainer):
+class PublishedTrainer(Trainer):
     """The same encoder, loss and optimiser, fed as published: both sides padded to the longest length, in float32."""
 
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -4,48 +4,18 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import math
-import types
-import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .basis import BASES, FREQUENCY_SETS, check_width, frequency_set
+from .basis import check_width, frequency_set
 from .errors import ConfigError
+from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
+from .field_rules import DEPARTURES, default, describe, kinds_of, normalise, reject_unknown
+from .field_rules import ID_ORDERS as ID_ORDERS
 
-ARMS = ("fourier", "learned")
-MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
-PROJECTIONS = ("linear", "silu")
-CORPORA = ("toy", "snli", "mnli", "snli+mnli")
-SOURCES = ("builtin", "folder", "hub")
-ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
-BLOCK_ORDERS = ("within", "blocks")
-OBJECTIVES = ("contrastive", "nli", "sts")
-# What the published code does and the paper does not say; the value tells which arms have it.
-DEPARTURES = {
-    "dead_feed_forward": ("fourier",),
-    "period_127": ("fourier",),
-    "padding_mean": ARMS,
-    "published_rotary": ARMS,
-    "all_pairs": ARMS,
-    "corpora_in_turn": ARMS,
-    "slow_rate": ARMS,
-    "integer_scores": ARMS,
-    "selected_checkpoint": ARMS,
-}
 PUBLISHED_PERIOD = 127
 PUBLISHED_RATE = 2e-5
-PRECISIONS = ("auto", "float32", "bfloat16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
-_CHOICES = {
-    "arm": ARMS, "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
-    "objective": OBJECTIVES, "precision": PRECISIONS, "device": DEVICES,
-}  # fmt: skip
-_AT_LEAST_ONE = (
-    "n_layers", "n_heads", "max_seq_len", "steps", "batch_size", "period", "train_pairs", "threads",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,7 +62,7 @@ class ModelConfig:
     departures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _normalise(self)
+        normalise(self)
         check_width(self.d_model)
         if self.n_heads < 1 or self.d_model % (2 * self.n_heads):
             raise ConfigError(
@@ -143,7 +113,8 @@ class RunConfig:
         id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
             share a concept. ``random``: all shuffled. ``shuffle_words``: shuffled above special tokens and characters.
             ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled
-            within blocks of N neighbours. ``blocks_N``: the blocks shuffled, their insides kept. ``seed`` draws them.
+            within blocks of N neighbours. ``blocks_N``: the blocks shuffled, their insides kept. ``seed`` draws the
+            shuffles, except ``random`` in the toy language: one fixed shuffle of its words, the same for every seed.
         train_pairs: Use this many training pairs, evenly over the corpora; all if None.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored).
@@ -200,7 +171,7 @@ class RunConfig:
     threads: int | None = field(default=None, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        _normalise(self)
+        normalise(self)
         self.model(self.vocab_size)
         if self.batch_size < 2:
             raise ConfigError(f"batch_size ({self.batch_size}) must be at least 2: the other pairs are the negatives.")
@@ -208,7 +179,7 @@ class RunConfig:
             raise ConfigError(f"warmup_steps ({self.warmup_steps}) must lie in 0..steps ({self.steps}). Lower it.")
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {_default(name)}.")
+                raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {default(type(self), name)}.")
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay ({self.weight_decay}) must not be negative. Try 0.01.")
         if (self.corpus == "toy") != (self.source == "builtin"):
@@ -239,7 +210,7 @@ class RunConfig:
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with ``changes``, validated again."""
-        _reject_unknown(changes)
+        reject_unknown(type(self), changes)
         return dataclasses.replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -250,7 +221,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from a mapping; unknown names and wrong types raise :class:`ConfigError`."""
-        _reject_unknown(values)
+        reject_unknown(cls, values)
         return cls(**values)
 
     @classmethod
@@ -259,8 +230,8 @@ class RunConfig:
 
         Lists are space-separated, ``pretraining`` is written ``"steps=600 batch_size=128"``.
         """
-        _reject_unknown((name,))
-        kinds = _kinds(cls)[name]
+        reject_unknown(cls, (name,))
+        kinds = kinds_of(cls)[name]
         if text == "None" and type(None) in kinds:
             return None
         if name == "departures":
@@ -275,7 +246,7 @@ class RunConfig:
         try:
             return int(text) if int in kinds else float(text)
         except ValueError:
-            raise ConfigError(f"{name} must be {_describe(kinds)}, got {text!r}.") from None
+            raise ConfigError(f"{name} must be {describe(kinds)}, got {text!r}.") from None
 
     def digest(self) -> str:
         """Return 10 hexadecimal digits that name this run: a hash of the fields that decide its numbers.
@@ -296,71 +267,3 @@ def expand(config: RunConfig, **axes: Iterable[Any]) -> list[RunConfig]:
     """
     names = list(axes)
     return [config.replace(**dict(zip(names, point, strict=True))) for point in itertools.product(*axes.values())]
-
-
-def _default(name: str) -> Any:
-    """Return the default of a ``RunConfig`` field."""
-    return next(f.default for f in dataclasses.fields(RunConfig) if f.name == name)
-
-
-def _reject_unknown(names: Iterable[str]) -> None:
-    known = {f.name for f in dataclasses.fields(RunConfig)}
-    if unknown := sorted(set(names) - known):
-        raise ConfigError(f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
-
-
-def _kinds(cls: type) -> dict[str, tuple[type, ...]]:
-    """Map each field to its accepted Python types."""
-    kinds = {}
-    for name, hint in typing.get_type_hints(cls).items():
-        union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kinds[name] = tuple(typing.get_origin(kind) or kind for kind in union)
-    return kinds
-
-
-def _describe(kinds: tuple[type, ...]) -> str:
-    words = {int: "an integer", float: "a number", str: "text", tuple: "a list", type(None): "None"}
-    return " or ".join(words[kind] for kind in kinds)
-
-
-def _check_id_order(value: Any) -> None:
-    kind, _, size = str(value).rpartition("_")
-    if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and size.isdigit() and int(size) > 0):
-        known = ", ".join((*ID_ORDERS, *(f"{kind}_N" for kind in BLOCK_ORDERS)))
-        raise ConfigError(f"id_order must be one of {known} (N: block size in ids), got {value!r}.")
-
-
-def _normalise(config: ModelConfig | RunConfig) -> None:
-    """Check every field's type, choice and range; turn lists into tuples and integers into floats where due."""
-    for name, kinds in _kinds(type(config)).items():
-        value: Any = getattr(config, name)
-        if tuple in kinds and isinstance(value, list):
-            value = tuple(value)
-        if name == "pretraining" and isinstance(value, Mapping):
-            _reject_unknown(value)
-            value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in value.items()))
-        if name == "departures" and isinstance(value, tuple):
-            if unknown := [each for each in value if each not in DEPARTURES]:
-                raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
-            value = tuple(each for each in DEPARTURES if each in value)  # one order, so that equal sets are one run
-        if name == "id_order":
-            _check_id_order(value)
-        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        fits = isinstance(value, kinds) and not isinstance(value, bool)
-        if not fits:
-            hint = f" Write {int(value)}." if isinstance(value, float) and value.is_integer() else ""
-            raise ConfigError(f"{name} must be {_describe(kinds)}, got {value!r} ({type(value).__name__}).{hint}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{name} must be finite, got {value}. Try {_default(name)}.")
-        if name in _CHOICES and value not in _CHOICES[name]:
-            raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}.")
-        if name in _AT_LEAST_ONE and value is not None and value < (0 if name == "n_layers" else 1):
-            raise ConfigError(f"{name} must be at least 1, got {value}.")
-        if name == "frequencies" and isinstance(value, str) and value not in FREQUENCY_SETS:
-            raise ConfigError(f"frequencies must be one of {', '.join(FREQUENCY_SETS)}, or a list, got {value!r}.")
-        if name == "dropout" and not 0 <= value < 1:
-            raise ConfigError(f"dropout must lie in [0, 1), got {value}. The paper uses 0 or 0.1.")
-        if name == "seed" and not 0 <= value < 2**32:
-            raise ConfigError(f"seed must lie in 0..2**32-1, got {value}.")
-        object.__setattr__(config, name, value)

@@ -26,6 +26,10 @@ class TokenPairs:
     def __len__(self) -> int:
         return len(self.first)
 
+    def counts(self, vocab_size: int) -> np.ndarray:
+        """Return how often each id occurs on both sides, special tokens included, int64 ``(vocab_size,)``."""
+        return np.bincount(np.concatenate(self.first + self.second), minlength=vocab_size)
+
     def with_ids(self, new_id: np.ndarray) -> "TokenPairs":
         """Return the same pairs after replacing each id ``p`` by ``new_id[p]``."""
         return TokenPairs([new_id[s] for s in self.first], [new_id[s] for s in self.second], self.label)
@@ -56,7 +60,7 @@ def prepare(config: RunConfig) -> Corpus:
 def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
     """Return the corpus with its token ids in the order that ``config`` asks for."""
     words = token_words(corpus.tokenizer)
-    counts = np.bincount(np.concatenate(corpus.train.first + corpus.train.second), minlength=len(words))
+    counts = corpus.train.counts(len(words))
     first_word = FIRST_WORD["toy" if config.corpus == "toy" else "bert"]
     order = order_ids(config.id_order, words, counts, first_word, config.seed)
     new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
@@ -95,7 +99,7 @@ def _prepare(
                 held_out[f"{name}/{split}"] = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
     if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
         words, every = token_words(tokenizer), tokenised(train)
-        counts = np.bincount(np.concatenate(every.first + every.second), minlength=len(words))
+        counts = every.counts(len(words))
         tokenizer = reorder(tokenizer, most_used(words, counts, vocab_size))
     number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
     keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))

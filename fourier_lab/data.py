@@ -128,7 +128,7 @@ def training_pairs(corpus: str, source: str, n: int | None, entailment_only: boo
     in the strict sense.
 
     Args:
-        corpus: A corpus of :data:`fourier_lab.config.CORPORA`.
+        corpus: A corpus of :data:`fourier_lab.field_rules.CORPORA`.
         source: ``builtin``, ``folder`` or ``hub``.
         n: Number of pairs, taken evenly over the corpora from the front; all if None.
         entailment_only: Keep label 0 alone (contrastive training), else all three labels.

@@ -77,7 +77,7 @@ def _check_kernel() -> Check:
 def _check_compute() -> Check:
     import torch
 
-    from .training import resolve_device, resolve_precision
+    from .device import resolve_device, resolve_precision
 
     device = resolve_device("auto")
     precision = str(resolve_precision("auto", device)).removeprefix("torch.")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .columns import Columns, from_rows, stack, where
 from .effects import OCCURRENCES, STAGES, Effects
-from .resolution import Columns, stack
 from .summaries import series_name
 
 TOLERANCE = 1.0  # points of Spearman x 100 that a merger of tokens may cost
@@ -19,7 +19,7 @@ def limit_columns(effects: Iterable[Effects], what: str) -> Columns:
         for e in effects
         for n in [e.numbers[what]]
     ]
-    return _columns(("series", "seed", "value", "median", "bound"), rows)
+    return from_rows(("series", "seed", "value", "median", "bound"), rows)
 
 
 def moved_columns(effects: Iterable[Effects]) -> Columns:
@@ -34,7 +34,7 @@ def moved_columns(effects: Iterable[Effects]) -> Columns:
         for name in OCCURRENCES
         if name in e.numbers["moved"]
     ]
-    return _columns(("series", "seed", "stage", "value"), rows)
+    return from_rows(("series", "seed", "stage", "value"), rows)
 
 
 def restored_columns(effects: Iterable[Effects]) -> Columns:
@@ -49,7 +49,7 @@ def restored_columns(effects: Iterable[Effects]) -> Columns:
         )
         for e in effects
     ]  # fmt: skip
-    return _columns(("series", "seed", "angle", "validation", "test"), rows)
+    return from_rows(("series", "seed", "angle", "validation", "test"), rows)
 
 
 def stage_columns(effects: Iterable[Effects], what: str) -> Columns:
@@ -59,7 +59,7 @@ def stage_columns(effects: Iterable[Effects], what: str) -> Columns:
         for e in effects
         for stage, numbers in e.numbers["stages"].items()
     ]
-    return _columns(("series", "seed", "stage", "value"), rows)
+    return from_rows(("series", "seed", "stage", "value"), rows)
 
 
 def stage_curves(effects: Iterable[Effects], what: str, stages: Sequence[str] = STAGES) -> dict[str, Columns]:
@@ -89,22 +89,22 @@ def class_columns(effects: Iterable[Effects], split: str = "validation") -> Colu
         for e in effects
         for n in e.numbers["classes"]
     ]
-    return _columns(("series", "seed", "size", "classes", "used", "value"), rows)
+    return from_rows(("series", "seed", "size", "classes", "used", "value"), rows)
 
 
-def classes_needed(effects: Iterable[Effects], split: str = "validation") -> dict[str, dict[str, float]]:
+def classes_needed(effects: Iterable[Effects]) -> dict[str, dict[str, float]]:
     """Return by series the coarsest merger that costs at most :data:`TOLERANCE` points, and what the next one costs.
 
-    A merger counts only if all finer ones stay within the tolerance too; costs are means over seeds.
+    A merger counts only if all finer ones stay within the tolerance too; costs are means over seeds, on validation.
 
     Returns:
         ``size`` and ``classes`` of that merger; ``next_size`` and ``next_cost`` (points) of the one after it, nan if
         none was tried.
     """
-    columns = class_columns(effects, split)
+    columns = class_columns(effects)
     answer = {}
     for series in dict.fromkeys(columns["series"].tolist()):
-        own = _where(columns, "series", series)
+        own = where(columns, "series", series)
         sizes = np.unique(own["size"])
         mean = np.array([own["value"][own["size"] == size].mean() for size in sizes])
         cost = mean[0] - mean
@@ -139,7 +139,7 @@ def finding(effects: Sequence[Effects]) -> str:
     )
     for what, words in (("effective_rank", "effective rank"), ("bandwidth_90", "90 % bandwidth over ids")):
         columns = stage_columns(effects, what)
-        before, after = (_means(_where(columns, "stage", stage), "value") for stage in (STAGES[1], STAGES[3]))
+        before, after = (_means(where(columns, "stage", stage), "value") for stage in (STAGES[1], STAGES[3]))
         said = [f"{name} {before[name]:,.0f} to {after[name]:,.0f}" for name in names]
         lines.append(f"{words}, from the start to the end of training: {', '.join(said)}")
     said = [
@@ -151,14 +151,6 @@ def finding(effects: Sequence[Effects]) -> str:
     return "\n- ".join(lines)
 
 
-def _where(columns: Columns, name: str, value: object) -> Columns:
-    return {key: values[columns[name] == value] for key, values in columns.items()}
-
-
 def _means(columns: Columns, name: str) -> dict[str, float]:
     """Return the mean of a column by series."""
     return {s: float(columns[name][columns["series"] == s].mean()) for s in dict.fromkeys(columns["series"].tolist())}
-
-
-def _columns(names: Sequence[str], rows: Sequence[tuple]) -> Columns:
-    return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}

@@ -19,19 +19,20 @@ from torch import nn
 from . import geometry, paths
 from .baselines import untrained_encoder
 from .config import RunConfig
+from .corpus import Corpus, TokenPairs, prepare
 from .embeddings import FourierEmbedding, LearnedEmbedding
 from .encoder import SentenceEncoder
 from .errors import ConfigError, RecordError
 from .id_order import FIRST_WORD
 from .metrics import embedding_similarity
 from .provenance import commit, versions
+from .smoothness import SHARES, bandwidths, relative_steps, sign_changes, step_bound
 from .summaries import series_name
-from .training import Corpus, TokenPairs, prepare, train
+from .training import train
 
 STAGES = ("T(p)", "at the start", "trained, before the norm", "trained")
 BIN_SIZES = (1, 2, 8, 32, 64, 119, 237)  # ids; 119 and 237 are V/d of BERT's vocabulary at d = 256 and 128
 LAGS = (1, 2, 4, 8, 16, 32, 64, 119, 237, 512, 1024, 4096)
-SHARES = (90, 99)
 # Occurrences in the training text, up to which one speaks of each class.
 OCCURRENCES = {"never": 0, "1 to 9": 9, "10 to 99": 99, "100 to 999": 999, "1,000 or more": None}
 
@@ -90,7 +91,7 @@ def measure(config: RunConfig, encoder: SentenceEncoder) -> Effects:
     corpus = prepare(config)
     start = untrained_encoder(config, corpus)
     tables = stage_tables(start, encoder)
-    counts = np.bincount(np.concatenate(corpus.train.first + corpus.train.second), minlength=len(tables[STAGES[3]]))
+    counts = corpus.train.counts(len(tables[STAGES[3]]))
     numbers = {
         "moved": angles_moved(tables[STAGES[1]], tables[STAGES[3]], counts),
         "restored": restored_scores(encoder, start, corpus),
@@ -148,46 +149,12 @@ def angles_moved(start: ArrayLike, trained: ArrayLike, counts: ArrayLike) -> dic
     }
 
 
-def step_bound(degree: int, period: int) -> float:
-    """Return the largest possible ``|f(p + 1) - f(p)| / max |f|`` of a trigonometric polynomial, at most 2.
-
-    Bernstein's inequality bounds the slope of a polynomial of degree K by K times its maximum, and one id is an angle of
-    ``2 π / M``: the bound is ``2 π K / M``, whatever the coefficients. It says nothing where it exceeds 2.
-
-    Args:
-        degree: K, the highest frequency, in cycles per period.
-        period: M in ids.
-
-    Example:
-        >>> round(step_bound(128, 30521), 4)
-        0.0264
-    """
-    return min(2.0, 2 * math.pi * degree / period)
-
-
-def relative_steps(table: ArrayLike, constant: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
-    """Return ``max_p |f(p + 1) - f(p)| / max_p |f(p) - constant|`` of each column f, ``(d,)``, in [0, 2].
-
-    Args:
-        table: Rows ``(V, d)``.
-        constant: Constant term of each column, ``(d,)`` or one number: no step comes from it.
-    """
-    rows = np.asarray(table, dtype=np.float64)
-    return np.abs(np.diff(rows, axis=0)).max(axis=0) / np.abs(rows - constant).max(axis=0)
-
-
-def sign_changes(table: ArrayLike) -> NDArray[np.int64]:
-    """Return how often each column changes its sign from one id to the next, ``(d,)``."""
-    positive = np.asarray(table) > 0
-    return (positive[1:] != positive[:-1]).sum(axis=0)
-
-
 def coordinates(embedding: nn.Module) -> dict[str, dict[str, float | None]]:
     """Hold each coordinate before the norm against what its degree allows.
 
     With a linear MLP, or none, each coordinate is a trigonometric polynomial whose degree is the highest frequency: K = d/2
-    for the harmonic set. Then steps obey :func:`step_bound`, with the maximum over ids in place of that over the circle,
-    and one period holds at most twice the degree in sign changes.
+    for the harmonic set. Then steps obey :func:`step_bound`, provided that the ids go all the way round one period, and one
+    period holds at most twice the degree in sign changes.
 
     Returns:
         ``steps`` (relative, see :func:`relative_steps`) and ``sign_changes``, each with ``worst`` and ``median`` over the
@@ -200,7 +167,8 @@ def coordinates(embedding: nn.Module) -> dict[str, dict[str, float | None]]:
         rows = rows[: embedding.period + 1]
         if embedding.polynomials is None and (embedding.mlp is None or isinstance(embedding.mlp, nn.Linear)):
             degree = int(embedding.frequencies.max())
-            bounds = step_bound(degree, embedding.period), min(2 * degree, len(rows) - 1)
+            whole = len(rows) > embedding.period  # else a peak between the last id and the first may be out of sight
+            bounds = step_bound(degree, embedding.period) if whole else None, min(2 * degree, len(rows) - 1)
         if isinstance(embedding.mlp, nn.Linear):
             constant = embedding.mlp.bias.detach().double().numpy()
     measured = {"steps": relative_steps(rows, constant), "sign_changes": sign_changes(rows)}
@@ -208,21 +176,6 @@ def coordinates(embedding: nn.Module) -> dict[str, dict[str, float | None]]:
         name: {"worst": float(values.max()), "median": float(np.median(values)), "bound": bound}
         for (name, values), bound in zip(measured.items(), bounds, strict=True)
     }
-
-
-def bandwidths(table: ArrayLike, shares: Sequence[float] = SHARES) -> list[float]:
-    """Return the frequencies over the id axis up to which given shares of a table's variance lie, in cycles per V ids.
-
-    White noise has its 90 % point at 0.45 V, T(p) with harmonics 1..K at 0.9 K.
-
-    Args:
-        table: Rows ``(V, d)``.
-        shares: In %.
-    """
-    rows = np.asarray(table)
-    # So many logarithmic bands that every frequency has its own.
-    spectrum = geometry.id_spectrum(rows, bands=20 * len(rows))
-    return [float(spectrum["frequency"][np.searchsorted(spectrum["share"], share / 100 - 1e-12)]) for share in shares]
 
 
 def stage_numbers(table: ArrayLike) -> dict[str, Any]:

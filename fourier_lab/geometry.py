@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .columns import Columns, stack
+from .conditioning import singular_values
 from .errors import ConfigError, DataError
-from .resolution import Columns, effective_number, singular_values, stack
+from .resolution import effective_number
 
 PROJECTIONS = ("pca", "tsne")
 

@@ -1,47 +1,35 @@
 """The ladder from zero parameters: what each method scores on graded pairs, from shared words up to trained encoders."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from . import paths
-from .baselines import (
-    BERT_FIRST_WORD,
-    bag_similarity,
-    id_weights,
-    idf_weights,
-    jaccard_similarity,
-    mean_similarity,
-    untrained_encoder,
-)
-from .basis import FREQUENCY_SETS, fourier_basis
+from .baselines import ID_OFFSET, id_weights, idf_weights
+from .columns import Columns, from_rows
 from .config import RunConfig
-from .encoder import SentenceEncoder
+from .corpus import prepare
 from .errors import RecordError
 from .id_order import FIRST_WORD
-from .metrics import embedding_similarity, mean_interval, sts_scores
+from .metrics import mean_interval
 from .provenance import commit, versions
-from .resolution import Columns, stack
+from .rungs import KINDS, Rung, untrained_rungs, weight_columns
 from .runs import RunRecord, is_complete, load_record
 from .summaries import series_name
-from .training import Corpus, TokenPairs, prepare, train
+from .training import train
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("shared tokens", "fixed vectors", "untrained encoder", "trained encoder")
-RELEASED_PERIOD = 127
-# (dev, test) Spearman x 100 on STS-B, measured with other code than this library's by the reference notes of this study.
+# (dev, test) Spearman x 100 on STS-B, measured by the authors of this project with other code, which is not kept here.
 REFERENCE = {
     "bag of tokens": (58.0, 47.0),
     "Jaccard of tokens": (64.7, 54.8),
-    f"bag of tokens, √(id − {BERT_FIRST_WORD})": (72.5, 63.3),
+    f"bag of tokens, √(id − {ID_OFFSET['bert']})": (72.5, 63.3),
     "bag of tokens, idf": (75.7, 65.4),  # idf of 25,741 sentences of SNLI's validation and test splits
     "mean of random vectors": (57.7, 45.1),
     "mean of T(p), harmonic": (40.7, 32.5),
@@ -50,26 +38,6 @@ REFERENCE = {
 
 _SPLITS = {"dev": "validation", "test": "test"}
 _ENOUGH_SEEDS = 3
-_WEIGHT_BANDS = 30
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One method, scored once.
-
-    Attributes:
-        name: What it is; rungs of one kind and name differ in the seed alone.
-        kind: One of :data:`KINDS`.
-        numbers: How many numbers it takes from text, by counting or by training.
-        seed: Seed of what is drawn at random; None if nothing is.
-        scores: By split, as :func:`fourier_lab.metrics.sts_scores` gives them.
-    """
-
-    name: str
-    kind: str
-    numbers: int
-    seed: int | None
-    scores: dict[str, dict]
 
 
 @dataclass(frozen=True)
@@ -116,7 +84,7 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     account = {
         "runs": digests, "config": first.to_dict(), "data": corpus.account, "versions": versions(), "commit": commit(),
     }  # fmt: skip
-    made = Ladder(list(_untrained(configs, corpus, idf)), _weight_columns(idf, by_id, first_word), account)
+    made = Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word), account)
     if path is not None:
         paths.write_atomically(path, json.dumps(_plain(made), indent=1, ensure_ascii=False) + "\n")
     return made
@@ -164,19 +132,15 @@ def ladder_columns(rungs: Iterable[Rung], split: str = "validation", measure: st
     pooled: dict[tuple[str, str], list[Rung]] = {}
     for rung in rungs:
         pooled.setdefault((rung.kind, rung.name), []).append(rung)
-    rows = {}
-    for number, ((kind, name), same) in enumerate(pooled.items()):
+    rows = []
+    for (kind, name), same in pooled.items():
         scores = [rung.scores[split][measure] for rung in same]
         value, seeds_low, seeds_high = mean_interval([score["value"] for score in scores])
         low, high = (float(np.mean([score[end] for score in scores])) for end in ("low", "high"))
-        rows[number] = {
-            "series": name, "kind": kind, "numbers": same[0].numbers, "value": value, "low": low, "high": high,
-            "seeds_low": seeds_low, "seeds_high": seeds_high, "seeds": 0 if same[0].seed is None else len(same),
-            "pairs": same[0].scores[split]["n"],
-        }  # fmt: skip
-    columns = stack(rows, "row")
-    del columns["row"]
-    return columns
+        seeds, pairs = 0 if same[0].seed is None else len(same), same[0].scores[split]["n"]
+        rows.append((name, kind, same[0].numbers, value, low, high, seeds_low, seeds_high, seeds, pairs))
+    names = ("series", "kind", "numbers", "value", "low", "high", "seeds_low", "seeds_high", "seeds", "pairs")
+    return from_rows(names, rows)
 
 
 def ladder_table(rungs: Sequence[Rung], corpus: str) -> "pd.DataFrame":
@@ -254,66 +218,6 @@ def finding(rungs: Sequence[Rung]) -> str:
 def _best(columns: Columns, keep: np.ndarray) -> int:
     """Return the place of the highest value among those kept."""
     return int(np.argmax(np.where(keep, columns["value"], -np.inf)))
-
-
-def _untrained(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarray) -> Iterator[Rung]:
-    first, (tokens, vectors, encoders, _) = configs[0], KINDS
-    vocab_size, d = corpus.account["vocab_size"], first.d_model
-    seeds = sorted({config.seed for config in configs})
-
-    def rung(
-        kind: str, name: str, similarity: Callable[[TokenPairs], np.ndarray], numbers: int = 0, seed: int | None = None
-    ) -> Rung:
-        scores = {split: sts_scores(similarity(pairs), pairs.label) for split, pairs in corpus.graded.items()}
-        return Rung(name, kind, numbers, seed, scores)
-
-    def bag(weights: np.ndarray) -> Callable[[TokenPairs], np.ndarray]:
-        return lambda pairs: bag_similarity(pairs, weights)
-
-    def mean(table: np.ndarray) -> Callable[[TokenPairs], np.ndarray]:
-        return lambda pairs: mean_similarity(pairs, table)
-
-    def features(**options: Any) -> Callable[[TokenPairs], np.ndarray]:
-        return mean(fourier_basis(torch.arange(vocab_size), vocab_size, d, **options).numpy())
-
-    equal, by_id = id_weights(first, vocab_size).items()
-    yield rung(tokens, equal[0], bag(equal[1]))
-    yield rung(tokens, "Jaccard of tokens", jaccard_similarity)
-    yield rung(tokens, by_id[0], bag(by_id[1]))
-    yield rung(tokens, "bag of tokens, idf", bag(idf), numbers=vocab_size)
-    for seed in seeds:
-        table = np.random.default_rng(seed).normal(size=(vocab_size, d))
-        yield rung(vectors, "mean of random vectors", mean(table), seed=seed)
-    for name in FREQUENCY_SETS:
-        draws: Sequence[int | None] = seeds if name == "random" else (None,)
-        for draw in draws:
-            yield rung(vectors, f"mean of T(p), {name}", features(frequencies=name, seed=draw or 0), seed=draw)
-    yield rung(vectors, f"mean of T(p), period {RELEASED_PERIOD}", features(period=RELEASED_PERIOD))
-    for config in configs:
-        encode = partial(_encoded, untrained_encoder(config, corpus))
-        yield rung(encoders, series_name(config), encode, seed=config.seed)
-
-
-def _encoded(encoder: SentenceEncoder, pairs: TokenPairs) -> np.ndarray:
-    return embedding_similarity(encoder, pairs.first, pairs.second)
-
-
-def _weight_columns(idf: np.ndarray, by_id: np.ndarray, first_word: int) -> Columns:
-    """Describe two weightings of the words that occur in the training text, in logarithmic bands of ids."""
-    used = np.flatnonzero(idf < idf.max())  # a word that never occurs has the highest idf, whatever its id
-    edges = np.unique(np.geomspace(first_word, len(idf), _WEIGHT_BANDS + 1).astype(int))
-    bands = [
-        ids
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-        if (ids := used[(used >= low) & (used < high)]).size
-    ]
-    series = {}
-    for name, weights in {"idf, counted in the training text": idf, "√id, known beforehand": by_id}.items():
-        mean = np.array([weights[band].mean() for band in bands])
-        low, high = np.array([np.percentile(weights[band], (5, 95)) for band in bands]).T
-        centre, scale = np.array([band.mean() for band in bands]), mean.mean()
-        series[name] = {"token_id": centre, "value": mean / scale, "low": low / scale, "high": high / scale}
-    return stack(series)
 
 
 def _plain(made: Ladder) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from .runs import RunRecord, is_locked
 from .summaries import series_name
 
 if TYPE_CHECKING:
-    from .training import Progress
+    from .trainer import Progress
 
 AT_WORK = ("starting", "waiting", "running", "paused")
 _OVER = ("stopped", "finished", "failed")

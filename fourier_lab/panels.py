@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import figures, plots
+from .columns import stack
 from .config import RunConfig
-from .resolution import stack
 from .runs import RunRecord
 from .summaries import difference_columns, mean_columns, score, series_name
 

@@ -1,56 +1,22 @@
-"""What T(p) can tell apart before any training: kernel, distances, shared rows, conditioning and precision, in numbers.
+"""What T(p) can tell apart before any training: kernel, distances, shared rows and shares of tokens, in numbers.
 
-Everything here follows from the frequencies k and the period M alone, so it is exact and cheap. ``Columns`` are arrays
-of equal length by name: the same object is drawn by :mod:`fourier_lab.plots` and written as CSV by ``save_figure``.
+Everything here follows from the frequencies k and the period M alone, so it is exact and cheap.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-import torch
-from numpy.polynomial import chebyshev, hermite, laguerre, legendre
 from numpy.typing import ArrayLike, NDArray
 
-from .basis import BASES, fourier_basis, fourier_features, polynomial_basis, resolve_period
+from .basis import resolve_period
+from .columns import Columns, from_rows, stack
+
+# Questions of the same notebooks, which know them by this module's name.
+from .conditioning import conditioning as conditioning
+from .conditioning import phase_errors as phase_errors
+from .conditioning import singular_values as singular_values
 from .errors import ConfigError, DataError
-
-Columns = dict[str, NDArray[Any]]
-
-_PUBLISHED = {
-    "chebyshev": chebyshev.chebvander,
-    "legendre": legendre.legvander,
-    "hermite": hermite.hermvander,
-    "laguerre": laguerre.lagvander,
-}
-
-
-def stack(series: Mapping[Any, Mapping[str, ArrayLike]], name: str = "series") -> Columns:
-    """Join several sets of columns into one long table with a first column that names the set.
-
-    Args:
-        series: Columns by label. Each set has the same column names; single numbers are repeated to the set's length.
-        name: Name of the new column.
-
-    Returns:
-        Columns: The labels and the joined columns, in the order given.
-
-    Raises:
-        DataError: If there is nothing to join.
-
-    Example:
-        >>> stack({"a": {"x": [1, 2], "n": 5}, "b": {"x": [3], "n": 6}})["n"]
-        array([5, 5, 6])
-    """
-    if not series:
-        raise DataError("there is no series to join. Pass at least one label with its columns.")
-    rows: dict[str, list[NDArray[Any]]] = {}
-    for label, columns in series.items():
-        arrays = np.broadcast_arrays(*map(np.atleast_1d, (label, *columns.values())))
-        for key, array in zip((name, *columns), arrays, strict=True):
-            rows.setdefault(key, []).append(array)
-    return {key: np.concatenate(parts) for key, parts in rows.items()}
 
 
 def cosine_kernel(frequencies: ArrayLike, period: int, lags: ArrayLike) -> NDArray[np.float64]:
@@ -205,13 +171,12 @@ def fold_columns(token_mass: ArrayLike, periods: ArrayLike) -> Columns:
             (share of tokens that are not the most frequent one of their row, in [0, 1]).
     """
     mass = np.asarray(token_mass, dtype=np.float64) / np.sum(token_mass)
-    columns: dict[str, list[float]] = {"normaliser": [], "rows": [], "largest": [], "lost": []}
+    rows = []
     for m in np.atleast_1d(periods).tolist():
-        rows = -(-len(mass) // m)
-        folded = np.pad(mass, (0, rows * m - len(mass))).reshape(rows, m)
-        for name, value in zip(columns, (m, min(len(mass), m), rows, 1 - folded.max(axis=0).sum()), strict=True):
-            columns[name].append(value)
-    return {name: np.array(values) for name, values in columns.items()}
+        largest = -(-len(mass) // m)
+        folded = np.pad(mass, (0, largest * m - len(mass))).reshape(largest, m)
+        rows.append((m, min(len(mass), m), largest, 1 - folded.max(axis=0).sum()))
+    return from_rows(("normaliser", "rows", "largest", "lost"), rows)
 
 
 def token_mass(vocab_size: int, counts: ArrayLike | None = None) -> tuple[NDArray[np.float64], str]:
@@ -263,106 +228,3 @@ def effective_number(mass: ArrayLike) -> float:
     share = np.asarray(mass, dtype=np.float64)
     share = share[share > 0] / share.sum()
     return float(np.exp(-(share * np.log(share)).sum()))
-
-
-def singular_values(table: ArrayLike) -> NDArray[np.float64]:
-    """Return the singular values of a table ``(V, d)``, largest first."""
-    # The triangular factor has the same singular values as the tall table and is d x d.
-    triangle = np.linalg.qr(np.asarray(table, dtype=np.float64), mode="r")
-    return np.asarray(np.linalg.svd(triangle, compute_uv=False), dtype=np.float64)
-
-
-def condition_number(table: ArrayLike) -> float:
-    """Return the ratio of the largest to the smallest singular value of the columns, each scaled to norm 1.
-
-    1 is an orthogonal basis. Values above about 1e16 only say that float64 cannot tell some columns apart.
-
-    Args:
-        table: Basis functions in columns, ``(n_ids, d)``.
-    """
-    columns = np.asarray(table, dtype=np.float64)
-    # Scaled by the peak first: squares of the raw Hermite values would overflow even float64.
-    columns = columns / np.abs(columns).max(axis=0)
-    columns /= np.linalg.norm(columns, axis=0)
-    singular = singular_values(columns)
-    return float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
-
-
-def published_polynomials(name: str, vocab_size: int, d_model: int) -> NDArray[np.float64]:
-    """Evaluate the bare polynomials of degree 0..d-1 on the normalised ids in [-1, 1], as the released kernels define
-    them.
-
-    Unlike :func:`fourier_lab.basis.polynomial_basis` nothing is weighted or scaled, so that Hermite and Laguerre show
-    why they cannot be used this way.
-
-    Args:
-        name: ``chebyshev``, ``legendre``, ``hermite`` (physicists') or ``laguerre``.
-        vocab_size: V, the number of ids.
-        d_model: Number of polynomials.
-
-    Returns:
-        float64 ``(V, d_model)``.
-    """
-    if name not in _PUBLISHED:
-        raise ConfigError(f"unknown polynomial family {name!r}. Choose one of {', '.join(_PUBLISHED)}.")
-    return np.asarray(_PUBLISHED[name](np.linspace(-1.0, 1.0, vocab_size), d_model - 1), dtype=np.float64)
-
-
-def conditioning(vocab_size: int, widths: Sequence[int], published: bool = False) -> Columns:
-    """Return the condition number of the five bases at several widths.
-
-    Args:
-        vocab_size: V; the columns are evaluated at every id.
-        widths: Values of d.
-        published: Whether polynomials are bare, as in the released kernels, instead of this library's orthonormal form.
-
-    Returns:
-        Columns: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more).
-    """
-    ids = torch.arange(vocab_size)
-    columns: dict[str, list[Any]] = {"basis": [], "d_model": [], "condition": []}
-    for name in BASES:
-        for d in widths:
-            table: ArrayLike
-            if name == "fourier":
-                table = fourier_basis(ids, vocab_size, d)
-            elif published:
-                table = published_polynomials(name, vocab_size, d)
-            else:
-                table = polynomial_basis(ids, vocab_size, d, name)
-            for key, value in zip(columns, (name, d, condition_number(table)), strict=True):
-                columns[key].append(value)
-    return {key: np.array(values) for key, values in columns.items()}
-
-
-def phase_errors(frequencies: ArrayLike, vocab_size: int, period: int | None = None) -> Columns:
-    """Measure how far three ways to compute ``sin`` and ``cos`` of ``k π x`` lie from the truth, per frequency.
-
-    The truth reduces ``k p mod M`` in integers and evaluates in float64. ``naive float32`` rounds x and ``k π x`` to
-    float32, ``naive float64`` to float64; ``integer phase`` is this library's basis, which returns float32.
-
-    Args:
-        frequencies: Integers ``(K,)``, whole cycles per period.
-        vocab_size: V, the number of ids; all are evaluated.
-        period: M in ids, ``vocab_size - 1`` by default.
-
-    Returns:
-        Columns: ``series`` (the method), ``frequency`` (cycles per period) and ``error`` (largest absolute,
-            dimensionless).
-    """
-    m = resolve_period(vocab_size, period)
-    ids = np.arange(vocab_size)
-    naive = {"naive float32": np.float32, "naive float64": np.float64}
-    errors: dict[str, list[float]] = {method: [] for method in (*naive, "integer phase")}
-    chosen = np.asarray(frequencies, dtype=np.int64)
-    for k in chosen:
-        # k π x = 2 π k p / M - k π, and shifting the phase by k M / 2 is a sign.
-        angle = 2 * np.pi / m * np.remainder(k * ids, m)
-        truth = (-1.0) ** k * np.array([np.sin(angle), np.cos(angle)])
-        library = fourier_features(torch.from_numpy(ids), torch.tensor([k]), m).double().numpy().T
-        errors["integer phase"].append(np.abs(library - truth).max())
-        for method, kind in naive.items():
-            x = kind(2) * ids.astype(kind) / kind(m) - kind(1)
-            rough = kind(k * np.pi) * x
-            errors[method].append(np.abs(np.array([np.sin(rough), np.cos(rough)]) - truth).max())
-    return stack({method: {"frequency": chosen, "error": np.array(values)} for method, values in errors.items()})

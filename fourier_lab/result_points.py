@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import paths
+from .columns import Columns
 from .config import RunConfig
 from .errors import ConfigError, RecordError
 from .metrics import mean_interval
-from .resolution import Columns
 from .runs import RunRecord, load_record
 from .summaries import series_name
 

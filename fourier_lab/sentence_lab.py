@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .columns import Columns
 from .encoder import SentenceEncoder
 from .errors import ConfigError, DataError
 from .metrics import cosine
-from .resolution import Columns
 from .runs import RunRecord
 from .summaries import series_name
 from .tokenizer import UNKNOWN

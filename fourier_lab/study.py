@@ -160,7 +160,7 @@ def purity_labels(classes: dict[str, np.ndarray], corpus: "Corpus", n: int = 100
     """
     name = "concept" if "concept" in classes else "kind"
     labels = classes[name] if name == "concept" else np.unique(classes[name], return_inverse=True)[1]
-    counts = np.bincount(np.concatenate(corpus.train.first + corpus.train.second), minlength=len(labels))
+    counts = corpus.train.counts(len(labels))
     frequent = np.argsort(-counts, kind="stable")[:n]
     return name, np.where(np.isin(np.arange(len(labels)), frequent), labels, -1)
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from .columns import Columns
 from .config import RunConfig
 from .errors import DataError
 from .metrics import mean_interval
-from .resolution import Columns
 from .runs import RunRecord
 
 CURVES = {

@@ -88,7 +88,7 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
 
 def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
     """Yield configuration and training seconds of every sound record on the kind of device that this machine has."""
-    from .training import resolve_device
+    from .device import resolve_device
 
     seen = set()
     for path in [*places.runs.glob("*/metrics.json"), *places.results.parent.glob("*/*/metrics.json")]:
@@ -106,8 +106,10 @@ def _calibrate(config: RunConfig) -> float:
     """Return the training seconds of ``config``, from its first steps without the very first."""
     from .training import train
 
+    # From random weights, whose steps take as long: a first stage is a whole run.
+    few = config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0, pretraining=None)
     with TemporaryDirectory() as folder:
-        history = train(config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0), runs=Path(folder)).history
+        history = train(few, runs=Path(folder)).history
     return (history[-1]["seconds"] - history[0]["seconds"]) / (_CALIBRATION_STEPS - 1) * config.steps
 
 

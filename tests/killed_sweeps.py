@@ -15,18 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import fourier_lab.tables  # noqa: F401  (loaded once, here, rather than in every process below)
-from fourier_lab import metrics, paths, processes, runs, sweep, tables, training
+from fourier_lab import metrics, paths, processes, runs, sweep, tables, trainer, training
 from fourier_lab.sweep_file import load_sweep
 
 file, calm, stormy = Path(sys.argv[1]), Path(sys.argv[2], "calm"), Path(sys.argv[2], "stormy")
 kills = int(sys.argv[3])
 count = stormy / "kills"
 files_left: list[int] = []  # files to write before a kill, counted down; empty: no kill
-train, update, write = training.train, training._Trainer.update, paths.write_atomically
+train, update, write = training.train, trainer.Trainer.update, paths.write_atomically
 
 processes.CONTEXT = multiprocessing.get_context("fork")  # starts in milliseconds: torch is there already
-training.CHECKPOINT_SECONDS = 0.05
-training.VALIDATION_PAIRS = 64
+trainer.CHECKPOINT_SECONDS = 0.05
+trainer.VALIDATION_PAIRS = 64
 metrics.RESAMPLES = 20
 
 
@@ -58,16 +58,16 @@ def train_under_fire(config, **options):
     chance, group = random.Random(number), whole_group()
     steps_left = chance.randrange(1, 40)
 
-    def update_under_fire(trainer, index):
+    def update_under_fire(at_work, index):
         nonlocal steps_left
         steps_left -= 1
         if steps_left == 0:  # anywhere in the steps and checkpoints that follow
             threading.Timer(chance.uniform(0, 0.02), strike, (group,)).start()
-        return update(trainer, index)
+        return update(at_work, index)
 
     files_left.clear()
     if number < kills:
-        training._Trainer.update = update_under_fire
+        trainer.Trainer.update = update_under_fire
         files_left.extend(range(chance.randrange(5) + 1))  # if the run ends first: between two files of its record
     return train(config, **options)
 

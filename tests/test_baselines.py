@@ -13,9 +13,9 @@ from fourier_lab.baselines import (
     mean_similarity,
     untrained_encoder,
 )
+from fourier_lab.corpus import Corpus, TokenPairs
 from fourier_lab.errors import DataError
 from fourier_lab.tokenizer import toy_tokenizer
-from fourier_lab.training import Corpus, TokenPairs
 
 # [CLS] 2, [SEP] 3; pair 1 shares one word of three, pair 2 nothing, pair 3 everything but the order, pair 4 has no word.
 PAIRS = TokenPairs(

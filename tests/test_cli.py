@@ -1,12 +1,13 @@
 """The command line: options are RunConfig fields, refusals are one line, exit codes mean something."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 
 import pytest
 
-from fourier_lab import batch, cli, data, doctor, paths, runs, training
+from fourier_lab import batch, cli, data, doctor, paths, runs, sweep_plan, training
 from fourier_lab.config import RunConfig
 from fourier_lab.errors import DataError, TrainingError
 from fourier_lab.manifest import NotebookResult
@@ -170,7 +171,7 @@ def test_figures_passes_typed_parameters_and_fails_with_the_notebooks(asked, cap
 def test_figures_on_a_folder_names_it_for_the_kernels(asked, tmp_path, monkeypatch):
     monkeypatch.setenv("FOURIER_LAB_DATA", "elsewhere")
     cli.main(["figures", "--data", str(tmp_path)])
-    assert cli.os.environ["FOURIER_LAB_DATA"] == str(tmp_path)
+    assert os.environ["FOURIER_LAB_DATA"] == str(tmp_path)
     cli.main(["figures", "--data", "hub", "--corpus", "snli"])
     assert [where for _, _, where in asked] == [
         {"source": "folder", "corpus": "snli+mnli"},
@@ -210,3 +211,11 @@ def test_the_doctor_names_the_remedy(monkeypatch, capsys, tmp_path):
     assert "[FAIL] package no-such-package: ModuleNotFoundError" in text and "make figures" in text
     assert "[FAIL] data folder: " in text and "fourier-lab data fetch FOLDER" in text
     assert "[FAIL] can write runs/: " in text and "FOURIER_LAB_HOME" in text
+
+
+def test_a_sweep_is_found_by_its_name_from_any_home(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(sweep_plan, "_calibrate", lambda config: 1.0)
+    places = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    assert cli.main(["sweep", "id_order_toy", "--smoke", "--dry-run", *places]) == 0
+    assert capsys.readouterr().out.startswith("id_order_toy_smoke: ")

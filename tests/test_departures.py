@@ -13,7 +13,8 @@ from fourier_lab.config import DEPARTURES
 from fourier_lab.corpus import prepare
 from fourier_lab.encoder import count_parameters, rotary_table, rotate, rotate_as_published
 from fourier_lab.errors import ConfigError
-from fourier_lab.training import learning_rate_at, published_scores
+from fourier_lab.optimizer import learning_rate_at
+from fourier_lab.training import published_scores
 
 TINY = RunConfig(d_model=16, steps=12, warmup_steps=2, batch_size=16, threads=1, max_seq_len=12)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, effect_columns, effects, fourier_basis, plots
+from fourier_lab.corpus import Corpus, TokenPairs
 from fourier_lab.embeddings import FourierEmbedding, LearnedEmbedding
 from fourier_lab.errors import ConfigError, RecordError
-from fourier_lab.training import Corpus, TokenPairs
 
 V, D = 1001, 16
 RANDOM = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def linear(seed: int = 0, scale: float = 1.0, **options) -> FourierEmbedding:
 def test_no_weights_break_the_bounds(seed):
     numbers = effects.coordinates(linear(seed, scale=10.0**seed / 100))
     steps, changes = numbers["steps"], numbers["sign_changes"]
-    assert steps["bound"] == pytest.approx(2 * math.pi * D / 2 / (V - 1)) and changes["bound"] == D
+    assert steps["bound"] == pytest.approx(2 * math.pi * D / 2 / (V - 1), rel=1e-3) and changes["bound"] == D
     assert 0.2 * steps["bound"] < steps["median"] <= steps["worst"] <= steps["bound"]
     assert 0 < changes["worst"] <= D
 
@@ -42,6 +42,22 @@ def test_the_highest_harmonic_attains_the_bounds():
     assert effects.relative_steps(wave + 5.0, np.full(2, 5.0)).max() == pytest.approx(bound, rel=2e-3)
 
 
+@pytest.mark.parametrize(("degree", "period"), [(1, 8), (2, 16), (3, 36), (16, 64 * 312)])
+def test_a_wave_between_the_ids_attains_the_bound_of_steps(degree, period):
+    wave = np.sin(2 * np.pi * degree / period * (np.arange(period + 1) - 0.5))[:, None]
+    (step,) = effects.relative_steps(wave)
+    assert step == pytest.approx(effects.step_bound(degree, period), rel=1e-9)
+    assert step > 2 * math.pi * degree / period
+
+
+@pytest.mark.parametrize(("degree", "period"), [(1, 5), (2, 9), (5, 24), (7, 100)])
+def test_no_polynomial_steps_further(degree, period):
+    angle = 2 * np.pi / period * np.outer(np.arange(period + 1), np.arange(1, degree + 1))
+    features = np.concatenate((np.sin(angle), np.cos(angle)), axis=1)
+    rows = features @ RANDOM.normal(size=(2 * degree, 20_000)) ** 3  # cubed: now and then one frequency rules
+    assert effects.relative_steps(rows).max() <= effects.step_bound(degree, period)
+
+
 def test_the_degree_is_the_highest_frequency_and_other_embeddings_have_no_bound():
     random = linear(frequencies="random")
     bound = effects.coordinates(random)["steps"]["bound"]
@@ -49,6 +65,7 @@ def test_the_degree_is_the_highest_frequency_and_other_embeddings_have_no_bound(
     assert effects.step_bound(900, V - 1) == 2
     for embedding in (LearnedEmbedding(V, D), FourierEmbedding(V, D, mlp="geglu")):
         assert effects.coordinates(embedding)["steps"]["bound"] is None
+    assert effects.coordinates(linear(period=2 * V))["steps"]["bound"] is None  # half the circle has no ids
     short = effects.coordinates(linear(period=127))
     assert short["sign_changes"]["worst"] <= short["sign_changes"]["bound"] == D
 

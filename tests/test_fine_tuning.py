@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, data, train
+from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, data, sweep_plan, train, training
 from fourier_lab.corpus import prepare
 from fourier_lab.encoder import count_parameters
 from fourier_lab.errors import ConfigError
@@ -86,3 +86,10 @@ def test_classifiers_are_scored_on_all_pairs(tmp_path):
 def test_the_interval_of_a_share_is_wilsons():
     # Wilson 1927 for 8 of 10: centre (p + z²/2n) / (1 + z²/n), by hand 0.4902 to 0.9433.
     assert proportion_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_a_trial_of_its_cost_trains_no_first_stage(monkeypatch):
+    trained, whole = [], training.train
+    monkeypatch.setattr(training, "train", lambda config, **given: trained.append(config) or whole(config, **given))
+    assert sweep_plan._calibrate(TUNED) > 0
+    assert [(config.objective, config.steps) for config in trained] == [("sts", 4)]

@@ -54,7 +54,7 @@ def test_corpus_and_tokenizer_of_a_run_agree():
     words, new = token_words(plain.tokenizer), token_words(corpus.tokenizer)
     for a, b in zip(plain.train.first[:50], corpus.train.first[:50], strict=True):
         assert [words[i] for i in a] == [new[i] for i in b]
-    counts = np.bincount(np.concatenate(corpus.train.first + corpus.train.second), minlength=len(new))
+    counts = corpus.train.counts(len(new))
     assert (np.diff(counts) <= 0).all()
     assert corpus.account["vocabulary"] != plain.account["vocabulary"]
 

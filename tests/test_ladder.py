@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fourier_lab import RunConfig, figures, ladder, paths, plots, study
+from fourier_lab.corpus import TokenPairs, prepare
 from fourier_lab.errors import RecordError
 from fourier_lab.ladder import KINDS, Rung
 from fourier_lab.runs import RunRecord, write_record
-from fourier_lab.training import TokenPairs, prepare
 
 CONFIGS = study.comparison(RunConfig(d_model=8, steps=4, warmup_steps=0), "learned,harmonic", n_seeds=2)
 

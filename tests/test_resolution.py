@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourier_lab import fourier_basis, frequency_set, resolution
+from fourier_lab import columns, conditioning, fourier_basis, frequency_set, resolution
 from fourier_lab.errors import ConfigError, DataError
 
 
@@ -77,12 +77,12 @@ def test_effective_number_of_cells():
 def test_fourier_columns_are_a_tight_frame():
     # V rows hold one whole period and the repeated row of id 0: condition sqrt(1 + d / M).
     table = fourier_basis(torch.arange(1000), 1000, 64)
-    assert resolution.condition_number(table) == pytest.approx(np.sqrt(1 + 64 / 999), rel=1e-3)
+    assert conditioning.condition_number(table) == pytest.approx(np.sqrt(1 + 64 / 999), rel=1e-3)
 
 
 @pytest.mark.parametrize("published", [True, False])
 def test_bare_hermite_and_laguerre_are_ill_conditioned_and_ours_are_not(published):
-    columns = resolution.conditioning(2000, (16,), published)
+    columns = conditioning.conditioning(2000, (16,), published)
     by_basis = dict(zip(columns["basis"], columns["condition"], strict=True))
     assert by_basis["fourier"] < 1.01 and by_basis["legendre"] < 1.1 and by_basis["chebyshev"] < 4
     assert (by_basis["hermite"] > 1e9 and by_basis["laguerre"] > 1e14) == published
@@ -91,17 +91,17 @@ def test_bare_hermite_and_laguerre_are_ill_conditioned_and_ours_are_not(publishe
 
 def test_unknown_polynomials_are_refused():
     with pytest.raises(ConfigError, match="unknown polynomial family 'fourier'"):
-        resolution.published_polynomials("fourier", 100, 4)
+        conditioning.published_polynomials("fourier", 100, 4)
 
 
 def test_condition_number_of_known_matrices():
-    assert resolution.condition_number(np.eye(4)) == pytest.approx(1)
-    assert resolution.condition_number([[1, 1], [0, 1e-3]]) > 1e3
-    assert resolution.condition_number([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) > 1e15
+    assert conditioning.condition_number(np.eye(4)) == pytest.approx(1)
+    assert conditioning.condition_number([[1, 1], [0, 1e-3]]) > 1e3
+    assert conditioning.condition_number([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) > 1e15
 
 
 def test_integer_phases_stay_exact_where_naive_float32_drifts():
-    errors = resolution.phase_errors(frequency_set("harmonic", 30522, 256)[::16], 30522)
+    errors = conditioning.phase_errors(frequency_set("harmonic", 30522, 256)[::16], 30522)
     worst = {name: errors["error"][errors["series"] == name] for name in np.unique(errors["series"])}
     assert worst["integer phase"].max() < 1e-6
     assert worst["naive float64"].max() < 1e-11
@@ -109,14 +109,14 @@ def test_integer_phases_stay_exact_where_naive_float32_drifts():
 
 
 def test_stack_joins_series_and_repeats_single_numbers():
-    table = resolution.stack({"a": {"x": [1, 2], "n": 5}, "b": {"x": 3, "n": 6}})
+    table = columns.stack({"a": {"x": [1, 2], "n": 5}, "b": {"x": 3, "n": 6}})
     assert {key: column.tolist() for key, column in table.items()} == {
         "series": ["a", "a", "b"],
         "x": [1, 2, 3],
         "n": [5, 5, 6],
     }
     with pytest.raises(DataError, match="no series"):
-        resolution.stack({})
+        columns.stack({})
 
 
 def test_kernel_columns_hold_one_row_per_series_and_lag():

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from fourier_lab import RunConfig, study
+from fourier_lab.corpus import Corpus, TokenPairs
 from fourier_lab.errors import ConfigError
 from fourier_lab.tokenizer import toy_tokenizer
 from fourier_lab.toy import toy_language
-from fourier_lab.training import Corpus, TokenPairs
 
 V = 5000
 

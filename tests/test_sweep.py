@@ -294,8 +294,8 @@ def test_a_sweep_killed_two_dozen_times_equals_an_undisturbed_one(write, tmp_pat
 
 PROGRAM = """
 import sys
-from fourier_lab import cli, training
-training.CHECKPOINT_SECONDS = 3  # in the processes of the sweep too, which import this file
+from fourier_lab import cli, trainer
+trainer.CHECKPOINT_SECONDS = 3  # in the processes of the sweep too, which import this file
 if __name__ == "__main__":
     sys.exit(cli.main())
 """

@@ -8,6 +8,7 @@ import pytest
 
 from fourier_lab import RunConfig, load_records
 from fourier_lab.baselines import Baseline, bag_similarity, sqrt_id_weights
+from fourier_lab.corpus import TokenPairs
 from fourier_lab.errors import RecordError
 from fourier_lab.runs import RunRecord
 from fourier_lab.tables import (
@@ -20,7 +21,6 @@ from fourier_lab.tables import (
     varying_settings,
     write_table,
 )
-from fourier_lab.training import TokenPairs
 
 
 def record(dev: float, test: float, **changes) -> RunRecord:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from fourier_lab import RunConfig, load_encoder, load_record, load_records, train
-from fourier_lab import training as training_module
+from fourier_lab.corpus import Corpus
 from fourier_lab.errors import RecordError, TrainingError
-from fourier_lab.training import learning_rate_at
+from fourier_lab.optimizer import learning_rate_at
+from fourier_lab.trainer import Trainer
 
 SMALL = RunConfig(
     d_model=16, vocab_size=5000, steps=60, batch_size=32, warmup_steps=5, train_pairs=600, learning_rate=3e-3,
@@ -95,7 +96,7 @@ def test_divergence_stops_with_a_clear_error(tmp_path, monkeypatch):
     def explode(self, pairs, index):
         return torch.tensor(float("nan"), requires_grad=True) * self.objective.log_scale, torch.tensor(0.0)
 
-    monkeypatch.setattr(training_module._Trainer, "loss", explode)
+    monkeypatch.setattr(Trainer, "loss", explode)
     with pytest.raises(TrainingError, match="Lower learning_rate"):
         train(SMALL, runs=tmp_path)
 
@@ -104,7 +105,7 @@ def test_vanished_gradient_stops_with_a_clear_error(tmp_path, monkeypatch):
     def flat(self, pairs, index):
         return self.objective.log_scale * 0.0, torch.tensor(0.0)
 
-    monkeypatch.setattr(training_module._Trainer, "loss", flat)
+    monkeypatch.setattr(Trainer, "loss", flat)
     with pytest.raises(TrainingError, match="exactly zero"):
         train(SMALL, runs=tmp_path)
 
@@ -134,3 +135,13 @@ def test_learning_rate_warms_up_and_decays():
     rates = [learning_rate_at(step, SMALL) for step in range(SMALL.steps)]
     assert rates[4] == SMALL.learning_rate == max(rates)
     assert np.all(np.diff(rates[:5]) > 0) and np.all(np.diff(rates[5:]) < 0) and rates[-1] > 0
+
+
+def test_the_validation_loss_leaves_the_split_that_stands_in_for_a_test_out(monkeypatch):
+    trainer = object.__new__(Trainer)
+    loss = {"snli/validation": 1.0, "snli/test": 9.0, "mnli/validation_matched": 3.0, "mnli/validation_mismatched": 9.0}
+    monkeypatch.setattr(Trainer, "validate", lambda self, pairs: (pairs, 0.0))
+    for corpus, expected in [("snli", 1.0), ("mnli", 3.0), ("snli+mnli", 2.0)]:
+        held_out = {name: value for name, value in loss.items() if name.split("/")[0] in corpus.split("+")}
+        trainer.corpus = Corpus(None, None, (), held_out, {}, {})
+        assert trainer.validation_loss() == expected

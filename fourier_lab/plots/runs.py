@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..columns import stack
 from ..figures import style
 from ..palette import REFERENCE, colour_of, colours_of
-from ..resolution import stack
 from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, count_text, finish, in_order, intervals, lines
 
 

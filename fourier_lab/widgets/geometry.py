@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import geometry, plots, stages
+from ..columns import Columns
 from ..errors import ConfigError
 from ..figures import new_figure, style
-from ..resolution import Columns
 from .at_hand import runs_at_hand
 from .explorer import Explorer, View, choice, closed, entry
 from .tokens import TrainedTokens, compared_with, given_tokens, run_tokens

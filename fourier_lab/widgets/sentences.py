@@ -8,12 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .. import sentence_lab, summaries
+from ..columns import Columns
 from ..config import RunConfig
 from ..encoder import SentenceEncoder
 from ..errors import ConfigError, FourierLabError
 from ..figures import new_figure, style
 from ..plots import sentences as plots
-from ..resolution import Columns
 from ..runs import RunRecord, load_encoder
 from ..toy import toy_language
 from .at_hand import runs_at_hand

@@ -1,0 +1,266 @@
+"""What each command of ``fourier-lab`` does with its options; returns the exit code, prints its lines."""
+
+import argparse
+import ast
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import paths
+from .config import RunConfig, expand
+from .errors import ConfigError, NotebookError, TrainingError
+
+if TYPE_CHECKING:
+    from .trainer import Progress
+
+PROGRESS_S = 10.0
+
+
+def figures(options: argparse.Namespace) -> int:
+    """Run notebooks headless and write figures/ and reports/.
+
+    Notebooks that nothing has changed for are skipped. A failing one is kept and does not stop the others.
+    """
+    from . import batch
+
+    source = _source(options.data)
+    where_declared = {} if source == "builtin" else {"source": source, "corpus": options.corpus}
+    parameters = {name: _literal(value) for name, value in options.parameters}
+    results = batch.run_notebooks(
+        [_find_notebook(name) for name in options.notebooks],
+        parameters,
+        where_declared=where_declared,
+        workers=options.workers,
+        force=options.force,
+        report=_say,
+    )
+    _say("\n" + batch.summary(results))
+    return 1 if any(result.status == "failed" for result in results) else 0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train encoders; every option is a field of RunConfig.
+
+    Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4". Finished runs are loaded, interrupted
+    ones resume. A run that diverges is named and does not stop the others.
+    """
+    axes = {
+        field.name: [RunConfig.parse(field.name, text) for text in given.split(",")]
+        for field in dataclasses.fields(RunConfig)
+        if (given := getattr(options, field.name)) is not None
+    }
+    configs = expand(RunConfig(), **axes)
+    if options.dry_run:
+        from .runs import is_complete
+
+        _say(f"{len(configs)} runs")
+        for config in configs:
+            state = "finished" if is_complete(options.runs / config.digest()) else "to do"
+            _say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
+        return 0
+
+    from . import tables, training
+
+    records, failed = [], 0
+    for number, config in enumerate(configs, start=1):
+        label = f"[{number}/{len(configs)}] {config.digest()}"
+        _say(f"{label} {_changes(config)}")
+        try:
+            records.append(training.train(config, callback=_progress_lines(label), runs=options.runs).record)
+        except TrainingError as problem:
+            failed += 1
+            print(f"{label} failed: {problem}", file=sys.stderr)
+    if records:
+        _say("\n" + tables.results_table(records))
+    return 1 if failed else 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Finish every run of a sweep file, in several processes if asked to.
+
+    Finished runs are loaded, interrupted ones resume, whatever stopped them: repeat the same command. A failing run is
+    named and does not stop the others. Records are exported, without weights, to results/NAME; a run whose record is
+    there counts as finished: name other --runs and --results to compute everything again.
+    """
+    from .sweep import run_sweep
+    from .sweep_file import load_sweep
+    from .sweep_plan import plan
+
+    file = options.file if options.file.suffix else paths.SWEEPS / f"{options.file}.yaml"
+    asked = load_sweep(file, smoke=options.smoke, only=options.only)
+    places = {"runs": options.runs, "results": options.results}
+    _say(f"{asked.name}: {asked.question}")
+    if options.dry_run:
+        for line in plan(asked, options.workers, **places):
+            _say(line)
+        return 0
+    outcomes = run_sweep(asked, options.workers, _say, **places)
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    if records:
+        from .tables import results_table
+
+        _say("\n" + results_table(records))
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def table(options: argparse.Namespace) -> int:
+    """Print the results table of finished runs, as Markdown; export records, or put the table into a document."""
+    from .baselines import zero_parameter_baselines
+    from .runs import load_records
+    from .tables import export_records, insert_table, load_baselines, paired_table, results_table, write_table
+
+    wanted = dict(_wanted(condition) for condition in options.where)
+    folder = options.runs if options.sweep is None else paths.RESULTS / options.sweep
+    records = [
+        record
+        for record in load_records(folder)
+        if all(getattr(record.config, name) == value for name, value in wanted.items())
+    ]
+    if not records:
+        raise ConfigError(
+            f"no finished run in {folder} with {' '.join(options.where) or 'any settings'}. Train some with "
+            "'fourier-lab train' or 'fourier-lab sweep', or name other --runs."
+        )
+    baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(folder)
+    if options.export is not None:
+        export_records(records, options.export, baselines)
+    if options.sweep is not None:
+        write_table(folder)
+    text = paired_table(records, options.against) if options.against else results_table(records, baselines)
+    if options.into is not None:
+        insert_table(options.into, options.name, text)
+    _say(text)
+    return 0
+
+
+def _wanted(condition: str) -> tuple[str, Any]:
+    """Split ``NAME=VALUE`` into a setting and its typed value."""
+    name, equals, text = condition.partition("=")
+    if not equals:
+        raise ConfigError(f"--where takes NAME=VALUE, got {condition!r}. Example: --where steps=600 arm=learned.")
+    return name, RunConfig.parse(name, text)
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Print the paper's claims, the verdict on each and the evidence, from the records that the project ships."""
+    from .claims import claims_table
+    from .tables import insert_table
+
+    text = claims_table()
+    if options.into is not None:
+        insert_table(options.into, "claims", text)
+    _say(text)
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure speed and memory against other implementations, as ratios within one process."""
+    from .bench import run_benchmarks, table
+
+    rows = run_benchmarks(options.names, options.out, quick=options.quick, report=_say)
+    _say("\n" + table(rows))
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    """Fetch the corpora into a folder, or check a source by reading all of it."""
+    from .data import check_source, fetch
+
+    if options.action == "fetch":
+        for path in fetch(Path(options.data).expanduser()):
+            _say(f"wrote {path}")
+    else:
+        for name, split, rows, fingerprint in check_source(_source(options.data)):
+            _say(f"[OK]   {name}/{split}: {rows:,} pairs, {fingerprint}")
+    return 0
+
+
+def app(options: argparse.Namespace) -> int:
+    """Serve the explorers and main figures as one web page, to this machine alone, until interrupted."""
+    from .app import serve
+
+    serve(options.port, open_browser=not options.no_browser, ready=options.ready)
+    return 0
+
+
+def site(options: argparse.Namespace) -> int:
+    """Write executed notebooks, figures, claims and tables as static web pages."""
+    from .site import build_site
+
+    _say(f"wrote {build_site(options.out)}")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Check Python, packages, kernel, data folder, permissions and disk."""
+    from . import doctor as machine
+
+    failed = False
+    for check in machine.doctor():
+        _say(f"{'[OK]  ' if check.ok else '[FAIL]'} {check.requirement}: {check.detail}")
+        if not check.ok:
+            failed = True
+            _say(f"       {check.remedy}")
+    return 1 if failed else 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _source(data: str) -> str:
+    """Return the data source that ``data`` names; a folder becomes FOURIER_LAB_DATA, also for the kernels."""
+    if data in ("builtin", "hub"):
+        return data
+    folder = Path(data).expanduser().resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"--data must be builtin, hub or a folder, and {folder} is no folder. Correct the path.")
+    os.environ["FOURIER_LAB_DATA"] = str(folder)
+    return "folder"
+
+
+def _find_notebook(name: str) -> Path:
+    path = Path(name)
+    if path.suffix == ".ipynb":
+        return path
+    found = sorted(paths.NOTEBOOKS.glob(f"{name}*.ipynb"))
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))) or "none"
+        raise NotebookError(f"{name!r} names {len(found)} notebooks of {paths.NOTEBOOKS}. There are: {known}.")
+    return found[0]
+
+
+def _literal(text: str) -> Any:
+    """Turn a parameter's text into a value: numbers, lists, True, False and None as in Python, all else text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _changes(config: RunConfig) -> str:
+    """Return the settings that differ from the defaults."""
+    values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
+    return ", ".join(f"{name} {value}" for name, value, default in values if value != default) or "all defaults"
+
+
+def _progress_lines(label: str) -> "Callable[[Progress], None]":
+    spoken = time.monotonic()
+
+    def callback(progress: "Progress") -> None:
+        nonlocal spoken
+        if time.monotonic() - spoken >= PROGRESS_S or progress.step == progress.config.steps:
+            spoken = time.monotonic()
+            _say(
+                f"{label} step {progress.step}/{progress.config.steps}, loss {progress.row['loss']:.3f}, "
+                f"{progress.pairs_per_s:,.0f} pairs/s, {progress.remaining_s:.0f} s left"
+            )
+
+    return callback

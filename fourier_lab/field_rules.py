@@ -1,0 +1,119 @@
+"""What a single field of a configuration may be: its type, its choices, its range."""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .basis import BASES, FREQUENCY_SETS
+from .errors import ConfigError
+
+ARMS = ("fourier", "learned")
+MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
+PROJECTIONS = ("linear", "silu")
+CORPORA = ("toy", "snli", "mnli", "snli+mnli")
+SOURCES = ("builtin", "folder", "hub")
+ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
+BLOCK_ORDERS = ("within", "blocks")
+OBJECTIVES = ("contrastive", "nli", "sts")
+# What the published code does and the paper does not say; the value tells which arms have it.
+DEPARTURES = {
+    "dead_feed_forward": ("fourier",),
+    "period_127": ("fourier",),
+    "padding_mean": ARMS,
+    "published_rotary": ARMS,
+    "all_pairs": ARMS,
+    "corpora_in_turn": ARMS,
+    "slow_rate": ARMS,
+    "integer_scores": ARMS,
+    "selected_checkpoint": ARMS,
+}
+PRECISIONS = ("auto", "float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+_CHOICES = {
+    "arm": ARMS, "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
+    "objective": OBJECTIVES, "precision": PRECISIONS, "device": DEVICES,
+}  # fmt: skip
+_LEAST = {
+    "n_layers": 0, "n_heads": 1, "max_seq_len": 1, "steps": 1, "batch_size": 1, "period": 1, "train_pairs": 1, "threads": 1,
+}  # fmt: skip
+
+
+def default(cls: type, name: str) -> Any:
+    """Return the default of a field."""
+    return next(f.default for f in dataclasses.fields(cls) if f.name == name)
+
+
+def reject_unknown(cls: type, names: Iterable[str]) -> None:
+    """Raise :class:`ConfigError` unless ``cls`` has fields of these names."""
+    known = {f.name for f in dataclasses.fields(cls)}
+    if unknown := sorted(set(names) - known):
+        raise ConfigError(f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+
+
+def kinds_of(cls: type) -> dict[str, tuple[type, ...]]:
+    """Map each field to its accepted Python types."""
+    kinds = {}
+    for name, hint in typing.get_type_hints(cls).items():
+        union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds[name] = tuple(typing.get_origin(kind) or kind for kind in union)
+    return kinds
+
+
+def describe(kinds: tuple[type, ...]) -> str:
+    """Return accepted types in words."""
+    words = {int: "an integer", float: "a number", str: "text", tuple: "a list", type(None): "None"}
+    return " or ".join(words[kind] for kind in kinds)
+
+
+def _check_id_order(value: Any) -> None:
+    kind, _, size = str(value).rpartition("_")
+    if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and size.isdigit() and int(size) > 0):
+        known = ", ".join((*ID_ORDERS, *(f"{kind}_N" for kind in BLOCK_ORDERS)))
+        raise ConfigError(f"id_order must be one of {known} (N: block size in ids), got {value!r}.")
+
+
+def normalise(config: Any) -> None:
+    """Check every field of a new ``RunConfig`` or ``ModelConfig`` for itself: its type, choice and range.
+
+    Lists become tuples and integers floats where due; departures and settings of pretraining get one order.
+
+    Raises:
+        ConfigError: If a value breaks its rule.
+    """
+    cls = type(config)
+    for name, kinds in kinds_of(cls).items():
+        value: Any = getattr(config, name)
+        if tuple in kinds and isinstance(value, list):
+            value = tuple(value)
+        if name == "pretraining" and isinstance(value, Mapping):
+            reject_unknown(cls, value)
+            value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in value.items()))
+        if name == "departures" and isinstance(value, tuple):
+            if unknown := [each for each in value if each not in DEPARTURES]:
+                raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
+            value = tuple(each for each in DEPARTURES if each in value)  # one order, so that equal sets are one run
+        if name == "id_order":
+            _check_id_order(value)
+        if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits:
+            hint = f" Write {int(value)}." if isinstance(value, float) and value.is_integer() else ""
+            raise ConfigError(f"{name} must be {describe(kinds)}, got {value!r} ({type(value).__name__}).{hint}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name} must be finite, got {value}. Try {default(cls, name)}.")
+        if name in _CHOICES and value not in _CHOICES[name]:
+            raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}.")
+        if name in _LEAST and value is not None and value < _LEAST[name]:
+            raise ConfigError(f"{name} must be at least {_LEAST[name]}, got {value}.")
+        if name == "frequencies" and isinstance(value, str) and value not in FREQUENCY_SETS:
+            raise ConfigError(f"frequencies must be one of {', '.join(FREQUENCY_SETS)}, or a list, got {value!r}.")
+        if name == "dropout" and not 0 <= value < 1:
+            raise ConfigError(f"dropout must lie in [0, 1), got {value}. The paper uses 0 or 0.1.")
+        if name == "seed" and not 0 <= value < 2**32:
+            raise ConfigError(f"seed must lie in 0..2**32-1, got {value}.")
+        object.__setattr__(config, name, value)
