@@ -137,6 +137,20 @@ def test_a_fault_of_the_program_is_shown_and_raised(caplog):
     assert explorer.settings["name"] == "n"
 
 
+def test_a_picture_that_cannot_be_rendered_leaves_the_previous_one(monkeypatch):
+    explorer = Toy().make()
+    figure, text, picture = explorer.figure, explorer.text, bytes(explorer._image.value)
+
+    def fail(figure):
+        raise ValueError("no glyph")
+
+    monkeypatch.setattr(base, "_png", fail)
+    with pytest.raises(ValueError, match="no glyph"):
+        explorer.controls["y"].value = 3
+    assert "no glyph" in explorer._message.value and explorer.settings["y"] == 7
+    assert (explorer.figure, explorer.text, bytes(explorer._image.value)) == (figure, text, picture)
+
+
 def test_code_gets_the_error_itself():
     explorer = Toy().make()
     with pytest.raises(ConfigError, match="must lie in"):

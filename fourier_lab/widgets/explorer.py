@@ -104,10 +104,11 @@ class Explorer:
             chosen = dict(self._settle(chosen, settings.keys()))
         drawn = self._draw(**chosen)
         view = drawn if isinstance(drawn, View) else View(drawn)
+        png = _png(view.figure) if self.controls else b""  # rendering may fail as well: nothing has changed by then
         self.figure, self.text, self.message = view.figure, view.text, ""
         self._settings = chosen
         if self.controls:
-            self._image.value = _png(self.figure)
+            self._image.value = png
             self._show_words()
             self._follow(view.controls)
             self._pace(settings or self.controls, time.perf_counter() - start)
@@ -144,7 +145,11 @@ class Explorer:
 
     def _answer(self, work: Callable[[], Any], what: str) -> None:
         if self.controls:
-            self._message.value = "Working ..."  # seen if it takes long; whatever comes next replaces it
+            self._message.value = "Working ..."  # seen if it takes long; the new words or the error replace it
+        self._attempt(work, what)
+
+    def _attempt(self, work: Callable[[], Any], what: str) -> None:
+        """Do something that nobody may be there to catch errors of: they are shown and logged."""
         try:
             work()
         except FourierLabError as error:  # an input outside its rule: its sentence is all there is to say
