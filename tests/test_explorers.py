@@ -209,7 +209,7 @@ def test_pictures_of_the_release_hold_their_numbers():
     ax = plots.draw_folding({"token_id": [0, 1, 2], "row": [0, 1, 0], "marked": [True, False, True]})
     assert ax.lines[1].get_xdata().tolist() == [0, 2] and "2 ids" in ax.get_legend().texts[0].get_text()
     ax = plots.draw_class_words({"word": ["$5", "犬"], "token_id": [3, 1300]})
-    assert [text.get_text() for text in ax.texts] == ["$5", "3", "\\u72ac", "1,300"]
+    assert [text.get_text() for text in ax.texts] == ["$5", "3", "[U+72AC]", "1,300"]
     plt.close("all")
 
 

@@ -14,7 +14,7 @@ import torch
 from fourier_lab import RunConfig, SentenceEncoder, cli, expand, paths, result_points, widgets
 from fourier_lab.errors import ConfigError, DataError, TrainingError
 from fourier_lab.plots import results as result_plots
-from fourier_lab.plots import sentences as sentence_plots
+from fourier_lab.plots._marks import legible
 from fourier_lab.runs import write_record
 from fourier_lab.tokenizer import toy_tokenizer
 from fourier_lab.widgets import explorer as explorer_widget
@@ -160,7 +160,7 @@ def test_no_run_at_all_says_how_to_get_one(tmp_path):
 
 
 def test_characters_that_the_font_lacks_are_shown_as_code_points():
-    assert sentence_plots.legible("aéש 你") == "aéש [U+4F60]"
+    assert legible("aéש 你") == "aéש [U+4F60]"
 
 
 # Results
