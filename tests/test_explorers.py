@@ -354,7 +354,7 @@ def test_a_folder_damaged_after_it_was_found_is_shown_and_the_picture_stays(tmp_
     nameless, cut = (name for name in records if name not in loaded)  # what has been loaded needs its folder no more
     (records[nameless].folder / "tokenizer.json").unlink()
     (records[cut].folder / "weights.safetensors").write_bytes(b"")
-    for name, sentence in {nameless: "no tokenizer.json in ", cut: "cannot load "}.items():
+    for name, sentence in {nameless: "no tokenizer.json in ", cut: "cut short or of another version"}.items():
         made.controls["run"].value = name
-        assert made.message.startswith(sentence) and str(records[name].folder) in made.message
+        assert sentence in made.message and str(records[name].folder) in made.message
         assert made.figure is figure and made.settings == settings

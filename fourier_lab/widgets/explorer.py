@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError, FourierLabError
@@ -268,7 +269,12 @@ def _paragraphs(text: str) -> str:
 
 
 def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with style():
-        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    """Return what ``figure.savefig(dpi=100)`` writes, without drawing all of it a first time that nobody sees."""
+    buffer, canvas, dpi = io.BytesIO(), FigureCanvasAgg(figure), figure.dpi
+    figure.dpi = 100
+    try:
+        with style():
+            canvas.print_png(buffer, metadata={"Software": None})
+    finally:
+        figure.dpi = dpi
     return buffer.getvalue()
