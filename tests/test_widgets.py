@@ -156,7 +156,7 @@ def test_code_gets_the_error_itself():
     with pytest.raises(ConfigError, match="must lie in"):
         explorer.set(y=-1)
     with pytest.raises(ConfigError, match="unknown setting width. Choose from top, y, name, kind"):
-        explorer.update(width=3)
+        explorer.set(width=3)
 
 
 def test_buttons_act_draw_again_and_show_errors():

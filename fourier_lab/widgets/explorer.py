@@ -115,8 +115,6 @@ class Explorer:
             self._pace(settings or self.controls, time.perf_counter() - start)
         return self.figure
 
-    update = set
-
     def press(self, label: str) -> None:
         """Do what the button of this label does, then draw again.
 
