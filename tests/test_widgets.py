@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -203,6 +204,12 @@ def test_missing_ipywidgets_is_said_beside_a_plain_picture(monkeypatch):
     assert bundle["image/png"] in bundle["text/html"] and "&lt;b&gt;n" in bundle["text/html"]
     explorer.set(y=1)
     assert explorer.settings["y"] == 1
+
+
+def test_the_package_is_imported_without_ipywidgets():
+    code = "import sys; sys.modules['ipywidgets'] = None; from fourier_lab.widgets import *; print(explore_basis)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "explore_basis" in done.stdout, done.stderr
 
 
 def test_in_a_notebook_the_controls_are_shown():
