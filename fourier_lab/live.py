@@ -112,11 +112,6 @@ class LiveTraining:
         return self.state in AT_WORK
 
     @property
-    def rows(self) -> list[list[dict[str, float]]]:
-        """History rows of each run so far, in order of steps."""
-        return [record.history for record in self.records]
-
-    @property
     def records(self) -> list[RunRecord]:
         """Each run with its history so far, and its metrics once finished, as :mod:`fourier_lab.summaries` takes them."""
         _ = self.states

@@ -69,13 +69,13 @@ def _spearman(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """Return mean and 95 % Student t interval ``(mean, low, high)`` over runs; the bounds are nan for a single run."""
-    from scipy import stats
+    from scipy.special import stdtrit  # the t quantile itself: scipy.stats takes a second to import
 
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
     if len(values) < 2:
         return mean, float("nan"), float("nan")
-    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean, mean - half, mean + half
 
 

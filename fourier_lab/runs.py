@@ -146,27 +146,43 @@ def load_records(folder: Path) -> list[RunRecord]:
     return [load_record(path.parent) for path in sorted(Path(folder).glob("*/metrics.json"))]
 
 
+def check_weights(folder: Path) -> ModelConfig:
+    """Return the model of a run's weights, after reading their header alone, which knows how long the file must be.
+
+    Raises:
+        RecordError: If there is no file, or one that is cut short or of a model that this version cannot build.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(folder) / "weights.safetensors"
+    if not path.is_file():
+        raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return ModelConfig(**json.loads(stream.metadata()["model"]))
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, ConfigError) as error:
+        raise RecordError(
+            f"{path} is cut short or of another version ({error}). Delete {folder} and run again."
+        ) from error
+
+
 def load_encoder(folder: Path) -> "SentenceEncoder":
     """Rebuild the trained encoder of a finished run, in eval mode, with its tokenizer.
 
     Raises:
         RecordError: If weights or tokenizer are missing, truncated, or do not fit each other.
     """
-    from safetensors import safe_open
+    from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
     from .encoder import SentenceEncoder
 
     folder = Path(folder)
     path = folder / "weights.safetensors"
-    if not path.is_file():
-        raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
+    model = check_weights(folder)
     try:
-        with safe_open(path, framework="pt") as stream:
-            model = json.loads(stream.metadata()["model"])
-            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
-        encoder = SentenceEncoder(ModelConfig(**model))
-        encoder.load_state_dict(weights)
+        encoder = SentenceEncoder(model)
+        encoder.load_state_dict(load_file(path))
         if (folder / "tokenizer.json").is_file():
             encoder.set_tokenizer(Tokenizer.from_str((folder / "tokenizer.json").read_text()))
     except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch

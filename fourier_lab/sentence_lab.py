@@ -19,6 +19,7 @@ from .tokenizer import UNKNOWN
 STAGES = ("embeddings", "last layer")
 KINDS = ("English", "toy language")
 MAX_CHARACTERS = 10_000  # a megabyte takes the tokenizer a second, and all but the first tokens are cut anyway
+_LISTED = 40  # words said before the others are counted
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,6 @@ def _embed(encoder: SentenceEncoder, sentences: list[np.ndarray]) -> Tensor:
     return torch.cat(parts).float()
 
 
-def _listed(words: list[str], between: str, most: int = 40) -> str:
-    more = f" and {len(words) - most:,} more" * (len(words) > most)
-    return between.join(word if len(word) <= 60 else word[:60] + "…" for word in words[:most]) + more
+def _listed(words: list[str], between: str) -> str:
+    more = f" and {len(words) - _LISTED:,} more" * (len(words) > _LISTED)
+    return between.join(word if len(word) <= 60 else word[:60] + "…" for word in words[:_LISTED]) + more

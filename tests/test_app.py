@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import ipywidgets
 import pytest
@@ -39,6 +40,11 @@ def test_a_tab_is_built_once_when_it_is_first_selected():
     assert built == ["a", "c"]
     assert shown(page, 2).value == "c" and "Working" in shown(page, 1).value
     assert "look at b" in page.box.children[1].children[0].value
+
+
+def test_of_an_explorer_its_box_is_shown():
+    content = ipywidgets.Label("controls")
+    assert shown(Page([Tab("first", "", lambda: SimpleNamespace(box=content))]), 0) is content
 
 
 def test_a_tab_that_fails_says_so_escaped_and_is_tried_again(caplog):

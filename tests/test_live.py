@@ -32,6 +32,10 @@ def until(condition, timeout=SOON):
         time.sleep(0.01)
 
 
+def rows_of(training):
+    return training.records[0].history
+
+
 @pytest.fixture
 def make():
     made = []
@@ -47,15 +51,15 @@ def make():
 
 def test_paused_stopped_and_restarted_it_comes_to_its_end(make, tmp_path):
     training = make([TINY], tmp_path / "live")
-    assert training.state == "ready" and training.rows == [[]] and not training.active
+    assert training.state == "ready" and rows_of(training) == [] and not training.active
     began = time.monotonic()
     training.start()
     assert time.monotonic() - began < 1 and training.state == "starting"
     training.pause()
     until(lambda: training.state == "paused")
-    rows = training.rows[0]
+    rows = rows_of(training)
     time.sleep(0.3)
-    assert training.rows[0] == rows and 0 < len(rows) < 50 and training.active
+    assert rows_of(training) == rows and 0 < len(rows) < 50 and training.active
     training.stop()
     assert training.wait(SOON) == "stopped"
     checkpoint = tmp_path / "live" / TINY.digest() / "checkpoint.pt"
@@ -64,7 +68,7 @@ def test_paused_stopped_and_restarted_it_comes_to_its_end(make, tmp_path):
     training.start()
     training.pause()
     until(lambda: training.state == "paused")
-    assert stopped_at < len(training.rows[0]) < 60  # it went on
+    assert stopped_at < len(rows_of(training)) < 60  # it went on
     training.resume()
     assert training.wait(SOON) == "finished" and not checkpoint.exists()
     (record,) = training.records

@@ -47,7 +47,7 @@ DRAWINGS = {
         {"basis": ["fourier", "hermite"], "d_model": [16, 16], "condition": [1.0, np.inf]}, ax=ax
     ),
     "precision": lambda ax: plots.draw_precision(resolution.phase_errors([1, 2, 4], 100), ax=ax),
-    "curves": lambda ax: plots.draw_curves(CURVES, label="loss (nats)", log_value=True, ax=ax),
+    "curves": lambda ax: plots.draw_curves(CURVES, label="loss (nats)", ax=ax),
     "scores": lambda ax: plots.draw_scores(SCORES, label="Spearman × 100", ax=ax),
     "parameters": lambda ax: plots.draw_parameters(SCORES, label="Spearman × 100", ax=ax),
     "quantity": lambda ax: plots.draw_quantity(

@@ -14,7 +14,7 @@ import torch
 from fourier_lab import RunConfig, SentenceEncoder, cli, expand, paths, result_points, widgets
 from fourier_lab.errors import ConfigError, DataError, TrainingError
 from fourier_lab.plots import results as result_plots
-from fourier_lab.plots import sentences as sentence_plots
+from fourier_lab.plots._marks import legible
 from fourier_lab.runs import write_record
 from fourier_lab.tokenizer import toy_tokenizer
 from fourier_lab.widgets import explorer as explorer_widget
@@ -160,7 +160,7 @@ def test_no_run_at_all_says_how_to_get_one(tmp_path):
 
 
 def test_characters_that_the_font_lacks_are_shown_as_code_points():
-    assert sentence_plots.legible("aéש 你") == "aéש [U+4F60]"
+    assert legible("aéש 你") == "aéש [U+4F60]"
 
 
 # Results
@@ -400,6 +400,28 @@ def test_curves_grow_by_themselves_in_a_running_loop_and_by_refresh_elsewhere(tr
     training.refresh()
     assert "row 5" in training.text
     assert len(training.figure.axes[0].lines[0].get_xdata()) == 5
+
+
+def test_nothing_says_working_while_runs_are_paused_or_over_and_an_error_stays_to_be_read(training, monkeypatch):
+    monkeypatch.setattr(live_widget, "PERIOD_S", 0.01)
+
+    async def notebook():
+        training.buttons["start"].click()
+        training.buttons["pause"].click()
+        await asyncio.sleep(0.1)
+        assert training._message.value == ""
+        training.controls["arms"].value = "fourier"
+        training.buttons["start"].click()
+        Fake.made[0].rows = 1
+        await asyncio.sleep(0.1)
+        assert "row 1" in training.text and "Press stop first" in training._message.value
+        Fake.made[0].state = "finished"
+        await training._task
+        assert "finished" in training.text and "Press stop first" in training._message.value
+        training.controls["arms"].value = "both"
+        assert training._message.value == ""
+
+    asyncio.run(notebook())
 
 
 def test_an_error_while_drawing_is_shown_in_the_notebook(training, monkeypatch, caplog):

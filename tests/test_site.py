@@ -12,6 +12,7 @@ from fourier_lab import cli, gallery, paths
 from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.site import build_site
 from fourier_lab.site.markdown import to_html
+from fourier_lab.site.notebooks import _WITHOUT_WORDS, notebook_html
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000300000002") + bytes(20)
 README = """# The <study>
@@ -141,6 +142,35 @@ def test_every_picture_has_its_words(project):
     assert real["alt"] == 'a "quoted" <dot>'  # the figure of that text, not of the toy
 
 
+NOTEBOOKS = paths.NOTEBOOKS  # the project's own, where the fixture puts others
+
+
+@pytest.mark.parametrize("source", sorted(NOTEBOOKS.glob("[0-9]*.ipynb")), ids=lambda source: source.stem)
+def test_every_figure_of_a_real_notebook_has_the_words_of_its_json(source, tmp_path):
+    notebook = nbformat.read(source, as_version=4)
+    picture = nbformat.v4.new_output(
+        "display_data", {"image/png": base64.b64encode(PNG).decode(), "text/plain": "<Figure>"}
+    )
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [picture]
+    nbformat.write(notebook, tmp_path / source.name)
+    known = {"/".join(found.name.split("/")[-2:]): found for found in gallery.read_pictures()}
+    own = {picture.alt for name, picture in known.items() if name.startswith(f"{source.stem}/")}
+    page = Reader(notebook_html(tmp_path / source.name, lambda url: url, known))
+    assert own and own == {given["alt"] for given in page.pictures} - {_WITHOUT_WORDS}
+
+
+def test_figures_of_one_cell_have_their_words_in_the_order_of_its_text(project):
+    picture = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(PNG).decode()})
+    write_figure(project, "02_b/gap", "gap", "the gap")
+    source = 'panels.mean_figure(draw(deep("x")), "02_b/gap", alt="a")\nsave_figure(fig, "02_b/scores", data)'
+    write_notebook(project / "reports/02_b.ipynb", "Run twice", picture, picture, source=source)
+    build_site()
+    alts = [given["alt"] for given in read_pages(project / "reports/site")["notebooks/02_b.html"].pictures]
+    assert alts == ["the gap", "the toy's dots"]
+
+
 def test_text_is_escaped_and_formulas_need_no_script(project):
     folder = build_site().parent
     figures, index = ((folder / name).read_text() for name in ("figures.html", "index.html"))
@@ -171,8 +201,17 @@ def test_a_site_is_replaced_whole_and_nothing_else_ever_is(project, capsys):
     assert build_site() == first and not (first.parent / "stale.html").exists()
     (project / "mine").mkdir()
     (project / "mine/letter.txt").write_text("dear")
-    with pytest.raises(ConfigError, match="no site"):
+    with pytest.raises(ConfigError, match="no site of this program"):
         build_site(project / "mine")
+    (project / "mine/index.html").write_text("somebody's home page")
+    with pytest.raises(ConfigError, match="no site of this program"):
+        build_site(project / "mine")
+    with pytest.raises(ConfigError, match="no site of this program"):
+        build_site(project / "mine/letter.txt")
+    (project / "mine").rename(project / "blog.partial")
+    with pytest.raises(ConfigError, match="in the way"):
+        build_site(project / "blog")
+    assert {path.name for path in (project / "blog.partial").iterdir()} == {"letter.txt", "index.html"}
     assert cli.main(["site", "--out", str(project / "elsewhere")]) == 0
     assert "elsewhere/index.html" in capsys.readouterr().out
     (project / "README.md").unlink()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -137,12 +138,26 @@ def test_a_fault_of_the_program_is_shown_and_raised(caplog):
     assert explorer.settings["name"] == "n"
 
 
+def test_a_picture_that_cannot_be_rendered_leaves_the_previous_one(monkeypatch):
+    explorer = Toy().make()
+    figure, text, picture = explorer.figure, explorer.text, bytes(explorer._image.value)
+
+    def fail(figure):
+        raise ValueError("no glyph")
+
+    monkeypatch.setattr(base, "_png", fail)
+    with pytest.raises(ValueError, match="no glyph"):
+        explorer.controls["y"].value = 3
+    assert "no glyph" in explorer._message.value and explorer.settings["y"] == 7
+    assert (explorer.figure, explorer.text, bytes(explorer._image.value)) == (figure, text, picture)
+
+
 def test_code_gets_the_error_itself():
     explorer = Toy().make()
     with pytest.raises(ConfigError, match="must lie in"):
         explorer.set(y=-1)
     with pytest.raises(ConfigError, match="unknown setting width. Choose from top, y, name, kind"):
-        explorer.update(width=3)
+        explorer.set(width=3)
 
 
 def test_buttons_act_draw_again_and_show_errors():
@@ -189,6 +204,12 @@ def test_missing_ipywidgets_is_said_beside_a_plain_picture(monkeypatch):
     assert bundle["image/png"] in bundle["text/html"] and "&lt;b&gt;n" in bundle["text/html"]
     explorer.set(y=1)
     assert explorer.settings["y"] == 1
+
+
+def test_the_package_is_imported_without_ipywidgets():
+    code = "import sys; sys.modules['ipywidgets'] = None; from fourier_lab.widgets import *; print(explore_basis)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "explore_basis" in done.stdout, done.stderr
 
 
 def test_in_a_notebook_the_controls_are_shown():

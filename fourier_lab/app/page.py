@@ -26,12 +26,12 @@ class Tab:
     Attributes:
         title: What the tab says.
         guide: What to do in it.
-        build: Makes its content.
+        build: Makes its content, a widget or an explorer.
     """
 
     title: str
     guide: str
-    build: Callable[[], ipywidgets.Widget]
+    build: Callable[[], Any]
 
 
 class Page:
@@ -56,7 +56,8 @@ class Page:
             return
         tab, place = self._tabs[number], self._places[number]
         try:
-            content = tab.build()
+            built = tab.build()
+            content = getattr(built, "box", built)  # of an explorer, all that it shows
             self._built.add(number)
         except FourierLabError as error:
             content = _alert(str(error))
@@ -72,37 +73,37 @@ def study_tabs() -> list[Tab]:
         Tab(
             "Basis",
             "Move the two ids apart: from which distance on do their features differ? Then change d_model and frequencies.",
-            lambda: widgets.explore_basis(**_basis_settings()).box,
+            lambda: widgets.explore_basis(**_basis_settings()),
         ),
         Tab(
             "Release",
             "Slide the normaliser from the size of the vocabulary down to 127 and watch words collapse onto shared rows.",
-            lambda: widgets.explore_release(**_shipped_vocabulary()).box,
+            lambda: widgets.explore_release(**_shipped_vocabulary()),
         ),
         Tab(
             "Geometry",
             "Follow a word through the stages of a run. Are its neighbours the same with a table and without?",
-            lambda: widgets.explore_geometry().box,
+            widgets.explore_geometry,
         ),
         Tab(
             "Sentences",
             "Type two sentences and press Enter. Which tokens make them alike, and do the runs agree?",
-            lambda: widgets.explore_sentences().box,
+            widgets.explore_sentences,
         ),
         Tab(
             "Train",
             "Choose and press start: both kinds of embedding train before your eyes, in about a minute.",
-            lambda: widgets.explore_live_training().box,
+            widgets.explore_live_training,
         ),
         Tab(
             "Results",
             "Every run on record. Mark a point for its settings and for the command that repeats it.",
-            lambda: widgets.explore_results().box,
+            widgets.explore_results,
         ),
         Tab(
             "Curves",
             "Training curves of the runs on real text. Which embedding learns faster, and does it stay ahead?",
-            lambda: widgets.explore_training(load_records(paths.RECORDS / "snli_mnli")).box,
+            lambda: widgets.explore_training(load_records(paths.RECORDS / "snli_mnli")),
         ),
         Tab("Figures", "The figures that the summary of the study refers to.", _figures),
     ]

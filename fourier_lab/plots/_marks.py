@@ -1,6 +1,7 @@
-"""What all pictures share: checked columns, lines, intervals and legends."""
+"""What all pictures share: checked columns, series, lines, intervals, heat maps, names and legends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -38,26 +39,62 @@ def in_order(values: NDArray[Any]) -> list[Any]:
     return list(dict.fromkeys(values.tolist()))
 
 
+def by_series(column: Mapping[str, NDArray[Any]]) -> Iterator[tuple[int, str, Any, dict[str, NDArray[Any]]]]:
+    """Yield number, name, colour and rows of each series in order of first appearance."""
+    names = in_order(column["series"])
+    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
+        yield number, str(name), colour, {key: values[column["series"] == name] for key, values in column.items()}
+
+
+def bars(own: Mapping[str, NDArray[Any]], value: str = "value", low: str = "low", high: str = "high") -> NDArray[Any]:
+    """Return how far intervals reach below and above their values, as ``errorbar`` takes them."""
+    return np.array([own[value] - own[low], own[high] - own[value]])
+
+
 def lines(
     ax: Axes, column: Mapping[str, NDArray[Any]], x: str, y: str, dashes: Sequence[str] = ("-", "--", "-.", ":")
 ) -> None:
     """Draw one line per series, with a band where the columns hold one; dashes keep them apart in grey print."""
-    names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = {key: values[column["series"] == name] for key, values in column.items()}
-        ax.plot(own[x], own[y], color=colour, linestyle=dashes[number % len(dashes)], label=str(name))
+    for number, name, colour, own in by_series(column):
+        ax.plot(own[x], own[y], color=colour, linestyle=dashes[number % len(dashes)], label=name)
         if "low" in own:
             ax.fill_between(own[x].astype(float), own["low"], own["high"], color=colour, alpha=0.15, linewidth=0)
 
 
 def intervals(ax: Axes, column: Mapping[str, NDArray[Any]], x: str) -> None:
     """Draw a dot with its interval for every row, in the colour and marker of its series."""
-    names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = {key: values[column["series"] == name] for key, values in column.items()}
-        bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
+    for number, name, colour, own in by_series(column):
         marker = MARKERS[number % len(MARKERS)]
-        ax.errorbar(own[x], own["value"], bar, fmt=marker, color=colour, capsize=3, label=name)
+        ax.errorbar(own[x], own["value"], bars(own), fmt=marker, color=colour, capsize=3, label=name)
+
+
+def heat_map(
+    ax: Axes, row: NDArray[Any], column: NDArray[Any], value: NDArray[Any], what: str, label: str | None
+) -> None:
+    """Draw values in [-1, 1] as pixels.
+
+    Args:
+        ax: Where to draw.
+        row, column: Places in the grid, from 0; all of them must be given.
+        value: The values.
+        what: What rows and columns are, such as ``{} ids x {} columns``.
+        label: Names the scale of values; without one there is none.
+    """
+    shape = row.max() + 1, column.max() + 1
+    if value.size != shape[0] * shape[1]:
+        raise DataError(f"{value.size} values do not fill {what.format(*shape)}. Pass a full grid.")
+    grid = np.empty(shape)
+    grid[row, column] = value
+    image = ax.imshow(grid, aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    ax.grid(False)
+    if label is not None:
+        ax.figure.colorbar(image, ax=ax, label=label, fraction=0.05)
+
+
+def name_rows(ax: Axes, names: Sequence[Any] | NDArray[Any], above: float = 0.5, below: float = 0.5) -> None:
+    """Name the rows of a picture, the first at the top, with room above and below in rows."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 1 + below, -above)
 
 
 def finish(ax: Axes, legend: Literal["best", "above"] | None = "best") -> Axes:
@@ -73,3 +110,21 @@ def count_text(counts: ArrayLike, noun: str) -> str:
     low, high = int(np.min(counts)), int(np.max(counts))
     number = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     return f"{number} {noun}{'' if high == 1 else 's'}"
+
+
+def legible(text: str) -> str:
+    """Return text with every character that the house font lacks, such as a Chinese one, as its code point in brackets.
+
+    Example:
+        >>> legible("a 你")
+        'a [U+4F60]'
+    """
+    glyphs = _glyphs()
+    return "".join(c if ord(c) in glyphs else f"[U+{ord(c):X}]" for c in text)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

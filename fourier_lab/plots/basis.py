@@ -5,10 +5,11 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..errors import DataError
 from ..figures import style
 from ..palette import REFERENCE, ramp
-from ._marks import MARKERS, Data, axes_or_new, columns_of, finish, in_order, lines
+from ._marks import MARKERS, Data, axes_or_new, columns_of, finish, heat_map, in_order, lines, name_rows
+
+_MEASURABLE = 1e16  # no larger condition number can be computed in float64
 
 
 @style()
@@ -22,19 +23,14 @@ def draw_features(data: Data, *, ax: Axes | None = None, colour_bar: bool = True
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "token_id", "column", "value")
-    ids, features = np.unique(column["token_id"]), np.unique(column["column"])
-    if column["value"].size != ids.size * features.size:
-        raise DataError(f"{column['value'].size} values do not fill {ids.size} ids x {features.size} columns.")
-    grid = np.empty((ids.size, features.size))
-    grid[np.searchsorted(ids, column["token_id"]), np.searchsorted(features, column["column"])] = column["value"]
-    image = ax.imshow(grid, aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    ids, row = np.unique(column["token_id"], return_inverse=True)
+    features, place = np.unique(column["column"], return_inverse=True)
+    label = "value (dimensionless)" if colour_bar else None
+    heat_map(ax, row, place, column["value"], "{} ids x {} columns", label)
     for axis, values in ((ax.yaxis, ids), (ax.xaxis, features)):
-        place = np.unique(np.linspace(0, values.size - 1, 5).astype(int))
-        axis.set_ticks(place, [f"{value:,}" for value in values[place]])
-    ax.grid(False)
+        ticks = np.unique(np.linspace(0, values.size - 1, 5).astype(int))
+        axis.set_ticks(ticks, [f"{value:,}" for value in values[ticks]])
     ax.set(xlabel="column of T(p) (index)", ylabel="token id p")
-    if colour_bar:
-        ax.figure.colorbar(image, ax=ax, label="value (dimensionless)", fraction=0.05)
     return ax
 
 
@@ -106,13 +102,12 @@ def draw_cells(data: Data, *, ax: Axes | None = None) -> Axes:
 
 
 @style()
-def draw_conditioning(data: Data, *, ax: Axes | None = None, limit: float = 1e16, legend: bool = True) -> Axes:
-    """Draw condition numbers of bases, one line of dots per basis; those beyond ``limit`` lie on it, hollow.
+def draw_conditioning(data: Data, *, ax: Axes | None = None, legend: bool = True) -> Axes:
+    """Draw condition numbers of bases, one line of dots per basis; those that float64 cannot measure lie at its limit.
 
     Args:
         data: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more, may be infinite).
         ax: Where to draw.
-        limit: Largest number that float64 can still measure.
         legend: Whether to name the widths.
     """
     ax = axes_or_new(ax)
@@ -123,17 +118,15 @@ def draw_conditioning(data: Data, *, ax: Axes | None = None, limit: float = 1e16
         offset = 0.22 * (number - (len(widths) - 1) / 2)
         marker = MARKERS[number]
         for beyond in (False, True):
-            chosen = (column["d_model"] == width) & ((column["condition"] >= limit) == beyond)
-            value = np.minimum(column["condition"][chosen], limit)
+            chosen = (column["d_model"] == width) & ((column["condition"] >= _MEASURABLE) == beyond)
+            value = np.minimum(column["condition"][chosen], _MEASURABLE)
             fill = "none" if beyond else colour
             label = None if beyond else f"d = {width}"
             ax.plot(value, place[chosen] + offset, marker, color=colour, markerfacecolor=fill, label=label)
-    ax.axvline(
-        limit, color=REFERENCE, linestyle=":", linewidth=1.2, label="limit of float64\n(hollow: beyond)", zorder=0
-    )
-    ax.set(xscale="log", xlim=(0.3, limit * 300), xlabel="condition number (dimensionless)", ylabel="basis")
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    limit = "limit of float64\n(hollow: beyond)"
+    ax.axvline(_MEASURABLE, color=REFERENCE, linestyle=":", linewidth=1.2, label=limit, zorder=0)
+    ax.set(xscale="log", xlim=(0.3, _MEASURABLE * 300), xlabel="condition number (dimensionless)", ylabel="basis")
+    name_rows(ax, names)
     ax.label_outer()
     if legend:
         ax.legend()

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figures import new_figure, style
-from ..palette import REFERENCE, colours_of
-from ._marks import MARKERS, Data, axes_or_new, columns_of, finish, in_order
+from ..palette import REFERENCE
+from ._marks import MARKERS, Data, axes_or_new, by_series, columns_of, finish, in_order, name_rows
 from .runs import draw_curves
 
 
@@ -34,16 +34,14 @@ def draw_limits(data: Data, *, label: str, ax: Axes | None = None, legend: bool 
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "value", "bound")
-    names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = column["series"] == name
-        ax.plot(column["value"][own], np.full(own.sum(), number), MARKERS[number % len(MARKERS)], color=colour)
-        bound = column["bound"][own][0]
+    for number, _, colour, own in by_series(column):
+        place = np.full(len(own["value"]), number)
+        ax.plot(own["value"], place, MARKERS[number % len(MARKERS)], color=colour)
+        bound = own["bound"][0]
         if np.isfinite(bound):
             ax.vlines(bound, number - 0.3, number + 0.3, color="black", linewidth=2)
     ax.vlines([], [], [], color="black", linewidth=2, label="bound, whatever the weights")
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(ax, in_order(column["series"]))
     ax.margins(x=0.1)
     ax.set(xscale="log", xlabel=label, ylabel="series")
     ax.label_outer()
@@ -69,10 +67,8 @@ def draw_stages(
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "stage", "value")
-    names = in_order(column["series"])
-    stages = max((in_order(column["stage"][column["series"] == name]) for name in names), key=len)
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = {key: values[column["series"] == name] for key, values in column.items()}
+    stages = max((in_order(own["stage"]) for *_, own in by_series(column)), key=len)
+    for number, name, colour, own in by_series(column):
         place = np.array([stages.index(stage) for stage in own["stage"]])
         present = np.unique(place)
         marker = MARKERS[number % len(MARKERS)]

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from ..figures import style
 from ..palette import class_colours
-from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, count_text, finish, in_order, lines
+from ._marks import HALO, MARKERS, Data, axes_or_new, bars, columns_of, count_text, finish, in_order, lines, name_rows
 
 
 @style()
@@ -23,18 +23,16 @@ def draw_ladder(data: Data, *, label: str, ax: Axes | None = None, legend: bool 
     column = columns_of(data, "series", "kind", "value", "low", "high", "seeds_low", "seeds_high", "pairs")
     kinds, place = in_order(column["kind"]), np.arange(len(column["value"]))
     for number, (kind, colour) in enumerate(zip(kinds, class_colours(len(kinds)), strict=True)):
-        own = column["kind"] == kind
-        value = column["value"][own]
-        ax.hlines(place[own], column["seeds_low"][own], column["seeds_high"][own], color=colour, alpha=0.3, linewidth=7)
-        bar = np.array([value - column["low"][own], column["high"][own] - value])
-        ax.errorbar(value, place[own], xerr=bar, fmt=MARKERS[number], color=colour, capsize=2, label=kind)
-        if place[own][0]:
-            ax.axhline(place[own][0] - 0.5, color="0.8", linewidth=0.8)
+        own = {key: values[column["kind"] == kind] for key, values in {**column, "place": place}.items()}
+        y = own["place"]
+        ax.hlines(y, own["seeds_low"], own["seeds_high"], color=colour, alpha=0.3, linewidth=7)
+        ax.errorbar(own["value"], y, xerr=bars(own), fmt=MARKERS[number], color=colour, capsize=2, label=kind)
+        if y[0]:
+            ax.axhline(y[0] - 0.5, color="0.8", linewidth=0.8)
     for y, (value, high) in enumerate(zip(column["value"], column["high"], strict=True)):
-        note = ax.annotate(f"{value:.1f}", (high, y), (4, 0), textcoords="offset points", fontsize=7, va="center")
-        note.set_path_effects([HALO])
-    ax.set_yticks(place, column["series"])
-    ax.set_ylim(len(place) - 0.5, -0.5)
+        ax.annotate(f"{value:.1f}", (high, y), (4, 0), textcoords="offset points", fontsize=7, va="center",
+                    path_effects=[HALO])  # fmt: skip
+    name_rows(ax, column["series"])
     ax.margins(x=0.12)
     n = count_text(column["pairs"], "pair")
     ax.set(xlabel=f"{label}\n(bars: 95 % bootstrap over {n};\npale: 95 % t interval over seeds)", ylabel="method")

@@ -5,9 +5,10 @@ from matplotlib.axes import Axes
 
 from ..figures import style
 from ..palette import ARM_COLOURS, REFERENCE
-from ._marks import Data, axes_or_new, columns_of, count_text, finish
+from ._marks import Data, axes_or_new, columns_of, count_text, finish, legible
 
 _MARKED = ARM_COLOURS["learned"]  # the colour farthest from that of the fourier arm
+_ON_A_LINE = 6  # words of a row that are written side by side
 
 
 @style()
@@ -61,24 +62,21 @@ def draw_folding(data: Data, *, ax: Axes | None = None) -> Axes:
 
 
 @style()
-def draw_class_words(data: Data, *, ax: Axes | None = None, columns: int = 6, lines: int = 0) -> Axes:
+def draw_class_words(data: Data, *, ax: Axes | None = None, lines: int = 0) -> Axes:
     """Draw the words that share a row, each with its id below it, in reading order.
 
     Args:
         data: ``word`` (text) and ``token_id``, in the order to be read.
         ax: Where to draw.
-        columns: Words on a line.
         lines: Lines to leave room for, so that words keep their place when fewer are drawn.
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "word", "token_id")
     for place, (word, token_id) in enumerate(zip(column["word"], column["token_id"], strict=True)):
-        y, x = divmod(place, columns)
-        # The house font lacks many scripts that a vocabulary has: those words are shown by their code points.
-        shown = str(word).encode("ascii", "backslashreplace").decode()
-        ax.text(x, y, shown, fontsize=8, ha="center", va="center_baseline", parse_math=False)
+        y, x = divmod(place, _ON_A_LINE)
+        ax.text(x, y, legible(str(word)), fontsize=8, ha="center", va="center_baseline", parse_math=False)
         ax.text(x, y + 0.38, f"{token_id:,}", fontsize=6, color="0.35", ha="center", va="center_baseline")
-    ax.set(xlim=(-0.5, columns - 0.5), ylim=(max(lines, -(-len(column["word"]) // columns)) - 0.3, -0.6))
+    ax.set(xlim=(-0.5, _ON_A_LINE - 0.5), ylim=(max(lines, -(-len(column["word"]) // _ON_A_LINE)) - 0.3, -0.6))
     ax.set(xticks=[], yticks=[], xlabel="each above its token id", ylabel="words of one row")
     ax.grid(False)
     ax.spines[:].set_visible(False)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..figures import style
 from ..palette import colour_of, colours_of
-from ._marks import MARKERS, Data, axes_or_new, columns_of, count_text, in_order
+from ._marks import MARKERS, Data, axes_or_new, bars, columns_of, count_text, in_order
 
 
 @style()
@@ -45,12 +45,9 @@ def draw_points(
         for several in (True, False):
             own = {key: v[(column["series"] == name) & ((column["seeds"] > 1) == several)] for key, v in column.items()}
             if len(own["x"]):
-                bars = {
-                    f"{axis}err": np.nan_to_num([own[axis] - own[f"{axis}_low"], own[f"{axis}_high"] - own[axis]])
-                    for axis in "xy"
-                }
+                errors = {f"{axis}err": np.nan_to_num(bars(own, axis, f"{axis}_low", f"{axis}_high")) for axis in "xy"}
                 ax.errorbar(
-                    own["x"], own["y"], **bars, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=2, elinewidth=1,
+                    own["x"], own["y"], **errors, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=2, elinewidth=1,
                     markerfacecolor=colour if several else "white", label=label,
                 )  # fmt: skip
                 label = None

@@ -6,26 +6,38 @@ from matplotlib.figure import Figure
 
 from ..columns import stack
 from ..figures import style
-from ..palette import REFERENCE, colour_of, colours_of
-from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, count_text, finish, in_order, intervals, lines
+from ..palette import REFERENCE, colour_of
+from ._marks import (
+    HALO,
+    MARKERS,
+    Data,
+    axes_or_new,
+    bars,
+    by_series,
+    columns_of,
+    count_text,
+    finish,
+    in_order,
+    intervals,
+    lines,
+    name_rows,
+)
 
 
 @style()
-def draw_curves(data: Data, *, label: str, ax: Axes | None = None, log_value: bool = False) -> Axes:
+def draw_curves(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     """Draw a quantity during training: the mean over seeds as a line, the range over seeds as a band.
 
     Args:
         data: ``series``, ``seed``, ``step``, ``value``; missing values (nan) are left out.
         label: What ``value`` is, with its unit.
         ax: Where to draw.
-        log_value: Whether values are on a logarithmic scale.
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "seed", "step", "value")
     column = {key: values[np.isfinite(column["value"].astype(float))] for key, values in column.items()}
     series = {}
-    for name in in_order(column["series"]):
-        own = {key: values[column["series"] == name] for key, values in column.items()}
+    for _, name, _, own in by_series(column):
         steps, group = np.unique(own["step"], return_inverse=True)
         groups = [own["value"][group == number] for number in range(steps.size)]
         mean, low, high = np.array([(v.mean(), v.min(), v.max()) for v in groups]).T
@@ -33,8 +45,6 @@ def draw_curves(data: Data, *, label: str, ax: Axes | None = None, log_value: bo
         series[title] = {"step": steps, "value": mean, "low": low, "high": high}
     lines(ax, stack(series), "step", "value")
     ax.set(xlabel="training step (optimiser steps)", ylabel=label)
-    if log_value:
-        ax.set_yscale("log")
     return finish(ax)
 
 
@@ -94,19 +104,15 @@ def draw_means(data: Data, *, label: str, ax: Axes | None = None, legend: bool =
 def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     column = columns_of(data, "group", "series", "value", "low", "high")
     groups, names = in_order(column["group"]), in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = {key: values[column["series"] == name] for key, values in column.items()}
-        place = np.array([groups.index(group) for group in own["group"]]) + (
-            number - (len(names) - 1) / 2
-        ) * 0.72 / len(names)
-        bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
+    for number, name, colour, own in by_series(column):
+        offset = (number - (len(names) - 1) / 2) * 0.72 / len(names)
+        place = np.array([groups.index(group) for group in own["group"]]) + offset
         marker = MARKERS[number % len(MARKERS)]
-        ax.errorbar(own["value"], place, xerr=bar, fmt=marker, color=colour, capsize=3, markersize=5, label=name)
+        ax.errorbar(own["value"], place, xerr=bars(own), fmt=marker, color=colour, capsize=3, markersize=5, label=name)
         for x, y in zip(own["value"], place, strict=True):
-            note = ax.annotate(form.format(x), (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center")
-            note.set_path_effects([HALO])
-    ax.set_yticks(range(len(groups)), groups)
-    ax.set_ylim(len(groups) - 0.4, -0.6)
+            ax.annotate(form.format(x), (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center",
+                        path_effects=[HALO])  # fmt: skip
+    name_rows(ax, groups, 0.6, 0.6)
     ax.set(xlabel=label)
     return finish(ax, "best" if legend else None)
 
@@ -160,14 +166,13 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         own = {key: values[dots["series"] == name] for key, values in dots.items()}
         published = name.startswith(("paper", "others"))
         colour = colour_of(name.removeprefix("paper, ")) or REFERENCE
-        bar = np.array([own["value"] - own["low"], own["high"] - own["value"]])
-        ax.errorbar(own["parameters"], own["value"], bar, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
+        ax.errorbar(own["parameters"], own["value"], bars(own), fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
         for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
             # The two arms crowd each other where their counts are close.
             below = -11 - 8 * (i // 2 % 2) if "learned" in name else 6
-            note = ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center")
-            note.set_path_effects([HALO])
+            ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center",
+                        path_effects=[HALO])  # fmt: skip
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
     ax.margins(x=0.12, y=0.12)
     return finish(ax, "above")
@@ -188,25 +193,21 @@ def draw_quantity(
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "value")
-    names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = column["series"] == name
-        value, place = column["value"][own], np.full(own.sum(), number)
+    for number, _, colour, own in by_series(column):
+        value, place = own["value"], np.full(len(own["value"]), number)
         mean = value.mean()
         ax.hlines(number, 0, mean, color=colour, linewidth=1, alpha=0.5)
         if "low" in column:
-            bar = np.array([value - column["low"][own], column["high"][own] - value])
-            ax.errorbar(value, place, xerr=bar, fmt="none", color=colour, capsize=3)
+            ax.errorbar(value, place, xerr=bars(own), fmt="none", color=colour, capsize=3)
         ax.plot(value, place, MARKERS[number % len(MARKERS)], color=colour)
         count = f" (mean of {value.size})" if value.size > 1 else ""
         words = f"{mean:.3g}{count}"
-        note = ax.annotate(words, (mean, number), (0, 7), textcoords="offset points", ha="center", fontsize=8)
-        note.set_path_effects([HALO])
+        ax.annotate(words, (mean, number), (0, 7), textcoords="offset points", ha="center", fontsize=8,
+                    path_effects=[HALO])  # fmt: skip
     if reference is not None:
         ax.axvline(reference, color=REFERENCE, linestyle="--", linewidth=1, label=reference_label)
         finish(ax)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.4, -0.6)
+    name_rows(ax, in_order(column["series"]), 0.6, 0.6)
     ax.margins(x=0.1)
     ax.set(xlabel=label, ylabel="series")
     return ax

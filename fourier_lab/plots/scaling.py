@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from ..figures import style
-from ..palette import ARM_COLOURS, REFERENCE, colours_of
-from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, finish, in_order
+from ..palette import ARM_COLOURS, REFERENCE
+from ._marks import HALO, MARKERS, Data, axes_or_new, bars, by_series, columns_of, finish, in_order, name_rows
 
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 1000 else f"{value:,.0f}")
 
@@ -30,11 +29,10 @@ def draw_scaling(data: Data, *, label: str, ax: Axes | None = None, reference: f
     column = columns_of(data, "series", "vocab_size", "value")
     if reference is not None:
         ax.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1)
-    names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, colours_of(names), strict=True)):
-        own = {key: values[column["series"] == name] for key, values in column.items()}
-        bar = np.array([own["value"] - own["low"], own["high"] - own["value"]]) if "low" in own else None
-        place = own["vocab_size"] * 1.05 ** (number - (len(names) - 1) / 2)
+    series = len(in_order(column["series"]))
+    for number, name, colour, own in by_series(column):
+        bar = bars(own) if "low" in own else None
+        place = own["vocab_size"] * 1.05 ** (number - (series - 1) / 2)
         ax.errorbar(place, own["value"], bar, fmt=MARKERS[number % len(MARKERS)], linestyle="-", color=colour,
                     capsize=3, label=name)  # fmt: skip
         if "formula" in own:
@@ -68,10 +66,9 @@ def draw_causes(
     for place, (value, low, high) in enumerate(zip(column["value"], column["low"], column["high"], strict=True)):
         colour = ARM_COLOURS["fourier"] if low > 1 else ARM_COLOURS["learned"] if high < 1 else "black"
         ax.errorbar(value, place, xerr=[[value - low], [high - value]], fmt="o", color=colour, capsize=3)
-        note = ax.annotate(f"{value:.2f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=7)
-        note.set_path_effects([HALO])
-    ax.set_yticks(range(len(column["name"])), column["name"])
-    ax.set_ylim(len(column["name"]) - 0.5, -0.7)
+        ax.annotate(f"{value:.2f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=7,
+                    path_effects=[HALO])  # fmt: skip
+    name_rows(ax, column["name"], above=0.7)
     ax.margins(x=0.1)
     ax.set(xlabel=label)
     if references:

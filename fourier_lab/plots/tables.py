@@ -83,8 +83,9 @@ def draw_projection(
     for x, y, word in zip(column["x"], column["y"], column.get("word", ()), strict="word" in column):
         if word:
             ax.plot(x, y, "o", markerfacecolor="none", markeredgecolor="black", markersize=7)
-            note = ax.annotate(word, (x, y), (5, 5), textcoords="offset points", fontsize=8, weight="bold")
-            note.set_path_effects([HALO])
+            ax.annotate(
+                word, (x, y), (5, 5), textcoords="offset points", fontsize=8, weight="bold", path_effects=[HALO]
+            )
     ax.set_aspect("equal", adjustable="datalim")  # both axes have one unit
     if method == "pca":
         ax.set(xlabel="first principal axis (units of the embedding)", ylabel="second principal axis (same units)")

@@ -21,6 +21,7 @@ from .notebooks import notebook_html, notebook_title
 
 _CLAIMS = re.compile(r"<!-- table: claims -->\n(.*?)<!-- end -->", flags=re.DOTALL)
 _FOLDER = Path(__file__).parent
+_MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
 
 
 def build_site(out: Path | None = None) -> Path:
@@ -30,17 +31,23 @@ def build_site(out: Path | None = None) -> Path:
         out: The folder to write, replaced whole; ``reports/site`` if None.
 
     Raises:
-        ConfigError: If the folder holds something else, or the project has no README to begin with.
+        ConfigError: If the folder holds anything but a site written here, or the project has no README to begin with.
         RecordError: If a figure lacks its picture or its JSON is damaged.
     """
     out = paths.REPORTS / "site" if out is None else Path(out)
-    if out.exists() and not (out / "index.html").is_file() and any(out.iterdir()):
-        raise ConfigError(f"{out} holds files that are no site, and they would be deleted. Name another folder.")
+    if out.exists() and not (out.is_dir() and ((out / _MARKER).is_file() or not any(out.iterdir()))):
+        raise ConfigError(
+            f"{out} is no site of this program (no {_MARKER} in it) and would be deleted. Name another folder, or remove "
+            "it yourself."
+        )
     if not (paths.ROOT / "README.md").is_file():
         raise ConfigError(f"there is no README.md in {paths.ROOT}. Run this in the project, or set FOURIER_LAB_HOME.")
     partial = out.with_name(f"{out.name}.partial")
+    if partial.exists() and not (partial / _MARKER).is_file():
+        raise ConfigError(f"{partial} is in the way and was not left by this program. Move it, or name another folder.")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    (partial / _MARKER).touch()
     _Site(partial).write()
     shutil.rmtree(out, ignore_errors=True)
     os.replace(partial, out)

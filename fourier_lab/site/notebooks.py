@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def notebook_html(path: Path, link: Link, pictures: Mapping[str, Picture]) -> st
     Args:
         path: The executed copy.
         link: As in :func:`fourier_lab.site.markdown.to_html`.
-        pictures: The study's figures by ``notebook/figure``: a cell that saves one shows it, so it has its words.
+        pictures: The study's figures by ``notebook/figure``: a cell that names one shows it, so it has its words.
     """
     from nbconvert import HTMLExporter
 
@@ -48,24 +48,21 @@ def notebook_html(path: Path, link: Link, pictures: Mapping[str, Picture]) -> st
 
 
 def _describe(cell: Any, pictures: Mapping[str, Picture]) -> None:
-    """Give each picture of a cell an alternative text: that of the figure that the cell saves, or its own plain text."""
-    saved = [pictures[name].alt for name in _saved(cell.source) if name in pictures]
+    """Give each picture of a cell an alternative text: that of the figure that the cell names, or its own plain text."""
+    named = [pictures[name].alt for name in _strings(cell.source) if name in pictures]
     for output in cell.outputs:
         if "image/png" in output.get("data", {}):
             said = output.data.get("text/plain", "")
             own = "" if said.startswith("<Figure") else said  # what matplotlib says of a figure is its size
-            alt = own or (saved.pop(0) if saved else _WITHOUT_WORDS)
+            alt = own or (named.pop(0) if named else _WITHOUT_WORDS)
             output.metadata.setdefault("image/png", nbformat.NotebookNode())["alt"] = alt
 
 
-def _saved(source: str) -> Iterator[str]:
-    """Yield the names of figures that a cell saves."""
+def _strings(source: str) -> list[str]:
+    """Return the strings of a cell in the order of its text, whichever functions they are given to."""
     try:
         tree = ast.parse(source.replace("%matplotlib inline", ""))
     except SyntaxError:  # magics: no name to be had
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "save_figure" and len(node.args) > 1:
-            name = node.args[1]
-            if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                yield name.value
+        return []
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [str(node.value) for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset))]

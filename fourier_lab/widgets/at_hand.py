@@ -1,13 +1,11 @@
 """Trained runs that can be loaded at once: those that ship with the project, and the reader's own."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from .. import paths, summaries
-from ..config import ModelConfig
-from ..errors import ConfigError, FourierLabError, RecordError
-from ..runs import RunRecord, load_record
+from ..errors import ConfigError, FourierLabError
+from ..runs import RunRecord, check_weights, load_record
 
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 
@@ -33,7 +31,7 @@ def runs_at_hand(folders: Sequence[Path | str] | None = None) -> tuple[dict[str,
         for folder in [root] if _is_run(root) else filter(_is_run, inside):
             try:
                 record = load_record(folder)
-                _check_weights(folder)
+                check_weights(folder)
             except FourierLabError as error:
                 problems.append(str(error))
                 continue
@@ -60,19 +58,3 @@ def run_name(record: RunRecord) -> str:
 
 def _is_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in ("config.json", "metrics.json", "checkpoint.pt"))
-
-
-def _check_weights(folder: Path) -> None:
-    """Raise :class:`RecordError` unless the weights file is whole and of a model that this version can build."""
-    from safetensors import SafetensorError, safe_open
-
-    path = folder / "weights.safetensors"
-    if not path.is_file():
-        raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
-    try:
-        with safe_open(path, framework="pt") as stream:  # reads the header alone, which knows the file's length
-            ModelConfig(**json.loads(stream.metadata()["model"]))
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, ConfigError) as error:
-        raise RecordError(
-            f"{path} is cut short or of another version ({error}). Delete {folder} and run again."
-        ) from error

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError, FourierLabError
@@ -104,16 +105,15 @@ class Explorer:
             chosen = dict(self._settle(chosen, settings.keys()))
         drawn = self._draw(**chosen)
         view = drawn if isinstance(drawn, View) else View(drawn)
+        png = _png(view.figure) if self.controls else b""  # rendering may fail as well: nothing has changed by then
         self.figure, self.text, self.message = view.figure, view.text, ""
         self._settings = chosen
         if self.controls:
-            self._image.value = _png(self.figure)
+            self._image.value = png
             self._show_words()
             self._follow(view.controls)
             self._pace(settings or self.controls, time.perf_counter() - start)
         return self.figure
-
-    update = set
 
     def press(self, label: str) -> None:
         """Do what the button of this label does, then draw again.
@@ -144,7 +144,11 @@ class Explorer:
 
     def _answer(self, work: Callable[[], Any], what: str) -> None:
         if self.controls:
-            self._message.value = "Working ..."  # seen if it takes long; whatever comes next replaces it
+            self._message.value = "Working ..."  # seen if it takes long; the new words or the error replace it
+        self._attempt(work, what)
+
+    def _attempt(self, work: Callable[[], Any], what: str) -> None:
+        """Do something that nobody may be there to catch errors of: they are shown and logged."""
         try:
             work()
         except FourierLabError as error:  # an input outside its rule: its sentence is all there is to say
@@ -263,7 +267,12 @@ def _paragraphs(text: str) -> str:
 
 
 def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with style():
-        figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    """Return what ``figure.savefig(dpi=100)`` writes, without drawing all of it a first time that nobody sees."""
+    buffer, canvas, dpi = io.BytesIO(), FigureCanvasAgg(figure), figure.dpi
+    figure.dpi = 100
+    try:
+        with style():
+            canvas.print_png(buffer, metadata={"Software": None})
+    finally:
+        figure.dpi = dpi
     return buffer.getvalue()

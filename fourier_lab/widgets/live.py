@@ -68,7 +68,10 @@ class LiveExplorer(Explorer):
     def refresh(self) -> None:
         """Draw again if there is anything new. Called once a second where the notebook's event loop runs."""
         if self.training is not None and self.training.lines != self._seen:
+            refused = self.message  # a second is too short to read it, and new rows are no answer to it
             self.set()
+            self.message = refused
+            self._show_words()
 
     def wait(self, timeout: float = 600.0) -> str:
         """Block until no run is at work, draw the end and return the state."""
@@ -92,8 +95,8 @@ class LiveExplorer(Explorer):
     async def _watch(self) -> None:
         while self.training is not None and self.training.active:
             await asyncio.sleep(PERIOD_S)
-            self._answer(self.refresh, "drawing the runs at work")
-        self._answer(self.refresh, "drawing the finished runs")
+            self._attempt(self.refresh, "drawing the runs at work")
+        self._attempt(self.refresh, "drawing the finished runs")
 
     def _configs(self, arms: str, frequencies: str, id_order: str, steps: int) -> list[RunConfig]:
         base = self.config.replace(
