@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from . import paths
+from .columns import from_rows
 from .config import RunConfig
 from .encoder import SentenceEncoder, count_parameters
 from .errors import RecordError
@@ -90,8 +91,7 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
         ("others", row.model, row.parameters, row.spearman, np.nan, np.nan) for row in ANCHORS if row.split == split
     ]
     rows += [("no training", name, 0, value, np.nan, np.nan) for name, value in word_overlap(split).items()]
-    names = ("series", "label", "parameters", "value", "low", "high")
-    return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}
+    return from_rows(("series", "label", "parameters", "value", "low", "high"), rows)
 
 
 def word_overlap(split: str) -> dict[str, float]:

@@ -1,10 +1,10 @@
 """Turn run records into the columns that :mod:`fourier_lab.plots` draws: curves, scores with intervals, costs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from .columns import Columns
+from .columns import Columns, from_rows
 from .config import RunConfig
 from .errors import DataError
 from .metrics import mean_interval
@@ -60,7 +60,7 @@ def curve_columns(records: Iterable[RunRecord], quantity: str = "loss") -> Colum
     ]
     if not rows:
         raise DataError(f"no history holds a value of {quantity!r}. Choose one of {', '.join(CURVES)}.")
-    return _columns(("series", "seed", "step", "value"), rows)
+    return from_rows(("series", "seed", "step", "value"), rows)
 
 
 def score_columns(
@@ -101,7 +101,7 @@ def score_columns(
         kind = "95 % t interval over seeds" if over_seeds else "95 % bootstrap over pairs"
         count = runs[0].metrics["parameters"][parameters]
         rows.append((name, series, value, low, high, len(runs), scores[0]["n"], kind, count))
-    return _columns(("group", "series", "value", "low", "high", "seeds", "pairs", "interval", "parameters"), rows)
+    return from_rows(("group", "series", "value", "low", "high", "seeds", "pairs", "interval", "parameters"), rows)
 
 
 def setting(config: RunConfig, name: str) -> str:
@@ -137,7 +137,7 @@ def mean_columns(
     """
     cases = _cases(records, group, series)
     rows = [(*case, *mean_interval([value(run) for run in runs]), len(runs)) for case, runs in cases.items()]
-    return _columns(("group", "series", "value", "low", "high", "seeds"), rows)
+    return from_rows(("group", "series", "value", "low", "high", "seeds"), rows)
 
 
 def difference_columns(
@@ -170,7 +170,7 @@ def difference_columns(
         raise DataError(
             f"no run has a partner in the group {base!r} with its series and seed. Run the sweep's base first."
         )
-    return _columns(("group", "series", "value", "low", "high", "seeds"), rows)
+    return from_rows(("group", "series", "value", "low", "high", "seeds"), rows)
 
 
 def _cases(
@@ -211,8 +211,4 @@ def metric_columns(records: Iterable[RunRecord], *path: str) -> Columns:
         rows.append((series_name(record.config), record.config.seed, value))
     if not rows:
         raise DataError("there are no run records to summarise. Train at least one run first.")
-    return _columns(("series", "seed", "value"), rows)
-
-
-def _columns(names: Sequence[str], rows: Sequence[tuple]) -> Columns:
-    return {name: np.array([row[place] for row in rows]) for place, name in enumerate(names)}
+    return from_rows(("series", "seed", "value"), rows)
