@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -161,6 +162,7 @@ def test_a_measurement_survives_writing_and_is_drawn(record, tmp_path, monkeypat
     assert names[:2] == ["as published (8 pairs)", "as published"] and len(names) == 2 + len(variants.PUBLISHED) + 1
     assert draw_scaling(scaling.seconds_columns(record, 8), label="s").get_xlabel() == "vocabulary V (ids)"
     assert draw_causes(scaling.cause_columns(record, "one change"), label="ratio").get_xlabel() == "ratio"
+    plt.close("all")
 
 
 def test_total_time_is_steps_times_the_median_step(record):
