@@ -1,5 +1,7 @@
 """JupyterLab itself: a notebook is opened and run, its slider dragged, and the picture follows."""
 
+import contextlib
+import re
 import shutil
 
 from seen import drag, keep, serving, wait_for_new_picture
@@ -7,6 +9,19 @@ from seen import drag, keep, serving, wait_for_new_picture
 from fourier_lab import paths
 
 NOTEBOOK = "01_frequency_bases.ipynb"
+
+
+def run_all(page):
+    """Run all cells; JupyterLab loses those that are run while its kernel connects, so a reader clicks once more."""
+    from playwright.sync_api import TimeoutError as TooLate
+
+    for _ in range(5):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        with contextlib.suppress(TooLate):
+            page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).first.wait_for(timeout=30_000)
+            return
+    raise AssertionError("no cell ran")
 
 
 def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, browser, visit):
@@ -30,9 +45,8 @@ def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, 
     ):
         page = visit(f"{address}/lab/tree/{NOTEBOOK}")
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()  # what runs sooner is lost
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+        run_all(page)
         image = page.locator(".jp-OutputArea .widget-image").first
         image.wait_for(state="attached")
         image.scroll_into_view_if_needed()
