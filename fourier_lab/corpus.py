@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from .config import RunConfig
 from .data import ENTAILMENT, SPLITS, SentencePairs, fine_tuning_pairs, graded_name, load_pairs, training_pairs
-from .id_order import FIRST_WORD, most_used, order_ids, reorder
+from .id_order import FIRST_WORD, most_used, order_ids, reorder, vocabulary_name
 from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
 
 
@@ -61,7 +61,7 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
     """Return the corpus with its token ids in the order that ``config`` asks for."""
     words = token_words(corpus.tokenizer)
     counts = corpus.train.counts(len(words))
-    first_word = FIRST_WORD["toy" if config.corpus == "toy" else "bert"]
+    first_word = FIRST_WORD[vocabulary_name(config.corpus)]
     order = order_ids(config.id_order, words, counts, first_word, config.seed)
     new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
     return dataclasses.replace(

@@ -23,7 +23,7 @@ from .corpus import Corpus, TokenPairs, prepare
 from .embeddings import FourierEmbedding, LearnedEmbedding
 from .encoder import SentenceEncoder
 from .errors import ConfigError, RecordError
-from .id_order import FIRST_WORD
+from .id_order import FIRST_WORD, vocabulary_name
 from .metrics import embedding_similarity
 from .provenance import commit, versions
 from .smoothness import SHARES, bandwidths, relative_steps, sign_changes, step_bound
@@ -97,7 +97,7 @@ def measure(config: RunConfig, encoder: SentenceEncoder) -> Effects:
         "restored": restored_scores(encoder, start, corpus),
         **coordinates(encoder.embedding),
         "stages": {name: stage_numbers(table) for name, table in tables.items()},
-        "classes": class_scores(encoder, corpus, FIRST_WORD["toy" if config.corpus == "toy" else "bert"]),
+        "classes": class_scores(encoder, corpus, FIRST_WORD[vocabulary_name(config.corpus)]),
         "versions": versions(),
         "commit": commit(),
     }

@@ -11,6 +11,11 @@ from .tokenizer import token_words, with_special_tokens
 FIRST_WORD = {"bert": 1996, "toy": 5}
 
 
+def vocabulary_name(corpus: str) -> str:
+    """Return which vocabulary a corpus is cut with: ``toy`` or ``bert``."""
+    return "toy" if corpus == "toy" else "bert"
+
+
 def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: int, seed: int) -> np.ndarray:
     """Return the old ids in their new order, int64 ``(vocab_size,)``; token ``result[i]`` gets id ``i``.
 

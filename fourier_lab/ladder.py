@@ -14,7 +14,7 @@ from .columns import Columns, from_rows
 from .config import RunConfig
 from .corpus import prepare
 from .errors import RecordError
-from .id_order import FIRST_WORD
+from .id_order import FIRST_WORD, vocabulary_name
 from .metrics import mean_interval
 from .provenance import commit, versions
 from .rungs import KINDS, Rung, untrained_rungs, weight_columns
@@ -80,7 +80,7 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     vocab_size = corpus.account["vocab_size"]
     *_, by_id = id_weights(first, vocab_size).values()
     idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
-    first_word = FIRST_WORD["toy" if first.corpus == "toy" else "bert"]
+    first_word = FIRST_WORD[vocabulary_name(first.corpus)]
     account = {
         "runs": digests, "config": first.to_dict(), "data": corpus.account, "versions": versions(), "commit": commit(),
     }  # fmt: skip

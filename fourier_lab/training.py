@@ -13,7 +13,6 @@ from .config import RunConfig
 from .corpus import TokenPairs, prepare
 from .encoder import SentenceEncoder
 from .metrics import embedding_similarity, sts_scores
-from .optimizer import learning_rate_at as learning_rate_at  # beside train, where readers look for it
 from .paths import RUNS
 from .processes import deferred_interrupts
 from .runs import RunRecord, is_complete, load_encoder, load_record, run_lock, write_record
