@@ -151,7 +151,7 @@ def total_columns(record: Record, steps: int = PUBLISHED_STEPS) -> Columns:
     cells = []
     for row in _rows(record, "shapes"):
         hours = [steps * float(np.median(row["seconds"][arm])) / 3600 for arm in ARMS]
-        paper = _reported_ratio(row["d_model"], row["n_layers"]) if row["vocab_size"] == 30_522 else np.nan
+        paper = paper_ratio(row["d_model"], row["n_layers"]) if row["vocab_size"] == 30_522 else np.nan
         cells.append((row["vocab_size"], row["d_model"], row["n_layers"], *hours, *ratio_of(row), paper))
     return from_rows(
         ("vocab_size", "d_model", "n_layers", "fourier_h", "learned_h", "ratio", "low", "high", "paper"), cells
@@ -182,7 +182,7 @@ def finding(record: Record) -> str:
     largest = memory_columns(record, d)
     largest = where(largest, "vocab_size", largest["vocab_size"].max())
     above = f"at {faster[0]:,} ids and above" if faster else "at no measured size"
-    paper = _reported_ratio(d, layers)
+    paper = paper_ratio(d, layers)
     return (
         f"the claim is that a Fourier embedding trains faster; Table 1 has {paper:.2f} for learned over "
         f"fourier time. At V = {v:,}, d = {d}, {layers} layer, arms that are alike but for the embedding have "
@@ -197,7 +197,7 @@ def finding(record: Record) -> str:
     )
 
 
-def _reported_ratio(d_model: int, n_layers: int) -> float:
+def paper_ratio(d_model: int, n_layers: int) -> float:
     """Return learned over fourier training time in Table 1, nan where it has no such shape."""
     minutes = {row.arm: row.minutes or np.nan for row in TABLE_1 if (row.d_model, row.n_layers) == (d_model, n_layers)}
     return minutes["learned"] / minutes["fourier"] if minutes else np.nan

@@ -44,15 +44,17 @@ def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, 
         address,
     ):
         page = visit(f"{address}/lab/tree/{NOTEBOOK}")
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
-        run_all(page)
-        image = page.locator(".jp-OutputArea .widget-image").first
-        image.wait_for(state="attached")
-        image.scroll_into_view_if_needed()
-        before = image.get_attribute("src")
-        drag(page, page.locator(".jp-OutputArea .widget-inline-hbox [role=slider]").first, 30)
-        wait_for_new_picture(page, image, before)
-        keep(page, "lab_slider")
+        try:
+            page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+            page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for()
+            run_all(page)
+            image = page.locator(".jp-OutputArea .widget-image").first
+            image.wait_for(state="attached")
+            image.scroll_into_view_if_needed()
+            before = image.get_attribute("src")
+            drag(page, page.locator(".jp-OutputArea .widget-inline-hbox [role=slider]").first, 30)
+            wait_for_new_picture(page, image, before)
+        finally:
+            keep(page, "lab_slider")  # of a failure too
         assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert [trouble for trouble in page.troubles if trouble.startswith(("error", "elsewhere"))] == []
