@@ -251,6 +251,9 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
     found = [*difference("id_order", "frequency", "by_count", "id_order")]
     found += reversed([*difference("id_order", "frequency", "alphabetical", "id_order")])  # test is said first
     found += difference("departures", "none", "period_127", "departures")
+    gaps = readings.gap_columns(study.sweep_records("departures"))
+    found += [(gaps["value"][i], gaps["high"][i] - gaps["value"][i]) for i in np.flatnonzero(gaps["series"] == "none")]
+    found += difference("departures", "none", "dead_feed_forward", "departures")
     (log,) = [m for m in claims.CLAIMS["training"].answer() if "(log)" in m.what and m.split == "test"]
     found.append((log.value, log.high - log.value))
     assert re.findall(r"[\d.]+ ± [\d.]+", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
