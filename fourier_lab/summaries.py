@@ -1,6 +1,7 @@
 """Turn run records into the columns that :mod:`fourier_lab.plots` draws: curves, scores with intervals, costs."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 
 import numpy as np
 
@@ -21,6 +22,9 @@ CURVES = {
 _ENOUGH_SEEDS = 3
 
 
+IN_SERIES_NAME = ("arm", "basis", "frequencies", "period", "mlp")
+
+
 def series_name(config: RunConfig) -> str:
     """Return the name under which a run is compared: its arm and, in brackets, what its embedding departs in.
 
@@ -37,6 +41,13 @@ def series_name(config: RunConfig) -> str:
     else:
         features = config.frequencies if isinstance(config.frequencies, str) else "custom"
     return f"fourier ({features})" if config.mlp == "linear" else f"fourier ({features}, {config.mlp})"
+
+
+def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
+    """Return the names of the settings, apart from the seed, that decide numbers and are not the same in all ``configs``."""
+    configs = list(configs)
+    names = [field.name for field in fields(RunConfig) if field.metadata.get("digest", True) and field.name != "seed"]
+    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
 
 
 def curve_columns(records: Iterable[RunRecord], quantity: str = "loss") -> Columns:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,14 @@ import numpy as np
 import pandas as pd
 
 from .baselines import Baseline
-from .config import RunConfig
 from .errors import RecordError
 from .metrics import mean_interval, plus_minus
 from .paths import write_atomically
 from .runs import RunRecord, load_records, write_record
-from .summaries import series_name
+from .summaries import IN_SERIES_NAME, series_name, varying_settings
 
 _SPLITS = {"dev": "validation", "test": "test"}
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
-_IN_MODEL = ("arm", "basis", "frequencies", "period", "mlp")  # what series_name tells
 
 
 def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> pd.DataFrame:
@@ -45,13 +42,6 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
     return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
 
 
-def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
-    """Return the names of the settings, apart from the seed, that decide numbers and are not the same in all ``configs``."""
-    configs = list(configs)
-    names = [field.name for field in fields(RunConfig) if field.metadata.get("digest", True) and field.name != "seed"]
-    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
-
-
 def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
     """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds.
 
@@ -61,7 +51,7 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     frame = summarise(records, baselines)
     varying = varying_settings([record.config for record in records])
     trained_rows = frame[frame["seeds"] > 0]
-    shown = [name for name in varying if name not in (*_IN_MODEL, "d_model", "learning_rate", "steps")]
+    shown = [name for name in varying if name not in (*IN_SERIES_NAME, "d_model", "learning_rate", "steps")]
     if trained_rows[["model", "d_model", "learning_rate", "steps", *shown]].duplicated().any():
         shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
     accuracies = [name for name in frame.columns if name.endswith("_accuracy")]

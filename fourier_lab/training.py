@@ -16,7 +16,7 @@ from .metrics import embedding_similarity, sts_scores
 from .paths import RUNS
 from .processes import deferred_interrupts
 from .runs import RunRecord, is_complete, load_encoder, load_record, run_lock, write_record
-from .summaries import series_name
+from .summaries import IN_SERIES_NAME, series_name, setting, varying_settings
 from .trainer import Progress, Trainer
 
 
@@ -124,13 +124,15 @@ def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | N
         report: Called with a line of text at the end of each run.
     """
     configs, results, started = list(configs), [], time.perf_counter()
+    told = [name for name in varying_settings(configs) if name not in IN_SERIES_NAME] + ["seed"]
     for number, config in enumerate(configs, start=1):
         results.append(train(config))
         if report is not None:
             left = (time.perf_counter() - started) / number * (len(configs) - number)
             score = results[-1].record.score("validation")
+            words = ", ".join([series_name(config), *(f"{name} {setting(config, name)}" for name in told)])
             report(
-                f"[{number}/{len(configs)}] {config.digest()} {series_name(config)}, id order {config.id_order}, "
-                f"seed {config.seed}: validation Spearman {score:.1f}; about {left:.0f} s left"
+                f"[{number}/{len(configs)}] {config.digest()} {words}: "
+                f"validation Spearman {score:.1f}; about {left:.0f} s left"
             )
     return results

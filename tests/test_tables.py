@@ -11,6 +11,7 @@ from fourier_lab.baselines import Baseline, bag_similarity, sqrt_id_weights
 from fourier_lab.corpus import TokenPairs
 from fourier_lab.errors import RecordError
 from fourier_lab.runs import RunRecord
+from fourier_lab.summaries import varying_settings
 from fourier_lab.tables import (
     export_records,
     insert_table,
@@ -18,7 +19,6 @@ from fourier_lab.tables import (
     paired_table,
     results_table,
     summarise,
-    varying_settings,
     write_table,
 )
 
