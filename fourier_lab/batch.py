@@ -147,7 +147,7 @@ def _plan(
         )
     values = {name: value for name, value in where_declared.items() if name in declared} | parameters
     if values and not parameters:  # never in place of the figures of longer runs
-        label = "small"
+        label = label or "small"
     corpus, origin = (
         values[name] if name in values else ast.literal_eval(declared[name]["default"]) if name in declared else builtin
         for name, builtin in (("corpus", "toy"), ("source", "builtin"))

@@ -207,7 +207,7 @@ def geometry_finding(
     near = ", ".join(f"{name} {value:.2f}" for name, value in lag_one.items())
     rank = ", ".join(f"{name} {value:.1f}" for name, value in shape["effective rank"].items())
     pure = ", ".join(
-        f"{name} {100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        f"{name} {100 * value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
         for name, value, low, high in zip(purity["series"], purity["value"], purity["low"], purity["high"], strict=True)
     )
     return (

@@ -198,14 +198,15 @@ class Trainer:
         low, high = proportion_interval(right, len(pairs))
         return {"loss": loss, "accuracy": right / len(pairs), "low": low, "high": high, "n": len(pairs)}
 
-    def graded_scores(self, split: str) -> dict:
+    def graded_scores(self, split: str, *, intervals: bool = True) -> dict:
         """Score all pairs of a graded split with the present weights."""
         pairs = self.corpus.graded[split]
-        return sts_scores(embedding_similarity(self.encoder, pairs.first, pairs.second), pairs.label)
+        similarity = embedding_similarity(self.encoder, pairs.first, pairs.second)
+        return sts_scores(similarity, pairs.label, intervals=intervals)
 
     def look(self) -> None:
         """Keep the present weights if they score best so far on the reported validation split, as published."""
-        score = self.graded_scores("validation")["spearman"]["value"]
+        score = self.graded_scores("validation", intervals=False)["spearman"]["value"]
         if self.best is None or score > self.best[0]:
             self.best = (score, {name: value.clone() for name, value in self.encoder.state_dict().items()})
 

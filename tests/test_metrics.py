@@ -22,6 +22,8 @@ def test_correlations_equal_scipys():
     assert scores["n"] == 400
     assert scores["spearman"]["value"] == pytest.approx(100 * stats.spearmanr(predicted, label).statistic, abs=1e-3)
     assert scores["pearson"]["value"] == pytest.approx(100 * stats.pearsonr(predicted, label).statistic, abs=1e-3)
+    bare = {name: {"value": scores[name]["value"]} for name in ("spearman", "pearson")}
+    assert sts_scores(predicted, label, intervals=False) == bare | {"n": 400}
 
 
 def test_interval_has_the_width_of_theory_and_is_repeatable():

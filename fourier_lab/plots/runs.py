@@ -125,7 +125,7 @@ def share_legend(figure: Figure) -> None:
 
 @style()
 def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
-    """Draw scores against the number of parameters, on a logarithmic scale; series are a little apart to stay visible.
+    """Draw scores against the number of parameters, on a logarithmic scale; series of one size stand a little apart.
 
     Args:
         data: ``series``, ``parameters``, ``value``, ``low``, ``high``.
@@ -134,10 +134,13 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "parameters", "value", "low", "high")
-    count, names = column["parameters"].astype(float), in_order(column["series"])
-    # Series of equal size would cover each other: each is moved by about 1.5 % of the axis.
-    step = max(10.0, count.max() / count.min()) ** 0.015
-    place = count * step ** np.array([names.index(name) for name in column["series"]])
+    count = column["parameters"].astype(float)
+    step = max(10.0, count.max() / count.min()) ** 0.015  # about 1.5 % of the axis
+    place = count.copy()
+    for size in np.unique(count):
+        names = in_order(column["series"][count == size])  # they would cover each other
+        for number, name in enumerate(names):
+            place[(count == size) & (column["series"] == name)] *= step ** (number - (len(names) - 1) / 2)
     intervals(ax, {**column, "place": place}, "place")
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
     ax.margins(x=0.15)
@@ -170,7 +173,7 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
         for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
             # The two arms crowd each other where their counts are close.
-            below = -11 - 8 * (i // 2 % 2) if "learned" in name else 6
+            below = -11 - 16 * (i // 2 % 2) if "learned" in name else 6
             ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center",
                         path_effects=[HALO])  # fmt: skip
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
