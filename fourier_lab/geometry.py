@@ -16,6 +16,7 @@ from .errors import ConfigError, DataError
 from .resolution import effective_number
 
 PROJECTIONS = ("pca", "tsne")
+PROJECTION_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}  # as the field writes them
 
 _BLOCK = 2048  # rows compared at a time: bounds memory at 2048 x V similarities
 

@@ -171,7 +171,8 @@ def projections(tables: dict[str, np.ndarray], token_ids: np.ndarray, seed: int)
     for name, table in tables.items():
         for method in geometry.PROJECTIONS:
             x, y = geometry.project(table[token_ids], method, seed).T
-            panels[f"{name}: {method}"] = {"x": x, "y": y, "colour": token_ids, "method": np.full(len(x), method)}
+            title = f"{name}: {geometry.PROJECTION_NAMES[method]}"
+            panels[title] = {"x": x, "y": y, "colour": token_ids, "method": np.full(len(x), method)}
     return panels
 
 

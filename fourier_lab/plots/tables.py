@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..figures import new_figure, style
+from ..geometry import PROJECTION_NAMES
 from ..palette import REFERENCE, class_colours, colours_of
 from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, finish, in_order, lines
 
@@ -90,7 +91,7 @@ def draw_projection(
     if method == "pca":
         ax.set(xlabel="first principal axis (units of the embedding)", ylabel="second principal axis (same units)")
     else:
-        name = {"tsne": "t-SNE", "umap": "UMAP"}[method]
+        name = PROJECTION_NAMES[method]
         limit = "distances between clusters carry no meaning"
         ax.set(xlabel=f"first {name} axis (arbitrary unit)\n{limit}", ylabel=f"second {name} axis (arbitrary unit)")
     return ax
