@@ -7,6 +7,7 @@ import numpy as np
 
 from .columns import Columns, from_rows, stack, where
 from .effects import OCCURRENCES, STAGES, Effects
+from .metrics import mean_interval
 from .summaries import series_name
 
 TOLERANCE = 1.0  # points of Spearman x 100 that a merger of tokens may cost
@@ -50,6 +51,24 @@ def restored_columns(effects: Iterable[Effects]) -> Columns:
         for e in effects
     ]  # fmt: skip
     return from_rows(("series", "seed", "angle", "validation", "test"), rows)
+
+
+def put_back_columns(effects: Iterable[Effects]) -> dict[str, Columns]:
+    """Return by split how the score changes when the untrained embedding is put back: means over seeds, with intervals.
+
+    Returns:
+        Columns by split: ``group``, ``series``, ``value`` (points of Spearman x 100), ``low``, ``high`` (Student's 95 %
+        interval, nan for a single seed), ``seeds``.
+    """
+    restored = restored_columns(effects)
+    columns = {}
+    for split in ("validation", "test"):
+        rows = []
+        for name in dict.fromkeys(restored["series"].tolist()):
+            change = -restored[split][restored["series"] == name]
+            rows.append(("put back", name, *mean_interval(change), len(change)))
+        columns[split] = from_rows(("group", "series", "value", "low", "high", "seeds"), rows)
+    return columns
 
 
 def stage_columns(effects: Iterable[Effects], what: str) -> Columns:

@@ -245,7 +245,7 @@ def class_scores(
 def restored_scores(trained: SentenceEncoder, start: SentenceEncoder, corpus: Corpus) -> dict[str, float]:
     """Return Spearman x 100 by split of a trained encoder with its untrained embedding put back.
 
-    What is lost is the most that training the embedding can be worth here: the layers above were trained with the other one.
+    What is lost is no bound on what training the embedding is worth: the layers above were trained with the other one.
     """
     embedding = trained.embedding
     trained.embedding = start.embedding

@@ -18,7 +18,15 @@ Naming = Callable[[RunConfig], str]
 
 
 def difference_figure(
-    records: Sequence[RunRecord], group: Naming | str, base: str, name: str, *, title: str, alt: str
+    records: Sequence[RunRecord],
+    group: Naming | str,
+    base: str,
+    name: str,
+    *,
+    title: str,
+    alt: str,
+    values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
+    label: str = "Spearman × 100",
 ) -> Path:
     """Draw the points that each group gains or loses against the group ``base``, paired by seed.
 
@@ -27,12 +35,14 @@ def difference_figure(
         group, base: As in :func:`fourier_lab.summaries.difference_columns`.
         name: ``notebook/figure``.
         title, alt: As in :func:`fourier_lab.figures.save_figure`.
+        values: What is read off a record, by panel title.
+        label: What the values are; their differences are points of it.
 
     Returns:
         Path: The PNG.
     """
-    panels = {split: difference_columns(records, value, group, base) for split, value in SPLITS.items()}
-    return _save(panels, records, name, title, alt, plots.draw_differences, "change (points of Spearman × 100)")
+    panels = {panel: difference_columns(records, value, group, base) for panel, value in values.items()}
+    return _save(panels, records, name, title, alt, plots.draw_differences, f"change (points of {label})")
 
 
 def mean_figure(
@@ -51,7 +61,7 @@ def mean_figure(
     Args:
         records, name, title, alt: As in :func:`difference_figure`.
         group, series: As in :func:`fourier_lab.summaries.mean_columns`.
-        values: What is read off a record, by panel title.
+        values: As in :func:`difference_figure`.
         label: What the values are, with their unit.
 
     Returns:

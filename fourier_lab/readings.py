@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .columns import from_rows
 from .config import RunConfig
-from .metrics import plus_minus
+from .metrics import mean_interval, plus_minus
 from .runs import RunRecord
-from .summaries import Columns, difference_columns, mean_columns, score, series_name, setting
+from .summaries import Columns, mean_columns, series_name, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +29,21 @@ def gap_columns(records: Sequence[RunRecord]) -> Columns:
     """Return the table's score minus the Fourier arm's under each departure that both arms have, and without any.
 
     Returns:
-        Columns: ``group`` (the split), ``series`` (the departure), ``value``, ``low``, ``high``, ``seeds``.
+        Columns: ``group`` (the split), ``series`` (the departure), ``value``, ``low``, ``high``, ``seeds``; ``change``,
+        ``change_low``, ``change_high``: by how much the departure moves the gap, seed by seed.
     """
-    parts = {}
+    rows = []
     for split in ("validation", "test"):
-        columns = difference_columns(records, score(split), lambda config: config.arm, "fourier", series=departure_name)
-        parts[split] = {**columns, "group": np.full(len(columns["value"]), split)}
-    return {name: np.concatenate([part[name] for part in parts.values()]) for name in parts["test"]}
+        scores = {(departure_name(r.config), r.config.seed, r.config.arm): r.score(split) for r in records}
+        gaps: dict[str, dict[int, float]] = {}
+        for name, seed, arm in scores:
+            if arm == "learned" and (name, seed, "fourier") in scores:
+                gaps.setdefault(name, {})[seed] = scores[name, seed, "learned"] - scores[name, seed, "fourier"]
+        base = gaps.get("none", {})
+        for name, gap in gaps.items():
+            change = [gap[seed] - base[seed] for seed in gap if seed in base] or [np.nan]
+            rows.append((split, name, *mean_interval([*gap.values()]), len(gap), *mean_interval(change)))
+    return from_rows(("group", "series", "value", "low", "high", "seeds", "change", "change_low", "change_high"), rows)
 
 
 def as_frame(columns: Columns) -> "pd.DataFrame":
@@ -57,6 +66,10 @@ def validation_loss(record: RunRecord) -> float:
 def accuracy(split: str) -> Callable[[RunRecord], float]:
     """Return the function that reads a classifier's accuracy (per cent) on one split off a record."""
     return lambda record: 100 * record.metrics["held_out"][split]["accuracy"]
+
+
+# Of a contrastive run: the share of premises whose own hypothesis is the nearest of 128, on the task that was trained.
+MATCHING = {"SNLI validation": accuracy("snli/validation"), "SNLI test": accuracy("snli/test")}
 
 
 def accuracy_table(records: Sequence[RunRecord]) -> "pd.DataFrame":

@@ -56,6 +56,7 @@ def test_the_gap_between_the_arms_is_read_per_departure():
     gaps = readings.gap_columns(records)
     assert gaps["series"].tolist() == ["none", "slow_rate"] * 2
     assert gaps["value"].tolist() == [2.0, 3.0, 2.0, 3.0]
+    assert gaps["change"].tolist() == [0.0, 1.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("key", CLAIMS)

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from fourier_lab import claims, paths, readings, scaling, study, summaries
+from fourier_lab import beside_paper, claims, paths, readings, scaling, study, summaries
+from fourier_lab.config import RunConfig
+from fourier_lab.runs import load_records
 
 FOLDER = paths.SWEEPS.with_name("notebooks")
 RECORDS = paths.RECORDS
@@ -21,7 +23,7 @@ SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 PAGES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ("README.md", "LECTURER.md")}
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 each_solution = pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
-each_page = pytest.mark.parametrize("name", PAGES)
+FRONT = FOLDER.with_name("README.md")
 
 
 def cells(path, kind):
@@ -95,14 +97,30 @@ def test_a_solution_has_one_cell_of_explained_parameters(solution):
         assert re.fullmatch(r"\w+: (int|str) = .+  # .+", line), f"no type, value and explanation: {line}"
 
 
-@each_page
-def test_every_link_leads_somewhere(name):
-    anchors = {anchor(heading) for heading in re.findall(r"^#+ (.*)$", PAGES[name], flags=re.MULTILINE)}
-    for url in re.findall(r"\]\(([^)\s]+)\)", PAGES[name]):
+@pytest.mark.parametrize(
+    "page", [*(FOLDER / name for name in PAGES), FRONT], ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_every_link_leads_somewhere(page):
+    written = page.read_text(encoding="utf-8")
+    anchors = {anchor(heading) for heading in re.findall(r"^#+ (.*)$", written, flags=re.MULTILINE)}
+    for url in re.findall(r"\]\(([^)\s]+)\)", written):
         if url.startswith("#"):
             assert url[1:] in anchors, url
         elif "://" not in url:
-            assert (FOLDER / url).exists(), url
+            assert (page.parent / url).exists(), url
+
+
+def test_the_front_pages_command_for_the_real_figures_makes_the_runs_of_their_records():
+    page = FRONT.read_text(encoding="utf-8")
+    shared, own = re.search(
+        r'REAL="(.*?)"\npapermill \S+02_train_both.ipynb out.ipynb \$REAL (.*?)\n', page, re.DOTALL
+    ).groups()
+    given = dict(re.findall(r"-p (\w+) (\S+)", f"{shared} {own}"))
+    series, n_seeds = given.pop("series"), int(given.pop("n_seeds"))
+    words = {name: given.pop(name) for name in ("corpus", "source")}
+    config = RunConfig(**words, **{name: ast.literal_eval(value) for name, value in given.items()})
+    digests = {config.digest() for config in study.comparison(config, series, "", n_seeds)}
+    assert digests == {path.parent.name for path in RECORDS.glob("snli_mnli/*/config.json")}
 
 
 def test_the_reading_order_lists_every_lesson_with_minutes_that_add_up():
@@ -185,11 +203,14 @@ def lost_by_merging(digest, size):
     return score[1] - score[size]
 
 
-def difference(sweep, base, chosen, name, series="fourier (harmonic)"):
+SCORES = {split: summaries.score(split) for split in ("validation", "test")}
+
+
+def difference(sweep, base, chosen, name, series="fourier (harmonic)", values=SCORES, among=summaries.series_name):
     """Return mean and half width of the change of one setting, validation then test."""
-    records = study.sweep_records(sweep)
-    for split in ("validation", "test"):
-        columns = summaries.difference_columns(records, summaries.score(split), name, base)
+    records = load_records(RECORDS / sweep)
+    for value in values.values():
+        columns = summaries.difference_columns(records, value, name, base, series=among)
         (i,) = np.flatnonzero((columns["group"] == chosen) & (columns["series"] == series))
         yield columns["value"][i], columns["high"][i] - columns["value"][i]
 
@@ -226,14 +247,19 @@ def misconceptions():
     (cost, _), _ = difference("departures", "none", "dead_feed_forward", "departures")
     yield [f"{float(dead['with_gradient']):,.0f}", f"{int(dead['parameters']):,}", f"{-cost:.1f}"]
     yield [f"{-value:.1f}" for value, _ in difference("departures", "none", "period_127", "departures")]
-    yield [f"{value:+.1f} ± {half:.1f}" for value, half in difference("id_order", "frequency", "random", "id_order")]
+    shuffled = ("id_order", "frequency", "random", "id_order")
+    changes = [*difference(*shuffled), *difference(*shuffled, values=readings.MATCHING)]
+    yield [f"{value:+.1f} ± {half:.1f}" for value, half in changes]
     toy = summaries.mean_columns(study.sweep_records("id_order_toy"), summaries.score("test"), "id_order")
     value = dict(zip(zip(toy["series"], toy["group"], strict=True), toy["value"], strict=True))
     arms = ("fourier (harmonic)", "learned")
     yield [f"{value[arm, order]:.1f}" for arm in arms for order in ("frequency", "semantic")]
     nli = summaries.mean_columns(study.sweep_records("nli"), readings.accuracy("snli/test"), summaries.series_name)
     accuracy = dict(zip(nli["group"], nli["value"], strict=True))
-    yield [f"{accuracy[arm]:.1f} %" for arm in arms]
+    trained = load_records(RECORDS / "snli_mnli")
+    matched = summaries.mean_columns(trained, readings.MATCHING["SNLI test"], summaries.series_name)
+    found = dict(zip(matched["group"], matched["value"], strict=True))
+    yield [f"{each[arm]:.1f} %" for each in (found, accuracy) for arm in arms]
     yield [dev, test]
     gaps = [f"{gap.value:+.1f} ± {gap.high - gap.value:.1f}" for gap in claims.CLAIMS["table_1"].answer()[:2]]
     yield [*(f"{float(learned[f'dev_spearman_pairs_{end}']):.1f}" for end in ("low", "high")), *gaps]
@@ -246,17 +272,23 @@ def test_the_numbers_against_misconceptions_are_those_of_the_records():
 
 
 def test_the_surprises_of_the_front_page_are_those_of_the_records():
-    page = FOLDER.with_name("README.md").read_text(encoding="utf-8")
+    page = FRONT.read_text(encoding="utf-8")
     surprises = re.search(r"we did not expect:\n(.*?)^## ", page, flags=re.DOTALL | re.MULTILINE)[1]
-    found = [*difference("id_order", "frequency", "by_count", "id_order")]
-    found += reversed([*difference("id_order", "frequency", "alphabetical", "id_order")])  # test is said first
-    found += difference("departures", "none", "period_127", "departures")
-    gaps = readings.gap_columns(study.sweep_records("departures"))
-    found += [(gaps["value"][i], gaps["high"][i] - gaps["value"][i]) for i in np.flatnonzero(gaps["series"] == "none")]
-    found += difference("departures", "none", "dead_feed_forward", "departures")
+    arms = {"name": summaries.series_name, "among": beside_paper.size_name}
+    matched = {"values": readings.MATCHING}
+    found = [*difference("table_1", "learned", "fourier (harmonic)", series="1 x 256", **arms, **matched)]
+    found += difference("snli_mnli", "learned", "fourier (random)", series="1 x 256", **arms, **matched)
     nli = claims.CLAIMS["nli"].answer()
     found += [(each.value, each.high - each.value) for each in nli if "(random)" in each.what and "snli/" in each.split]
+    found += difference("id_order", "frequency", "by_count", "id_order")
+    found += difference("id_order", "frequency", "random", "id_order", **matched)
+    found += difference("id_order", "frequency", "alphabetical", "id_order", **matched)
+    found += difference("departures", "none", "period_127", "departures")
+    found += difference("departures", "none", "period_127", "departures", **matched)
+    for size in ("1 x 256", "2 x 256"):
+        found += [*difference("table_1", "learned", "fourier (harmonic)", series=size, **arms)][:1]
+    found += difference("departures", "none", "dead_feed_forward", "departures")
     (log,) = [m for m in claims.CLAIMS["training"].answer() if "(log)" in m.what and m.split == "test"]
     found.append((log.value, log.high - log.value))
-    assert re.findall(r"[\d.]+ ± [\d.]+", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
+    assert re.findall(r"[\d.]+ ± \d+\.\d", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
     assert re.search(" and ".join(rf"{-gap.value:.1f} [^.]*" for gap in nli[:2]), surprises)
