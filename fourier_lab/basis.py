@@ -63,7 +63,9 @@ def resolve_period(vocab_size: int, period: int | None = None) -> int:
             f"vocab_size ({vocab_size}) must be an integer, at least 2. Pass the number of ids of the tokenizer."
         )
     if period is not None and (not is_integer(period) or period < 1):
-        raise ConfigError(f"period ({period}) must be a positive whole number of ids. Leave it out for vocab_size - 1.")
+        raise ConfigError(
+            f"period ({period}) must be a positive number of ids, and whole. Leave it out for vocab_size - 1."
+        )
     return int(vocab_size) - 1 if period is None else int(period)
 
 

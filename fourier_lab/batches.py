@@ -155,7 +155,7 @@ def batch_stream(
     ends = np.cumsum(parts or (len(keys[0]),))
     stretches = [slice(end - size, end) for end, size in zip(ends, parts or ends, strict=True)]
     step = epoch = 0
-    while step < stop:
+    while max(start, step) < stop:
         batches = [
             stretch.start + batch
             for stretch in stretches

@@ -123,7 +123,10 @@ def test_legendre_values():
         (lambda: fourier_basis(torch.tensor([1]), 30, 0), "positive"),
         (lambda: fourier_basis(torch.tensor([0]), 1, 4), "at least 2"),
         (lambda: fourier_basis(torch.tensor([1]), 30, 4, period=0), "period"),
-        (lambda: fourier_basis(torch.tensor([1]), 30, 4, period=2.5), r"period \(2.5\) must be a positive whole"),
+        (
+            lambda: fourier_basis(torch.tensor([1]), 30, 4, period=2.5),
+            r"period \(2.5\) must be a positive number of ids, and whole",
+        ),
         (lambda: fourier_basis(torch.tensor([1]), 30.0, 4), r"vocab_size \(30.0\) must be an integer"),
         (lambda: fourier_basis(torch.tensor([1]), 30, 4.0), r"d_model \(4.0\) must be .*an integer.*Try 128"),
         (lambda: fourier_basis(torch.tensor([1]).to(torch.uint16), 30, 4), "uint16.*long"),

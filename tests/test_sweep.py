@@ -139,9 +139,9 @@ def fake(monkeypatch, tmp_path):
         metrics = {
             "digest": config.digest(), "scores": {"validation": score, "test": score}, "validation_loss": 1.0,
             "parameters": {"total": 1, "embedding": 1, "with_gradient": 1}, "duration_s": 5.0,
-            "peak_memory_bytes": 1, "device": "cpu",
+            "peak_memory_bytes": 1, "device": "cpu", "data": {},
         }  # fmt: skip
-        return write_record(folder, config, metrics, [{"step": 1, "loss": 2.0}])
+        return write_record(folder, config, metrics, [{"step": config.steps, "loss": 2.0}])
 
     monkeypatch.setattr(training, "_train", train)
     monkeypatch.setattr(training, "_finished", lambda folder: is_complete(folder) or None)  # no weights here
