@@ -130,7 +130,8 @@ class RunConfig:
         weight_decay: Decoupled decay of matrices and tables, dimensionless.
         clip_norm: Largest global gradient norm; larger gradients are scaled down.
         precision: Forward and backward in ``bfloat16`` or ``float32``; ``auto`` takes bfloat16 where hardware has it.
-        seed: Seeds weights, batches, dropout and the ``random`` frequency set.
+        seed: Seeds weights, batches, dropout and the ``random`` frequency set. Runs with 100 or above choose settings;
+            tables leave them out beside others.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Not part of the digest.
         threads: Processor threads; torch's default if None. Not part of the digest.
 

@@ -169,7 +169,7 @@ def test_characters_that_the_font_lacks_are_shown_as_code_points():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    for seed in (0, 1, 2):
+    for seed in (0, 1, 2, 100):  # the last one chose a setting and is not reported
         config = TOY.replace(seed=seed, threads=1)
         write_run(folder / "small" / config.digest(), config, score=40.0 + seed)
     learned = TOY.replace(arm="learned", d_model=32)
