@@ -15,12 +15,29 @@ POLYNOMIALS = ("chebyshev", "legendre", "hermite", "laguerre")
 BASES = ("fourier", *POLYNOMIALS)
 
 
-def check_token_ids(token_ids: Tensor, vocab_size: int) -> None:
-    """Raise :class:`ConfigError` unless ``token_ids`` are integers in ``0..vocab_size-1`` (any shape)."""
-    if token_ids.is_floating_point() or token_ids.is_complex() or token_ids.dtype == torch.bool:
+# torch's other unsigned types have neither minimum nor indexing.
+_ID_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+def is_integer(value: object) -> bool:
+    """Say whether ``value`` is an integer of Python or numpy; a truth value is none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def check_id_type(token_ids: Tensor) -> None:
+    """Raise :class:`ConfigError` unless ``token_ids`` are of a type that holds ids exactly and that torch can index by."""
+    if token_ids.dtype not in _ID_TYPES:
         raise ConfigError(
-            f"token ids must be integers, got {token_ids.dtype}; low-precision floats cannot hold ids. Use .long()."
+            f"token ids must be integers, at most int64 and unsigned only as uint8, got {token_ids.dtype}. Use .long()."
         )
+
+
+def check_token_ids(token_ids: Tensor, vocab_size: int) -> None:
+    """Raise :class:`ConfigError` unless ``token_ids`` are integers in ``0..vocab_size-1`` (any shape).
+
+    The range is not checked under ``torch.compile``, whose graph cannot depend on values.
+    """
+    check_id_type(token_ids)
     if token_ids.numel() and not torch.compiler.is_compiling():
         low, high = int(token_ids.min()), int(token_ids.max())
         if low < 0 or high >= vocab_size:
@@ -32,18 +49,24 @@ def check_token_ids(token_ids: Tensor, vocab_size: int) -> None:
 
 def check_width(d_model: int) -> None:
     """Raise :class:`ConfigError` unless ``d_model`` is an even positive integer."""
-    if d_model <= 0 or d_model % 2:
-        near = f"Try {max(2, d_model - 1)} or {d_model + 1}." if d_model > 0 else "Try 128."
-        raise ConfigError(f"d_model ({d_model}) must be even and positive; sines and cosines come in pairs. {near}")
+    if not is_integer(d_model) or d_model <= 0 or d_model % 2:
+        near = f"Try {max(2, d_model - 1)} or {d_model + 1}." if is_integer(d_model) and d_model > 0 else "Try 128."
+        raise ConfigError(
+            f"d_model ({d_model}) must be even, positive and an integer; sines and cosines come in pairs. {near}"
+        )
 
 
 def resolve_period(vocab_size: int, period: int | None = None) -> int:
     """Return M, the number of id steps in one period: ``vocab_size - 1`` as in the paper unless ``period`` is given."""
-    if vocab_size < 2:
-        raise ConfigError(f"vocab_size ({vocab_size}) must be at least 2. Pass the number of ids of the tokenizer.")
-    if period is not None and period < 1:
-        raise ConfigError(f"period ({period}) must be a positive number of ids. Leave it out for vocab_size - 1.")
-    return vocab_size - 1 if period is None else period
+    if not is_integer(vocab_size) or vocab_size < 2:
+        raise ConfigError(
+            f"vocab_size ({vocab_size}) must be an integer, at least 2. Pass the number of ids of the tokenizer."
+        )
+    if period is not None and (not is_integer(period) or period < 1):
+        raise ConfigError(
+            f"period ({period}) must be a positive number of ids, and whole. Leave it out for vocab_size - 1."
+        )
+    return int(vocab_size) - 1 if period is None else int(period)
 
 
 def normalise_token_ids(token_ids: Tensor, vocab_size: int, period: int | None = None) -> Tensor:
@@ -68,11 +91,11 @@ def frequency_set(
 ) -> Tensor:
     """Return the K = ``d_model / 2`` distinct integer frequencies of a named set, in whole cycles per period.
 
-    ``harmonic`` is 1..K (the paper; a low-pass filter over the id axis), ``log`` spaces integers geometrically from 1 to
-    below M/2, ``random`` draws distinct integers below M/2 (a nearly white code). A sequence of integers is used as given.
+    ``harmonic`` is 1..K (the paper; a low-pass filter over the id axis), ``log`` spaces integers about geometrically from
+    1 to below M/2, ``random`` draws distinct integers below M/2 (a nearly white code). Given integers are used as they are.
 
     Args:
-        frequencies: Name of a set, or K integers >= 1.
+        frequencies: Name of a set, or K integers >= 1 as a list or array; above M/2 they alias lower ones.
         vocab_size: V, the number of ids.
         d_model: Even width of the expansion.
         period: M in ids; ``vocab_size - 1`` by default.
@@ -82,7 +105,8 @@ def frequency_set(
         Tensor: int64 ``(K,)``. ``random`` is sorted ascending.
 
     Raises:
-        ConfigError: If the name is unknown, the list has the wrong length or values, or fewer than K integers lie below M/2.
+        ConfigError: If the name is unknown, the list has the wrong length or values, or fewer than K integers lie below M/2
+            and the set is ``log`` or ``random``; ``harmonic`` goes on above M/2.
 
     Example:
         >>> frequency_set("log", vocab_size=1001, d_model=8)
@@ -93,12 +117,12 @@ def frequency_set(
     k, highest = d_model // 2, (resolve_period(vocab_size, period) - 1) // 2
     if not isinstance(frequencies, str):
         values = list(frequencies)
-        if len(values) != k or len(set(values)) != k or any(not isinstance(f, int) or f < 1 for f in values):
+        if len(values) != k or any(not is_integer(f) or f < 1 for f in values) or len(set(values)) != k:
             raise ConfigError(
                 f"a list of frequencies needs d_model / 2 = {k} distinct integers >= 1, got {len(values)} values: "
                 f"{values[:8]}. Change the list or d_model."
             )
-        return torch.tensor(values)
+        return torch.tensor([int(f) for f in values])
     if frequencies not in FREQUENCY_SETS:
         raise ConfigError(
             f"unknown frequency set {frequencies!r}. Choose one of {', '.join(FREQUENCY_SETS)}, or a list."
@@ -172,6 +196,17 @@ def fourier_basis(
     return fourier_features(token_ids.long(), chosen, resolve_period(vocab_size, period))
 
 
+def check_polynomials(name: str, vocab_size: int, period: int | None) -> None:
+    """Raise :class:`ConfigError` unless ``name`` is a polynomial family and ``period`` is None or ``vocab_size - 1``."""
+    if name not in POLYNOMIALS:
+        raise ConfigError(f"unknown basis {name!r}. Choose one of {', '.join(BASES)}.")
+    if resolve_period(vocab_size, period) != vocab_size - 1:
+        raise ConfigError(
+            f"period ({period}) sends ids outside [-1, 1], where {name} polynomials explode, or leaves part of it empty: "
+            f"it must be vocab_size - 1 ({vocab_size - 1}). Leave period out, or use basis 'fourier', which is periodic."
+        )
+
+
 def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str, period: int | None = None) -> Tensor:
     """Evaluate ``d_model`` orthonormal polynomials of degree 1..d_model at the token ids, as bounded features.
 
@@ -185,25 +220,19 @@ def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str
         vocab_size: V, the number of ids.
         d_model: Number of polynomials, even as for the Fourier basis.
         name: One of ``chebyshev``, ``legendre``, ``hermite``, ``laguerre``.
-        period: M in ids of the normaliser; only ``vocab_size - 1`` keeps ids inside the interval.
+        period: ``vocab_size - 1`` or None, which mean the same: the families have no period, ids fill the interval.
 
     Returns:
         Tensor: float32 ``(..., d_model)``; the mean square over the vocabulary is 1/2 per column, as for the Fourier basis.
 
     Raises:
-        ConfigError: If the name is unknown, an id is out of range, or ``period`` would leave the interval.
+        ConfigError: If the name is unknown, an id is out of range, or ``period`` is another one.
 
     Source: Ndubuaku & Talhi 2025, section on alternative bases; recurrences by numpy.polynomial.
     """
     check_token_ids(token_ids, vocab_size)
     check_width(d_model)
-    if name not in POLYNOMIALS:
-        raise ConfigError(f"unknown basis {name!r}. Choose one of {', '.join(BASES)}.")
-    if resolve_period(vocab_size, period) < vocab_size - 1:
-        raise ConfigError(
-            f"period ({period}) sends ids outside [-1, 1], where {name} polynomials explode. "
-            "Leave period out, or use basis 'fourier', which is periodic."
-        )
+    check_polynomials(name, vocab_size, period)
     x = np.linspace(-1.0, 1.0, vocab_size)
     if name == "chebyshev":
         table = polynomial.chebyshev.chebvander(x, d_model)[:, 1:]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import DataError
+from .errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,20 @@ class PackedSentences:
         return PackedSentences(distinct, places, positions, self.groups, restore, mask)
 
 
+def check_length(longest: int, max_seq_len: int) -> None:
+    """Raise :class:`ConfigError` if the longest sentence has more tokens than the encoder has positions."""
+    if longest > max_seq_len:
+        raise ConfigError(f"a sentence has {longest} tokens, more than max_seq_len ({max_seq_len}). Truncate it.")
+
+
 def pack_padded(sentences: Sequence[np.ndarray], length: int, pad_id: int) -> PackedSentences:
-    """Pack int64 id arrays after padding each to ``length`` with ``pad_id``, as the published code does."""
+    """Pack int64 id arrays after padding each to ``length`` with ``pad_id``, as the published code does.
+
+    Raises:
+        ConfigError: If a sentence is longer.
+        DataError: As :func:`pack`.
+    """
+    check_length(max(map(len, sentences), default=0), length)
     missing = [length - len(s) for s in sentences]
     packed = pack([np.pad(s, (0, n), constant_values=pad_id) for s, n in zip(sentences, missing, strict=True)])
     mask = torch.arange(length) < length - torch.tensor(missing).unsqueeze(1)
@@ -143,7 +155,7 @@ def batch_stream(
     ends = np.cumsum(parts or (len(keys[0]),))
     stretches = [slice(end - size, end) for end, size in zip(ends, parts or ends, strict=True)]
     step = epoch = 0
-    while step < stop:
+    while max(start, step) < stop:
         batches = [
             stretch.start + batch
             for stretch in stretches
@@ -154,7 +166,10 @@ def batch_stream(
 
 
 def chunk_by_tokens(lengths: Sequence[int], max_tokens: int) -> list[np.ndarray]:
-    """Split sentence indices, longest apart from shortest, into chunks of at most ``max_tokens`` tokens (at least one)."""
+    """Split sentence indices, longest apart from shortest, into chunks of about ``max_tokens`` tokens.
+
+    A chunk ends with the sentence that reaches a multiple of ``max_tokens``, so it may hold one sentence's tokens more.
+    """
     order = np.argsort(lengths, kind="stable")
     chunk_of = [total // max_tokens for total in accumulate(int(lengths[i]) for i in order)]
     return np.split(order, np.flatnonzero(np.diff(chunk_of)) + 1)

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import errno
 import inspect
 import re
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from . import __version__, commands, paths
 from .config import ModelConfig, RunConfig
 from .errors import FourierLabError
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:  # disk full, no permission: nothing half-written is left, so a repeat goes on from there
-        print(f"error: {problem}. Free space or correct the permissions, then repeat the command.", file=sys.stderr)
+        hint = (
+            ". Free space or correct the permissions, then repeat the command." if problem.errno in _OF_THE_DISK else ""
+        )
+        print(f"error: {problem}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted: repeat the same command to resume; finished runs are not run again", file=sys.stderr)

@@ -111,7 +111,10 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def table(options: argparse.Namespace) -> int:
-    """Print the results table of finished runs, as Markdown; export records, or put the table into a document."""
+    """Print the results table of finished runs, as Markdown; export records, or put the table into a document.
+
+    Runs with seed 100 or above chose settings: they are left out unless there are no others.
+    """
     from .baselines import zero_parameter_baselines
     from .runs import load_records
     from .tables import export_records, insert_table, load_baselines, paired_table, results_table, write_table

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .basis import check_width, frequency_set
+from .basis import check_polynomials, check_width, frequency_set
 from .errors import ConfigError
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
 from .field_rules import DEPARTURES, default, describe, kinds_of, normalise, reject_unknown
@@ -30,7 +30,8 @@ class ModelConfig:
         n_heads: Attention heads; divides ``d_model`` into even head widths. The paper sets heads = layers.
         basis: ``fourier``, or a polynomial family for the ``fourier`` arm.
         frequencies: ``harmonic`` (paper), ``log``, ``random``, or ``d_model / 2`` integers.
-        period: Period of the id normaliser in ids; ``vocab_size - 1`` if None (paper); the released code used 127.
+        period: Period of the id normaliser in ids; ``vocab_size - 1`` if None (paper), always for polynomials; the released
+            code used 127.
         mlp: MLP on T(p): ``none``, ``linear`` (what Table 1 trained), ``geglu`` (x4, the paper's text), ``geglu_quarter``,
             ``silu`` (d -> d -> d, what Table 2 trained).
         frequency_seed: Seed of the ``random`` frequency set.
@@ -78,7 +79,9 @@ class ModelConfig:
                 )
         if self.period is not None and "period_127" in self.departures:
             raise ConfigError(f"period ({self.period}) and the departure 'period_127' exclude each other. Drop one.")
-        if self.arm == "fourier":
+        if self.arm == "fourier" and self.basis != "fourier":
+            check_polynomials(self.basis, self.vocab_size, self.id_period)
+        elif self.arm == "fourier":
             frequency_set(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
 
     @property
@@ -127,7 +130,8 @@ class RunConfig:
         weight_decay: Decoupled decay of matrices and tables, dimensionless.
         clip_norm: Largest global gradient norm; larger gradients are scaled down.
         precision: Forward and backward in ``bfloat16`` or ``float32``; ``auto`` takes bfloat16 where hardware has it.
-        seed: Seeds weights, batches, dropout and the ``random`` frequency set.
+        seed: Seeds weights, batches, dropout and the ``random`` frequency set. Runs with 100 or above choose settings;
+            tables leave them out beside others.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Not part of the digest.
         threads: Processor threads; torch's default if None. Not part of the digest.
 
@@ -189,6 +193,8 @@ class RunConfig:
             )
         if self.corpus != "toy" and self.id_order == "semantic":
             raise ConfigError("id_order 'semantic' is a dial of the toy language; real text has no known concepts.")
+        if "pretraining" in dict(self.pretraining or ()):
+            raise ConfigError("pretraining must not have a pretraining of its own. Leave it out of those settings.")
         if self.pretraining is not None and self.pretrained().model(self.vocab_size) != self.model(self.vocab_size):
             raise ConfigError(
                 "pretraining must not change the shape of the model, nor its seed. Leave those settings out."

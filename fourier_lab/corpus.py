@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from .config import RunConfig
 from .data import ENTAILMENT, SPLITS, SentencePairs, fine_tuning_pairs, graded_name, load_pairs, training_pairs
+from .errors import DataError
 from .id_order import FIRST_WORD, most_used, order_ids, reorder, vocabulary_name
 from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
 
@@ -96,7 +97,13 @@ def _prepare(
         for name in corpus.split("+"):
             for split in SPLITS[name][1:]:
                 pairs = load_pairs(name, split, source)
-                held_out[f"{name}/{split}"] = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
+                kept = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
+                if not len(kept):
+                    raise DataError(
+                        f"{name}/{split} holds no entailment pair (label {ENTAILMENT}), which a contrastive run is "
+                        "validated on. Check the labels of that file."
+                    )
+                held_out[f"{name}/{split}"] = kept
     if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
         words, every = token_words(tokenizer), tokenised(train)
         counts = every.counts(len(words))

@@ -3,14 +3,17 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import DataError
+from .field_rules import SOURCES
+from .paths import write_atomically
 from .toy import toy_language
 
 ENTAILMENT = 0
@@ -103,6 +106,10 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
     if name not in SPLITS or split not in SPLITS[name]:
         known = "; ".join(f"{key}: {', '.join(value)}" for key, value in SPLITS.items())
         raise DataError(f"no corpus {name!r} with split {split!r}. Known: {known}.")
+    if source not in SOURCES:
+        raise DataError(
+            f"source must be one of {', '.join(SOURCES)}, got {source!r}. FOURIER_LAB_DATA names the folder."
+        )
     if (source == "builtin") != name.startswith("toy"):
         raise DataError(
             f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
@@ -218,47 +225,46 @@ def fetch(folder: Path) -> Iterator[Path]:
 
     from .tokenizer import _hub_tokenizer
 
-    for name in HUB:
-        if "/" in name:
-            continue
+    for name in ("snli", "mnli", "stsb"):
         for split in SPLITS[name]:
             pairs = load_pairs(name, split, "hub")
             columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
             path = folder / name / f"{split}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp")
-            pd.DataFrame({columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}).to_parquet(
-                temporary
-            )
+            table = {columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}
+            pd.DataFrame(table).to_parquet(temporary)
             temporary.replace(path)
             yield path
     vocabulary = sorted(_hub_tokenizer().get_vocab().items(), key=lambda item: item[1])
     path = folder / "tokenizer" / "vocab.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(token for token, _ in vocabulary) + "\n", encoding="utf-8")
+    write_atomically(path, "\n".join(token for token, _ in vocabulary) + "\n")
     yield path
 
 
 def _read_folder(name: str, split: str) -> dict:
+    from pyarrow import parquet
+
     path = data_folder() / name / f"{split}.parquet"
     if not path.is_file():
         present = ", ".join(sorted(p.stem for p in path.parent.glob("*.parquet"))) or "none"
         raise DataError(f"no file {path} (splits there: {present}). Fetch it with: fourier-lab data fetch FOLDER.")
-    return _load_dataset(f"{path}", "parquet", data_files={"rows": str(path)}, split="rows")
+    return _columns(f"{path}", lambda: parquet.ParquetFile(path).read())
 
 
 def _read_hub(name: str, split: str) -> dict:
-    repository, configuration, revision = HUB.get(f"{name}/{split}", HUB[name])
-    return _load_dataset(f"{repository} ({split})", repository, configuration, revision=revision, split=split)
-
-
-def _load_dataset(what: str, *arguments: Any, **options: Any) -> dict:
-    """Return the columns of a data set by name; any failure to read it becomes one ``DataError``."""
     import datasets
 
+    repository, configuration, revision = HUB.get(f"{name}/{split}", HUB[name])
     datasets.disable_progress_bars()
+    read = partial(datasets.load_dataset, repository, configuration, revision=revision, split=split)
+    return _columns(f"{repository} ({split})", lambda: read().with_format("arrow")[:])
+
+
+def _columns(what: str, read: Callable[[], Any]) -> dict:
+    """Return the columns of an Arrow table by name; any failure to read it becomes one ``DataError``."""
     try:
-        table = datasets.load_dataset(*arguments, **options).with_format("arrow")[:]
+        table = read()
     except Exception as error:  # datasets, arrow, the file system and the hub client each raise their own kinds
         cause = error.__cause__ or error
         raise DataError(
@@ -273,17 +279,20 @@ def _checked(name: str, split: str, first: list, second: list, label: np.ndarray
     where = f"{name}/{split}"
     if len(label) and (label.dtype == object or not np.issubdtype(label.dtype, np.number)):
         raise DataError(f"{where}: labels must be numbers, got {label.dtype}. Map label names to 0, 1, 2 first.")
-    label = label.astype(np.float64 if name in GRADED else np.int64)
     gold = np.flatnonzero(label != -1)
-    first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold]
-    if not first:
+    if not len(gold):
         raise DataError(f"{where} holds no labelled pair. Check the file, or use another split.")
-    low, high = (0.0, 5.0) if name in GRADED else (0, 2)
-    if bad := np.flatnonzero(~((label >= low) & (label <= high))).tolist():
-        raise DataError(f"{where}: row {bad[0]} has label {label[bad[0]]}, outside {low}..{high}. Correct the labels.")
-    for i, pair in enumerate(zip(first, second, strict=True)):
-        if not all(isinstance(s, str) and s.strip() for s in pair):
-            raise DataError(f"{where}: row {i} has an empty sentence: {pair!r}. Drop the row.")
+    low, high, dtype = (0.0, 5.0, np.float64) if name in GRADED else (0, 2, np.int64)
+    fits = (label >= low) & (label <= high) & ((label == np.floor(label)) | (name in GRADED))
+    if bad := gold[~fits[gold]].tolist():
+        kind = "" if name in GRADED else " in whole numbers"
+        raise DataError(
+            f"{where}: row {bad[0]} has label {label[bad[0]]}, outside {low}..{high}{kind}. Correct the file."
+        )
+    for i in gold:
+        if not all(isinstance(s, str) and s.strip() for s in (first[i], second[i])):
+            raise DataError(f"{where}: row {i} has an empty sentence: {(first[i], second[i])!r}. Drop the row.")
+    first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold].astype(dtype)
     content = "\n".join(first) + "\0" + "\n".join(second)
     digest = hashlib.sha256(content.encode())
     digest.update(label.tobytes())

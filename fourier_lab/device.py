@@ -2,18 +2,28 @@
 
 import resource
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from .errors import ConfigError
+
 
 def resolve_device(name: str) -> torch.device:
-    """Return the torch device for ``auto`` (the fastest present), ``cpu``, ``cuda`` or ``mps``."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """Return the torch device for ``auto`` (the fastest present), ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        ConfigError: If this machine has no such device.
+    """
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, here in present.items() if here))
+    if not present.get(name, True):
+        raise ConfigError(f"device {name!r} is not available to torch here. Set device to 'auto' or 'cpu'.")
+    return torch.device(name)
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
@@ -27,8 +37,48 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Let torch compute with ``count`` processor threads inside the block; None leaves their number alone."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count is not None:
+            torch.set_num_threads(before)
+
+
+def random_states(device: torch.device) -> dict[str, Any]:
+    """Return the states of torch's generators that a run on ``device`` draws from, for a checkpoint."""
+    return {
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def set_random_states(states: Mapping[str, Any], device: torch.device) -> None:
+    """Restore what :func:`random_states` returned; older checkpoints hold no state of the GPU."""
+    torch.set_rng_state(states["random"].cpu())
+    if device.type == "cuda" and states.get("random_cuda") is not None:
+        torch.cuda.set_rng_state(states["random_cuda"].cpu(), device)
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let :func:`peak_memory_bytes` count from now, on a GPU and, where the kernel permits it, on Linux."""
+    if device.type == "cuda":
+        torch.cuda.init()
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_bytes(device: torch.device) -> int:
-    """Return the highest memory use so far: of this process on the CPU, of torch's allocator on a GPU."""
+    """Return the highest memory use since :func:`reset_peak_memory`: of this process, or of torch's allocator on a GPU.
+
+    On a CPU without Linux it is the highest since the process began.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .basis import check_token_ids, fourier_features, frequency_set, polynomial_basis, resolve_period
+from .basis import check_token_ids, fourier_features, frequency_set, is_integer, polynomial_basis, resolve_period
 from .errors import ConfigError
 
 _CACHED_TABLE_BYTES = 512 * 2**20
@@ -52,14 +52,17 @@ class FourierEmbedding(nn.Module):
     """Compute token embeddings ``E(p) = RMSNorm(MLP(T(p)) + T(p))`` from the id; drop-in for ``torch.nn.Embedding``.
 
     Training evaluates each distinct id of a batch once. In eval mode without gradients the whole table is computed on the
-    first look-up and kept while the weights keep their values, so repeated look-ups cost about a table look-up.
+    first look-up and kept while weights and buffers keep their values, so repeated look-ups cost about a table look-up.
+    Each look-up compares all weights for that, which small batches pay for too; a table above 512 MiB is never kept. Under
+    ``torch.compile`` nothing is kept and the range of ids is not checked.
 
     Args:
         num_embeddings: V, number of ids; costs no parameters.
         embedding_dim: d, even width; parameters are ``d`` (norm) plus the MLP's.
-        frequencies: ``harmonic`` (paper), ``log``, ``random`` or ``d / 2`` integers; see :func:`frequency_set`.
+        frequencies: ``harmonic`` (paper), ``log``, ``random`` or ``d / 2`` integers; see :func:`frequency_set`. Polynomials
+            have none.
         basis: ``fourier``, or one of the polynomial families.
-        period: Period of the id normaliser in ids; V - 1 if None.
+        period: Period of the id normaliser in ids; V - 1 if None, and always for polynomials.
         mlp: ``none``, ``linear`` (d² + d parameters), ``geglu`` (hidden 4 d), ``geglu_quarter`` (hidden d / 4) or ``silu``.
         frequency_seed: Seed of the ``random`` set.
 
@@ -88,16 +91,17 @@ class FourierEmbedding(nn.Module):
         frequency_seed: int = 0,
     ):
         super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.period = resolve_period(num_embeddings, period)
         # Not persistent: both are functions of the arguments, and a state dict should hold what was learned.
-        chosen = frequency_set(frequencies, num_embeddings, embedding_dim, period, frequency_seed)
+        named = frequencies if basis == "fourier" else "harmonic"  # polynomials read none, so any will do
+        chosen = frequency_set(named, num_embeddings, embedding_dim, period, frequency_seed)
+        self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
         self.register_buffer("frequencies", chosen, persistent=False)
         table = None
         if basis != "fourier":
             table = polynomial_basis(torch.arange(num_embeddings), num_embeddings, embedding_dim, basis, period)
         self.register_buffer("polynomials", table, persistent=False)
-        d = embedding_dim
+        d = self.embedding_dim
         builders: dict[str, Any] = {
             "none": lambda: None,
             "linear": lambda: nn.Linear(d, d),
@@ -114,7 +118,7 @@ class FourierEmbedding(nn.Module):
     def basis(self, token_ids: Tensor) -> Tensor:
         """Return T(p), float32 ``(..., d)``, of already checked ids."""
         if self.polynomials is not None:
-            return self.polynomials[token_ids].float()
+            return self.polynomials[token_ids.long()].float()
         return fourier_features(token_ids.long(), self.frequencies, self.period)
 
     def compute(self, token_ids: Tensor) -> Tensor:
@@ -127,7 +131,9 @@ class FourierEmbedding(nn.Module):
         if torch.compiler.is_compiling():
             # The number of distinct ids depends on the data, which a static graph cannot hold.
             return self.compute(token_ids)
-        if not self.training and not torch.is_grad_enabled() and self._table_bytes() <= _CACHED_TABLE_BYTES:
+        replica = getattr(self, "_is_replica", False)  # DataParallel's: made anew for each call, without parameters
+        lasting = not self.training and not torch.is_grad_enabled() and not replica
+        if lasting and self._table_bytes() <= _CACHED_TABLE_BYTES:
             return F.embedding(token_ids.long(), self._current_table())
         distinct, position = torch.unique(token_ids, return_inverse=True)
         return F.embedding(position, self.compute(distinct))
@@ -140,25 +146,27 @@ class FourierEmbedding(nn.Module):
     def _compute_table(self) -> Tensor:
         # In blocks, so that the peak is one table and not the MLP's hidden layer for every id.
         ids = torch.arange(self.num_embeddings, device=self.norm.weight.device)
-        return torch.cat([self.compute(block) for block in ids.split(8192)])
+        with torch.autocast(self.norm.weight.device.type, enabled=False):
+            return torch.cat([self.compute(block) for block in ids.split(8192)])
 
     def _table_bytes(self) -> int:
         return self.num_embeddings * self.embedding_dim * self.norm.weight.element_size()
 
     def _current_table(self) -> Tensor:
-        """Return E of all ids, recomputed whenever a weight's value, type or device differs from the cached one's."""
+        """Return E of all ids, computed anew whenever value, type or device of a weight or buffer has changed."""
         # Values are compared, not version counters: ``weight.data`` can change without a counter noticing.
-        weights = list(self.parameters())
+        # Masks of pruning are buffers. The polynomials are a constant as large as the table itself.
+        buffers = [buffer for name, buffer in self.named_buffers() if name != "polynomials"]
+        weights = [*self.parameters(), *buffers]
         if self._cache is not None:
             kept, table = self._cache
             same = (
                 a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
-                for a, b in zip(kept, weights, strict=True)
+                for a, b in zip(kept, weights, strict=False)
             )
-            if all(same):
+            if len(kept) == len(weights) and all(same):
                 return table
-        with torch.autocast(self.norm.weight.device.type, enabled=False):
-            table = self._compute_table()
+        table = self._compute_table()
         self._cache = ([w.detach().clone() for w in weights], table)
         return table
 
@@ -185,9 +193,11 @@ class LearnedEmbedding(nn.Module):
     def __init__(self, num_embeddings: int, embedding_dim: int):
         super().__init__()
         resolve_period(num_embeddings)
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.table = nn.Embedding(num_embeddings, embedding_dim)
-        self.norm = nn.RMSNorm(embedding_dim)
+        if not is_integer(embedding_dim) or embedding_dim < 1:
+            raise ConfigError(f"embedding_dim ({embedding_dim}) must be a positive integer. Try 128.")
+        self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
+        self.table = nn.Embedding(self.num_embeddings, self.embedding_dim)
+        self.norm = nn.RMSNorm(self.embedding_dim)
 
     def forward(self, token_ids: Tensor) -> Tensor:
         check_token_ids(token_ids, self.num_embeddings)

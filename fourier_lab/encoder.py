@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from .batches import PackedSentences, chunk_by_tokens, pack, pack_padded
+from .basis import check_id_type
+from .batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
 from .config import ModelConfig
 from .embeddings import FourierEmbedding, GeGLU, LearnedEmbedding, SiLUMLP
 from .errors import ConfigError, DataError
@@ -168,12 +169,31 @@ class SentenceEncoder(nn.Module):
 
         Args:
             token_ids: int64 ``(batch, seq)``, seq <= ``max_seq_len``.
-            mask: bool ``(batch, seq)``, True on tokens, False on padding at the end; all True if None.
+            mask: bool ``(batch, seq)``, or integers 0 and 1: True on tokens, False on padding at the end; all True if None.
 
         Returns:
             Tensor: ``(batch, d_model)``; padding has no influence on it.
+
+        Raises:
+            ConfigError: If ids or mask have another shape or type, padding comes before a token, or a sentence is too long.
+            DataError: If there is no sentence, or one has no token.
         """
-        lengths = [token_ids.shape[1]] * len(token_ids) if mask is None else mask.sum(1).tolist()
+        check_id_type(token_ids)
+        if token_ids.dim() != 2:
+            raise ConfigError(
+                f"token_ids must be (batch, seq), got shape {tuple(token_ids.shape)}. For one sentence pass token_ids[None]."
+            )
+        if mask is None:
+            mask = torch.ones_like(token_ids, dtype=torch.bool)
+        if mask.is_floating_point() or mask.shape != token_ids.shape:
+            raise ConfigError(
+                f"mask must be bool of the ids' shape {tuple(token_ids.shape)}, got {mask.dtype} of shape "
+                f"{tuple(mask.shape)}. Write mask > 0."
+            )
+        mask = mask.bool()
+        if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
+            raise ConfigError("mask has padding before a token; only padding at the end is read. Pad on the right.")
+        lengths = mask.sum(1).tolist()
         rows = [row[:length].cpu().numpy() for row, length in zip(token_ids, lengths, strict=True)]
         return self.encode_packed(self.pack(rows).to(token_ids.device))
 
@@ -183,11 +203,7 @@ class SentenceEncoder(nn.Module):
 
     def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
         """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output."""
-        longest = packed.groups[-1][1]
-        if longest > self.config.max_seq_len:
-            raise ConfigError(
-                f"a sentence has {longest} tokens, more than max_seq_len ({self.config.max_seq_len}). Truncate it."
-            )
+        check_length(packed.groups[-1][1], self.config.max_seq_len)
         cosine, sine = self.rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
         rows = self.embedding(packed.distinct)
         states = [self.dropout(F.embedding(packed.places, rows))]

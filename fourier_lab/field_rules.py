@@ -37,8 +37,10 @@ _CHOICES = {
     "arm": ARMS, "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
     "objective": OBJECTIVES, "precision": PRECISIONS, "device": DEVICES,
 }  # fmt: skip
+# A sentence has at least [CLS], one token and [SEP].
 _LEAST = {
-    "n_layers": 0, "n_heads": 1, "max_seq_len": 1, "steps": 1, "batch_size": 1, "period": 1, "train_pairs": 1, "threads": 1,
+    "vocab_size": 2, "n_layers": 0, "n_heads": 1, "max_seq_len": 3, "steps": 1, "batch_size": 1, "period": 1,
+    "train_pairs": 1, "threads": 1,
 }  # fmt: skip
 
 

@@ -4,7 +4,10 @@
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def _find_root() -> Path:
@@ -26,12 +29,19 @@ RECORDS = SWEEPS.with_name("results")
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
-    """Write ``data`` to ``path`` whole or not at all: a temporary neighbour is renamed over it."""
+    """Write ``data`` to ``path`` whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a temporary neighbour of ``path`` to write to, which is renamed over it unless an error comes up."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as stream:
-            stream.write(data.encode() if isinstance(data, str) else data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())  # or a power cut may leave the new name on an empty file
         os.replace(temporary, path)

@@ -26,10 +26,12 @@ def versions() -> dict[str, str]:
 
 def commit() -> str | None:
     """Return the checked-out commit of the library's source, or None outside version control."""
+    package = Path(__file__).resolve().parent
     try:
         answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--show-toplevel", "HEAD"], cwd=package, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):  # no git, or an installed copy
         return None
-    return answer.stdout.strip()
+    top, head = answer.stdout.splitlines()
+    return head if Path(top) == package.parent else None  # an installed copy may lie within someone's own repository

@@ -16,7 +16,7 @@ from .config import RunConfig
 from .errors import ConfigError, RecordError
 from .metrics import mean_interval
 from .runs import RunRecord, load_record
-from .summaries import series_name
+from .summaries import reported, series_name
 
 # Settings that the name of a series already tells, or that decide no comparison.
 _IN_SERIES = ("arm", "basis", "frequencies", "period", "mlp", "departures", "seed", "device", "threads")
@@ -65,6 +65,8 @@ class Quantity:
 def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
     """Read every record below the folders of ``folder`` and pool those that differ in their seed alone.
 
+    Of runs to be pooled, those that chose settings are left out (:func:`fourier_lab.summaries.reported`).
+
     Args:
         folder: Holds one folder per family of runs; :data:`fourier_lab.paths.RESULTS` if None.
 
@@ -95,7 +97,9 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         )
     points = []
     for family in dict.fromkeys(name for name, _ in pooled):
-        cases = [sorted(runs, key=lambda r: r.config.seed) for (name, _), runs in pooled.items() if name == family]
+        cases = [
+            sorted(reported(runs), key=lambda r: r.config.seed) for (name, _), runs in pooled.items() if name == family
+        ]
         points += [Point(name, family, tuple(runs)) for name, runs in zip(_names(family, cases), cases, strict=True)]
     return points, skipped
 

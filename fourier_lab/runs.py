@@ -8,6 +8,7 @@ import errno
 import fcntl
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from .paths import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from .encoder import SentenceEncoder
+
+_DIGEST = re.compile("[0-9a-f]{10}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,24 @@ def is_complete(folder: Path) -> bool:
 def write_record(
     folder: Path, config: RunConfig, metrics: dict, history: list[dict], encoder: "SentenceEncoder | None" = None
 ) -> RunRecord:
-    """Write a record, its metrics last; with ``encoder``, also weights and tokenizer, enough to use it again."""
+    """Write a record, its metrics last; with ``encoder``, also weights and tokenizer, enough to use it again.
+
+    Raises:
+        RecordError: If the disk is full or the folder must not be written to.
+    """
+    try:
+        _write(folder, config, metrics, history, encoder)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write the record of {folder} ({error}). Free disk space or correct the permissions, and repeat: a "
+            "trained run goes on from its checkpoint."
+        ) from error
+    return RunRecord(folder, config, metrics, history)
+
+
+def _write(
+    folder: Path, config: RunConfig, metrics: dict, history: list[dict], encoder: "SentenceEncoder | None"
+) -> None:
     from safetensors.torch import save
 
     write_atomically(folder / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
@@ -67,7 +87,6 @@ def write_record(
         if encoder.tokenizer is not None:
             write_atomically(folder / "tokenizer.json", encoder.tokenizer.to_str())
     write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    return RunRecord(folder, config, metrics, history)
 
 
 @contextmanager
@@ -113,7 +132,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         with_history: Whether to read the history too, most of the time for whoever looks at hundreds of records.
 
     Raises:
-        RecordError: If it is unfinished, damaged, or its configuration is not the one its folder is named after.
+        RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
+            after. A folder whose name is no digest may hold any run.
     """
     folder = Path(folder)
     if not is_complete(folder):
@@ -128,7 +148,11 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
                     {key: float(value) if value else float("nan") for key, value in row.items()}
                     for row in csv.DictReader(stream)
                 ]
+            if not history or history[-1]["step"] != config.steps:
+                raise ValueError(f"history.csv does not end with step {config.steps}")
         digest = metrics["digest"]
+        if missing := [key for key in ("scores", "parameters", "data") if key not in metrics]:
+            raise ValueError(f"metrics.json lacks {', '.join(missing)}")
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise RecordError(
             f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
@@ -137,6 +161,11 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         raise RecordError(
             f"the record in {folder} was written for run {digest} but its config.json is run {config.digest()}: one of "
             "them was edited. Delete the folder and run again."
+        )
+    name = folder.absolute().name
+    if _DIGEST.fullmatch(name) and name != digest:
+        raise RecordError(
+            f"{folder} holds the record of run {digest}, not of the run that it is named after. Delete it."
         )
     return RunRecord(folder, config, metrics, history)
 
@@ -170,21 +199,28 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     """Rebuild the trained encoder of a finished run, in eval mode, with its tokenizer.
 
     Raises:
-        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other.
+        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, or the tokenizer is not the
+            one whose hash the record holds.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
     from .encoder import SentenceEncoder
+    from .tokenizer import vocabulary_hash
 
     folder = Path(folder)
     path = folder / "weights.safetensors"
     model = check_weights(folder)
+    if not (folder / "tokenizer.json").is_file():
+        raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
         encoder = SentenceEncoder(model)
         encoder.load_state_dict(load_file(path))
-        if (folder / "tokenizer.json").is_file():
-            encoder.set_tokenizer(Tokenizer.from_str((folder / "tokenizer.json").read_text()))
+        tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
+        encoder.set_tokenizer(tokenizer)
+        known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
+        if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):
+            raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {known['vocabulary']}")
     except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch
         raise RecordError(f"cannot load {path}: {error}. Delete {folder} and run again.") from error
     return encoder.eval()

@@ -14,7 +14,7 @@ from .errors import ConfigError, DataError
 from .metrics import cosine
 from .runs import RunRecord
 from .summaries import series_name
-from .tokenizer import UNKNOWN
+from .tokenizer import UNKNOWN, truncating
 
 STAGES = ("embeddings", "last layer")
 KINDS = ("English", "toy language")
@@ -80,8 +80,7 @@ def read_sentence(encoder: SentenceEncoder, sentence: str) -> Reading:
     if not isinstance(sentence, str) or not sentence.strip():
         raise DataError(f"a sentence must be non-empty text, got {sentence!r}. Type at least one word.")
     text = sentence[:MAX_CHARACTERS].encode(errors="replace").decode()  # half a surrogate pair is no text
-    tokenizer.enable_truncation(encoder.config.max_seq_len)
-    encoding = tokenizer.encode(text)
+    encoding = truncating(tokenizer, encoder.config.max_seq_len).encode(text)
     content = ~np.array(encoding.special_tokens_mask, dtype=bool)
     if not content.any():
         raise DataError(

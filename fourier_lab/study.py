@@ -11,7 +11,7 @@ from .basis import FREQUENCY_SETS
 from .config import ID_ORDERS, RunConfig
 from .errors import ConfigError, RecordError
 from .runs import load_records
-from .summaries import series_name
+from .summaries import TUNING_SEED, series_name
 from .sweep_file import load_sweep
 from .tokenizer import token_words
 from .toy import ROLES, SPECIAL_TOKENS, toy_language
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .training import TrainResult
 
 SERIES = ("learned", *FREQUENCY_SETS)
-TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
 _REAL_WORDS = ("dog", "guitar", "running", "red")
 
 

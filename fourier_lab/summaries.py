@@ -1,6 +1,6 @@
 """Turn run records into the columns that :mod:`fourier_lab.plots` draws: curves, scores with intervals, costs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -20,6 +20,7 @@ CURVES = {
 }
 
 _ENOUGH_SEEDS = 3
+TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
 
 
 IN_SERIES_NAME = ("arm", "basis", "frequencies", "period", "mlp")
@@ -41,6 +42,22 @@ def series_name(config: RunConfig) -> str:
     else:
         features = config.frequencies if isinstance(config.frequencies, str) else "custom"
     return f"fourier ({features})" if config.mlp == "linear" else f"fourier ({features}, {config.mlp})"
+
+
+def reported(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Return the records without those that chose settings (seed :data:`TUNING_SEED` or above), or all if all did."""
+    records = list(records)
+    return [record for record in records if record.config.seed < TUNING_SEED] or records
+
+
+def check_seeds(case: str, runs: Sequence[RunRecord]) -> None:
+    """Raise :class:`DataError` if two of the runs that a mean is to pool as ``case`` share a seed."""
+    if len({run.config.seed for run in runs}) < len(runs):  # else settings would be taken for seeds
+        names = ", ".join(varying_settings(run.config for run in runs))
+        raise DataError(
+            f"several runs of {case} share a seed but differ in a setting ({names}). Choose one value of it; on the "
+            "command line with --where NAME=VALUE."
+        )
 
 
 def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
@@ -99,7 +116,7 @@ def score_columns(
         words) and ``parameters``.
 
     Raises:
-        DataError: If there are no records.
+        DataError: If there are no records, or several of one group, series and seed.
     """
     cases = _cases(records, group, series_name)
     over_seeds = min(map(len, cases.values())) >= _ENOUGH_SEEDS
@@ -144,7 +161,7 @@ def mean_columns(
         Columns: ``group``, ``series``, ``value``, ``low``, ``high``, ``seeds``; in order of appearance.
 
     Raises:
-        DataError: If there are no records.
+        DataError: If there are no records, or several of one group, series and seed.
     """
     cases = _cases(records, group, series)
     rows = [(*case, *mean_interval([value(run) for run in runs]), len(runs)) for case, runs in cases.items()]
@@ -192,10 +209,7 @@ def _cases(
         label = setting(record.config, group) if isinstance(group, str) else group(record.config)
         cases.setdefault((label, series(record.config)), []).append(record)
     for case, runs in cases.items():
-        if len({run.config.seed for run in runs}) < len(runs):  # else settings would be taken for seeds
-            raise DataError(
-                f"several runs of {' / '.join(case)} share a seed but differ in a setting. Choose one of it."
-            )
+        check_seeds(" / ".join(case), runs)
     if not cases:
         raise DataError("there are no run records to summarise. Train at least one run first.")
     return cases

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from . import paths
 from .config import RunConfig
 from .costs import Estimator
-from .errors import RecordError
+from .errors import ConfigError, RecordError
 from .runs import RunRecord, is_complete, load_record, write_record
 from .sweep_file import Run, Sweep
 
@@ -95,11 +95,12 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
         digest = path.parent.name
         try:
             record = None if digest in seen else load_record(path.parent)
-        except RecordError:  # named when its own sweep loads it
+            if record is None or record.metrics["device"] != resolve_device(record.config.device).type:
+                continue
+        except (RecordError, ConfigError):  # damaged (its own sweep names it), or of a device that is not here
             continue
-        if record is not None and record.metrics["device"] == resolve_device(record.config.device).type:
-            seen.add(digest)
-            yield record.config, record.metrics["duration_s"]
+        seen.add(digest)
+        yield record.config, record.metrics["duration_s"]
 
 
 def _calibrate(config: RunConfig) -> float:

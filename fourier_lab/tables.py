@@ -13,7 +13,7 @@ from .errors import RecordError
 from .metrics import mean_interval, plus_minus
 from .paths import write_atomically
 from .runs import RunRecord, load_records, write_record
-from .summaries import IN_SERIES_NAME, series_name, varying_settings
+from .summaries import IN_SERIES_NAME, check_seeds, reported, series_name, varying_settings
 
 _SPLITS = {"dev": "validation", "test": "test"}
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
@@ -23,7 +23,7 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
     """Pool runs that differ in their seed alone; best mean validation score first.
 
     Args:
-        records: Finished runs.
+        records: Finished runs. Those that chose settings (see :func:`fourier_lab.summaries.reported`) are left out.
         baselines: Scores without training, as rows of their own.
 
     Returns:
@@ -33,7 +33,7 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
         (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers the same of the accuracy x 100 on
         each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's); mean seconds and memory.
     """
-    records = list(records)
+    records = reported(records)
     cases: dict[str, list[RunRecord]] = {}
     for record in records:
         cases.setdefault(record.config.replace(seed=0).digest(), []).append(record)
@@ -47,7 +47,7 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
 
     Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it.
     """
-    records = list(records)
+    records = reported(records)
     frame = summarise(records, baselines)
     varying = varying_settings([record.config for record in records])
     trained_rows = frame[frame["seeds"] > 0]
@@ -80,16 +80,20 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
     Runs of one seed share batches, so their differences vary less than their scores.
 
     Args:
-        records: Finished runs that differ in series and seed only.
+        records: Finished runs, one per series and seed; left out as in :func:`summarise`.
         against: The model all others are compared with, a name of :func:`fourier_lab.summaries.series_name`.
 
     Raises:
         RecordError: If no run of that model is among the records.
+        DataError: If several runs of one series share a seed.
     """
+    cases: dict[str, list[RunRecord]] = {}
+    for record in reported(records):
+        cases.setdefault(series_name(record.config), []).append(record)
     scores: dict[str, dict[int, list[float]]] = {}
-    for record in records:
-        by_seed = scores.setdefault(series_name(record.config), {})
-        by_seed[record.config.seed] = [record.score(key) for key in _SPLITS.values()]
+    for name, runs in cases.items():
+        check_seeds(name, runs)
+        scores[name] = {run.config.seed: [run.score(key) for key in _SPLITS.values()] for run in runs}
     if against not in scores:
         raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(scores)}.")
     reference = scores.pop(against)

@@ -48,11 +48,14 @@ def wordpiece_tokenizer(path: Path) -> Tokenizer:
     """Return BERT's uncased WordPiece tokenizer over a ``vocab.txt``, one piece a line.
 
     Raises:
-        DataError: If the file is missing or lacks a special token.
+        DataError: If the file is missing, no text, or lacks a special token.
     """
     if not path.is_file():
         raise DataError(f"no vocabulary at {path}. Put BERT's vocab.txt there, or set source to 'hub' to download it.")
-    vocabulary = {line: i for i, line in enumerate(path.read_text(encoding="utf-8").splitlines())}
+    try:
+        vocabulary = {line: i for i, line in enumerate(path.read_text(encoding="utf-8").splitlines())}
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text ({error}). Use the vocab.txt of bert-base-uncased.") from error
     if missing := {"[PAD]", UNKNOWN, "[CLS]", "[SEP]"} - set(vocabulary):
         raise DataError(f"{path} lacks {', '.join(sorted(missing))}. Use the vocab.txt of bert-base-uncased.")
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
@@ -72,8 +75,24 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
     for i, sentence in enumerate(sentences):
         if not isinstance(sentence, str) or not sentence.strip():
             raise DataError(f"sentence {i} is {sentence!r}; every sentence must be non-empty text. Drop or fill it.")
-    tokenizer.enable_truncation(max_seq_len)
-    return [np.array(encoding.ids, dtype=np.int64) for encoding in tokenizer.encode_batch_fast(sentences)]
+    cutting = truncating(tokenizer, max_seq_len)
+    return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+
+
+def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
+    """Return a copy that cuts to ``max_seq_len`` tokens and does not pad, whatever ``tokenizer`` itself does.
+
+    The vocabulary is shared: a copy of 30,522 tokens would cost more than encoding a few sentences.
+    """
+    cutting = Tokenizer(tokenizer.model)
+    for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        if (value := getattr(tokenizer, part)) is not None:
+            setattr(cutting, part, value)
+    added = tokenizer.get_added_tokens_decoder()
+    cutting.add_tokens([added[i] for i in sorted(added)])
+    cutting.encode_special_tokens = tokenizer.encode_special_tokens
+    cutting.enable_truncation(max_seq_len)
+    return cutting
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:

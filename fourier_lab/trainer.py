@@ -1,7 +1,6 @@
 """One run from its first step to its record: steps, checkpoints, validation, scores."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from torch import Tensor, nn
 from .batches import batch_stream
 from .config import RunConfig
 from .corpus import Corpus, TokenPairs
-from .device import peak_memory_bytes, resolve_device, resolve_precision
+from .device import peak_memory_bytes, random_states, resolve_device, resolve_precision, set_random_states
 from .encoder import SentenceEncoder, count_parameters
 from .errors import RecordError, TrainingError
 from .losses import OBJECTIVES, ContrastiveLoss
 from .metrics import embedding_similarity, proportion_interval, sts_scores
 from .optimizer import learning_rate_at, make_optimizer
+from .paths import replacing
 from .provenance import commit, versions
 from .runs import RunRecord, write_record
 
@@ -78,35 +78,28 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_suffix(f".{os.getpid()}.tmp")
+        state = {
+            "digest": self.config.digest(),
+            "data": self.corpus.account["train"],
+            "vocabulary": self.corpus.account["vocabulary"],
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": self.history,
+            "losses": self.losses,
+            "best": self.best,
+            "encoder": self.encoder.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            **random_states(self.device),
+        }
         try:
-            torch.save(
-                {
-                    "digest": self.config.digest(),
-                    "data": self.corpus.account["train"],
-                    "step": self.step,
-                    "seconds": self.seconds,
-                    "history": self.history,
-                    "losses": self.losses,
-                    "best": self.best,
-                    "encoder": self.encoder.state_dict(),
-                    "objective": self.objective.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "random": torch.get_rng_state(),
-                },
-                temporary,
-            )
-            with open(temporary, "rb") as stream:
-                os.fsync(stream.fileno())  # or a power cut may leave the new name on an empty file
-            os.replace(temporary, self.checkpoint)
+            with replacing(self.checkpoint) as stream:
+                torch.save(state, stream)
         except (OSError, RuntimeError) as error:
             raise RecordError(
                 f"cannot write {self.checkpoint} ({error}); the previous checkpoint, if any, is intact. "
                 "Free disk space and run again: training resumes."
             ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one."""
@@ -114,7 +107,9 @@ class Trainer:
             return
         try:
             state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            vocabulary = self.corpus.account["vocabulary"]
             same = state["digest"] == self.config.digest() and state["data"] == self.corpus.account["train"]
+            same = same and state.get("vocabulary", vocabulary) == vocabulary  # older checkpoints do not say
             if same:
                 self.encoder.load_state_dict(state["encoder"])
                 self.objective.load_state_dict(state["objective"])
@@ -122,14 +117,16 @@ class Trainer:
                 self.step, self.seconds = state["step"], state["seconds"]
                 self.history, self.losses = state["history"], state["losses"]
                 self.best = state.get("best")
-                torch.set_rng_state(state["random"].cpu())
+                set_random_states(state, self.device)
         except Exception as error:  # a truncated file fails in many ways inside zip, pickle and torch
             raise RecordError(
                 f"the checkpoint {self.checkpoint} is damaged ({type(error).__name__}: {error}). "
                 "Delete it to start over."
             ) from error
         if not same:
-            raise RecordError(f"{self.checkpoint} belongs to other settings or other data. Delete it to start over.")
+            raise RecordError(
+                f"{self.checkpoint} belongs to other settings, data or another vocabulary. Delete it to start over."
+            )
 
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch."""
@@ -253,6 +250,8 @@ class Trainer:
                     saved = time.perf_counter()
                 if pressed:
                     raise KeyboardInterrupt
+            if self.step > first_step:
+                self.save()  # whatever stops the scoring then costs no training
         except KeyboardInterrupt:
             # Inside a step, weights and counters may disagree: then the last periodic checkpoint is the one to resume.
             if between_steps:
@@ -260,7 +259,7 @@ class Trainer:
             raise
 
     def finish(self) -> RunRecord:
-        """Score the final weights, on the CPU from here on, write the record, drop the checkpoint."""
+        """Score the final weights or the best look's, write the record, drop the checkpoint; the encoder ends on the CPU."""
         live = sum(
             int((self.optimizer.state[p]["exp_avg_sq"] > 0).sum())
             for p in self.encoder.parameters()

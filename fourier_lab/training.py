@@ -11,6 +11,7 @@ import torch
 
 from .config import RunConfig
 from .corpus import TokenPairs, prepare
+from .device import reset_peak_memory, resolve_device, threads
 from .encoder import SentenceEncoder
 from .metrics import embedding_similarity, sts_scores
 from .paths import RUNS
@@ -53,23 +54,31 @@ def train(
 ) -> TrainResult:
     """Train, score and record one run; load it instead if its record exists; resume it if it was interrupted.
 
+    A finished record is returned even if the contents of the data folder have changed since: the fingerprints of what it
+    read are in ``metrics["data"]``. To train on the new contents, delete the run's folder.
+
     Args:
         config: What to run. The digest names the folder ``runs/<digest>``.
         callback: Called with a :class:`Progress` about a hundred times.
         runs: Folder of run folders; :data:`fourier_lab.paths.RUNS` if None.
 
     Returns:
-        TrainResult: The record and the encoder with the final step's weights, never the best on a reported split.
+        TrainResult: The record and the encoder with the final step's weights; the best on a reported split only under the
+        departure ``selected_checkpoint``.
 
     Raises:
         TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays.
-        RecordError: If a checkpoint or record is damaged or belongs to other settings or data.
+        RecordError: If a checkpoint or record is damaged, belongs to other settings or data, or cannot be written.
+        ConfigError: If this machine lacks the device.
         DataError: If the corpus cannot be read.
     """
     folder = (RUNS if runs is None else Path(runs)) / config.digest()
     if (found := _finished(folder)) is not None:
         return found
-    with run_lock(folder):  # if another process is at this run, its result is found once it is done
+    with (
+        run_lock(folder),
+        threads(config.threads),
+    ):  # if another process is at this run, its result is found once it is done
         return _finished(folder) or _train(config, folder, callback, runs)
 
 
@@ -81,18 +90,19 @@ def _finished(folder: Path) -> TrainResult | None:
 def _train(
     config: RunConfig, folder: Path, callback: Callable[[Progress], None] | None, runs: Path | None
 ) -> TrainResult:
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
     if "integer_scores" in config.departures:
         return _scored_as_published(config, folder, callback, runs)
     start = None if config.pretraining is None else train(config.pretrained(), callback=callback, runs=runs).encoder
     with torch.random.fork_rng():
+        reset_peak_memory(resolve_device(config.device))
         trainer = Trainer(config, prepare(config), folder)
         if start is not None:
             trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()
         with deferred_interrupts() as pressed:
             trainer.run(callback, pressed)
+        if pressed:  # while the last checkpoint was being written
+            raise KeyboardInterrupt
         return TrainResult(trainer.finish(), trainer.encoder)
 
 

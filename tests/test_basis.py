@@ -93,6 +93,7 @@ def test_frequency_sets_differ_as_named():
     assert not torch.equal(frequency_set("random", v, d, seed=0), frequency_set("random", v, d, seed=1))
     assert frequency_set("random", v, d).double().mean() == pytest.approx(15260 / 2, rel=0.3)
     assert fourier_basis(torch.tensor([3]), v, 4, [2, 9]).shape == (1, 4)
+    assert torch.equal(frequency_set(np.array([2, 9]), v, 4), frequency_set([2, 9], v, 4))
 
 
 @pytest.mark.parametrize("name", POLYNOMIALS)
@@ -122,12 +123,22 @@ def test_legendre_values():
         (lambda: fourier_basis(torch.tensor([1]), 30, 0), "positive"),
         (lambda: fourier_basis(torch.tensor([0]), 1, 4), "at least 2"),
         (lambda: fourier_basis(torch.tensor([1]), 30, 4, period=0), "period"),
+        (
+            lambda: fourier_basis(torch.tensor([1]), 30, 4, period=2.5),
+            r"period \(2.5\) must be a positive number of ids, and whole",
+        ),
+        (lambda: fourier_basis(torch.tensor([1]), 30.0, 4), r"vocab_size \(30.0\) must be an integer"),
+        (lambda: fourier_basis(torch.tensor([1]), 30, 4.0), r"d_model \(4.0\) must be .*an integer.*Try 128"),
+        (lambda: fourier_basis(torch.tensor([1]).to(torch.uint16), 30, 4), "uint16.*long"),
+        (lambda: frequency_set([1, 2.5], 30, 4), "distinct integers"),
+        (lambda: frequency_set([[1], [2]], 30, 4), "distinct integers"),
         (lambda: frequency_set("cubic", 30, 4), "unknown frequency set 'cubic'"),
         (lambda: frequency_set("random", 30, 40), "at most 28"),
         (lambda: frequency_set([1, 1], 30, 4), "distinct"),
         (lambda: frequency_set([1, 2, 3], 30, 4), "2 distinct integers"),
         (lambda: polynomial_basis(torch.tensor([1]), 30, 4, "bessel"), "unknown basis"),
         (lambda: polynomial_basis(torch.tensor([1]), 300, 4, "hermite", period=127), "outside"),
+        (lambda: polynomial_basis(torch.tensor([1]), 300, 4, "hermite", period=300), r"must be vocab_size - 1 \(299\)"),
     ],
 )
 def test_bad_input_is_named(call, rule):

@@ -130,6 +130,15 @@ def test_a_full_disk_is_a_one_line_error(monkeypatch, capsys):
     assert "No space left on device: 'runs/x/weights.safetensors'. Free space" in capsys.readouterr().err
 
 
+def test_an_error_that_no_space_cures_is_said_plainly(monkeypatch, capsys):
+    def absent(*arguments, **options):
+        raise FileNotFoundError(2, "No such file or directory", "nowhere/a.json")
+
+    monkeypatch.setattr(training, "train", absent)
+    assert cli.main(["train", *SMALL]) == 2
+    assert capsys.readouterr().err == "error: [Errno 2] No such file or directory: 'nowhere/a.json'\n"
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Record what ``figures`` asks of the batch module, which reports one failure."""

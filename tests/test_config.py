@@ -34,6 +34,11 @@ from fourier_lab.errors import ConfigError
         ({"source": "hub"}, "cannot come from source 'hub'"),
         ({"corpus": "snli", "source": "hub", "id_order": "semantic"}, "dial of the toy language"),
         ({"sed": 1}, "unknown parameter sed"),
+        ({"max_seq_len": 2}, "max_seq_len must be at least 3"),
+        ({"vocab_size": 0, "arm": "learned"}, "vocab_size must be at least 2"),
+        ({"basis": "legendre", "period": 127}, r"period \(127\)"),
+        ({"basis": "legendre", "departures": ["period_127"]}, r"period \(127\)"),
+        ({"pretraining": {"steps": 40, "pretraining": {"steps": 40}}}, "of its own"),
     ],
 )
 def test_bad_values_are_named(changes, rule):
@@ -64,6 +69,7 @@ def test_digest_names_what_decides_the_numbers():
 def test_model_config_follows_the_run():
     model = RunConfig(arm="learned", d_model=32, seed=7).model(vocab_size=99)
     assert model == ModelConfig("learned", 99, 32, frequency_seed=7)
+    assert RunConfig(basis="legendre", frequencies="random", vocab_size=100).model(100).basis == "legendre"
     with pytest.raises(ConfigError, match="feed_forward"):
         ModelConfig("learned", 99, 32, feed_forward=0.01)
 

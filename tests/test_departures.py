@@ -146,8 +146,8 @@ def test_integer_scores_change_the_scoring_alone(tmp_path):
 def test_the_selected_checkpoint_is_the_best_look(tmp_path, monkeypatch):
     looks, scored = [], Trainer.graded_scores
 
-    def look(trainer, split):
-        found = scored(trainer, split)
+    def look(trainer, split, **options):
+        found = scored(trainer, split, **options)
         if split == "validation":
             looks.append(found["spearman"]["value"])
         return found

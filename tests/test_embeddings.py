@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from fourier_lab import FourierEmbedding, LearnedEmbedding, fourier_basis
 from fourier_lab.errors import ConfigError
@@ -43,7 +46,7 @@ def test_parameter_counts():
 
 @pytest.mark.parametrize("shape", [(), (7,), (2, 3), (2, 0), (2, 3, 4)])
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
-@pytest.mark.parametrize("kind", [FourierEmbedding, LearnedEmbedding])
+@pytest.mark.parametrize("kind", [FourierEmbedding, LearnedEmbedding, partial(FourierEmbedding, basis="legendre")])
 def test_any_shape_and_integer_type(kind, shape, dtype):
     layer, ids = kind(V, D), torch.randint(0, 200, shape).to(dtype)
     for mode in (True, False):
@@ -83,10 +86,31 @@ def change_by_replacement(layer):
     layer.mlp.weight = nn.Parameter(layer.mlp.weight * 2)
 
 
-@pytest.mark.parametrize("change", [change_by_data, change_in_place, change_by_state_dict, change_by_replacement])
+def change_by_mask(layer):
+    layer.mlp.weight_mask[0] = 0.0
+
+
+def change_by_another_buffer(layer):
+    layer.mlp.register_forward_hook(lambda module, inputs, output: 2 * output)
+    layer.mlp.register_buffer("scale", torch.tensor(2.0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_by_data,
+        change_in_place,
+        change_by_state_dict,
+        change_by_replacement,
+        change_by_mask,
+        change_by_another_buffer,
+    ],
+)
 @torch.no_grad()
 def test_cache_is_never_stale(change):
     layer, ids = make().eval(), torch.arange(V)
+    if change is change_by_mask:
+        prune.identity(layer.mlp, "weight")
     before = layer(ids)
     change(layer)
     assert not torch.equal(layer(ids), before)
@@ -99,6 +123,21 @@ def test_cache_serves_repeated_lookups(monkeypatch):
     layer(ids)
     monkeypatch.setattr(layer, "compute", lambda ids: pytest.fail("computed again"))
     layer(ids)
+
+
+@torch.no_grad()
+def test_replicas_keep_no_table(monkeypatch):
+    layer, ids = make().eval(), torch.arange(9)
+    expected, replica = layer(ids), layer._replicate_for_data_parallel()
+    monkeypatch.setattr(replica, "_current_table", lambda: pytest.fail("kept a table"))
+    torch.testing.assert_close(replica(ids), expected, atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_tables_are_exact_under_autocast():
+    layer = make().eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer.to_table().weight, layer(torch.arange(V)))
 
 
 def test_eval_mode_still_has_gradients_when_asked():
@@ -157,18 +196,37 @@ def test_compiles():
 @pytest.mark.parametrize("kind", [FourierEmbedding, LearnedEmbedding])
 @pytest.mark.parametrize(
     ("ids", "rule"),
-    [([V], rf"0\.\.{V - 1}"), ([-1], "-1"), ([0.5], "integers"), ([True], "integers")],
+    [
+        ([V], rf"0\.\.{V - 1}"),
+        ([-1], "-1"),
+        ([0.5], "integers"),
+        ([True], "integers"),
+        (torch.tensor([1]).to(torch.uint64), "uint64"),
+    ],
 )
 def test_bad_ids_are_named(kind, ids, rule):
     with pytest.raises(ConfigError, match=rule):
-        kind(V, D)(torch.tensor(ids))
+        kind(V, D)(torch.as_tensor(ids))
 
 
 @pytest.mark.parametrize(
     ("options", "rule"),
     [({"mlp": "deep"}, "unknown mlp 'deep'"), ({"basis": "bessel"}, "unknown basis"), ({"period": -3}, "period"),
+     ({"period": 9.5}, "period"), ({"basis": "legendre", "period": V}, "vocab_size - 1"),
      ({"frequencies": "square"}, "unknown frequency set")],
 )  # fmt: skip
 def test_bad_options_are_named(options, rule):
     with pytest.raises(ConfigError, match=rule):
         make(**options)
+
+
+@pytest.mark.parametrize("sizes", [(1.5, 4), (503, 4.0), (503, 0), (503, -2), (True, 4), (0, 4), ("9", 4)])
+@pytest.mark.parametrize("kind", [FourierEmbedding, LearnedEmbedding])
+def test_bad_sizes_are_named(kind, sizes):
+    with pytest.raises(ConfigError, match=r"\(\S+\) must be .*integer"):
+        kind(*sizes)
+
+
+def test_polynomials_read_no_frequencies():
+    assert FourierEmbedding(9, 16, "random", "legendre")(torch.arange(9)).shape == (9, 16)
+    assert FourierEmbedding(np.int64(9), np.int64(4), np.array([1, 3]))(torch.arange(9)).shape == (9, 4)

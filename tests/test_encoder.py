@@ -119,3 +119,31 @@ def test_bad_input_is_named():
         tiny().encode_packed(pack([np.array([101])]))
     with pytest.raises(ConfigError, match="tokenizer"):
         tiny().encode(["a"])
+
+
+IDS = torch.tensor([[5, 6, 7], [8, 9, 0]])
+
+
+@pytest.mark.parametrize(
+    ("ids", "mask", "rule"),
+    [
+        (IDS.float(), None, "integers.*float32"),
+        (IDS.bool(), None, "integers.*bool"),
+        (IDS[0], None, r"\(batch, seq\), got shape \(3,\)"),
+        (IDS, torch.ones(2, 3), "mask must be bool .*float32"),
+        (IDS, torch.ones(2, 2, dtype=torch.bool), r"shape \(2, 2\)"),
+        (IDS, IDS > 5, "padding before a token"),
+        (IDS, torch.tensor([[1, 1, 1], [1, 0, 1]]), "padding before a token"),
+        (torch.zeros(1, 13, dtype=torch.int64), None, r"13 tokens, more than max_seq_len \(12\)"),
+    ],
+)
+@pytest.mark.parametrize("departures", [(), ("padding_mean",)])
+def test_bad_batches_are_named(ids, mask, rule, departures):
+    with pytest.raises(ConfigError, match=rule):
+        tiny(max_seq_len=12, departures=departures)(ids, mask)
+
+
+def test_masks_may_be_integers():
+    encoder = tiny().eval()
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    assert torch.equal(encoder(IDS, mask), encoder(IDS, mask.bool()))

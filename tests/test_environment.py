@@ -1,5 +1,6 @@
 """pyproject.toml is the truth about dependencies; the conda file and the lock follow it."""
 
+import subprocess
 import tomllib
 
 import pytest
@@ -7,7 +8,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from fourier_lab import paths
+from fourier_lab import paths, provenance
 
 CONDA_NAMES = {"torch": "pytorch"}
 
@@ -44,3 +45,12 @@ def test_the_lock_pins_every_requirement_within_its_bounds(required):
     locked = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
     assert not set(required) - set(locked)
     assert [name for name, r in required.items() if not r.specifier.contains(locked[name])] == []
+
+
+def test_the_commit_is_the_librarys_own(tmp_path, monkeypatch):
+    for command in ("init -q", "-c user.name=a -c user.email=a@b commit -q --allow-empty -m first"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    for folder, known in ((tmp_path / "fourier_lab", True), (tmp_path / "venv" / "fourier_lab", False)):
+        folder.mkdir(parents=True)
+        monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
+        assert (provenance.commit() is not None) == known

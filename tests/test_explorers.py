@@ -21,7 +21,6 @@ TABLES = {
     "learned": np.random.default_rng(0).normal(size=(40, 6)),
     "fourier (harmonic)": np.random.default_rng(1).normal(size=(40, 6)),
 }
-HISTORY = [{"step": 1, "loss": 1.0, "validation_loss": 1.0, "scale": 1.0, "learning_rate": 1.0, "seconds": 1.0}]
 FREQUENCY = "frequency (log10 of the share)"
 
 
@@ -41,7 +40,9 @@ def write_run(root, arm, **changes):
     config = RunConfig(arm=arm, vocab_size=V, d_model=16, **changes)
     torch.manual_seed(0)
     encoder = SentenceEncoder(config.model(V), toy_tokenizer(V))
-    return write_record(root / config.digest(), config, {"digest": config.digest()}, HISTORY, encoder)
+    metrics = {"digest": config.digest(), "scores": {}, "parameters": {}, "data": {}}
+    history = [{"step": config.steps, "loss": 1.0}]
+    return write_record(root / config.digest(), config, metrics, history, encoder)
 
 
 @pytest.fixture(scope="module")

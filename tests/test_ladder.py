@@ -128,7 +128,8 @@ def test_finished_runs_are_found_wherever_they_are(monkeypatch, tmp_path):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     first, second, third = CONFIGS[:3]
     for config, folder in ((first, paths.RUNS), (second, paths.RESULTS / "some_sweep")):
-        write_record(folder / config.digest(), config, {"digest": config.digest()}, [{"step": 1}])
+        metrics = {"digest": config.digest(), "scores": {}, "parameters": {}, "data": {}}
+        write_record(folder / config.digest(), config, metrics, [{"step": config.steps}])
     trained = RunRecord(tmp_path, third, {}, [])
     monkeypatch.setattr(ladder, "train", lambda config: type("Result", (), {"record": trained}))
     said = []

@@ -34,9 +34,9 @@ def write_run(folder, config, *, score=50.0, weights=False, **metrics):
     content = {
         "digest": config.digest(), "scores": {"validation": graded, "test": graded}, "validation_loss": 1.5,
         "held_out": {"toy/test": {"loss": 1.0, "accuracy": 0.5}}, "duration_s": 7.0,
-        "parameters": {"total": 1000 * config.d_model, "embedding": 100, "with_gradient": 900}, **metrics,
+        "parameters": {"total": 1000 * config.d_model, "embedding": 100, "with_gradient": 900}, "data": {}, **metrics,
     }  # fmt: skip
-    history = [{"step": step, "loss": 1.0 / step, "validation_loss": 2.0 / step} for step in (1, 2)]
+    history = [{"step": step, "loss": 1.0 / step, "validation_loss": 2.0 / step} for step in (1, config.steps)]
     tokenizer = toy_tokenizer(V)
     encoder = SentenceEncoder(config.model(V), tokenizer) if weights else None
     return write_record(folder, config, content, history, encoder)
@@ -169,7 +169,7 @@ def test_characters_that_the_font_lacks_are_shown_as_code_points():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    for seed in (0, 1, 2):
+    for seed in (0, 1, 2, 100):  # the last one chose a setting and is not reported
         config = TOY.replace(seed=seed, threads=1)
         write_run(folder / "small" / config.digest(), config, score=40.0 + seed)
     learned = TOY.replace(arm="learned", d_model=32)

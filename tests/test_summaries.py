@@ -52,7 +52,7 @@ def test_curves_leave_out_steps_without_a_value():
 
 def test_runs_of_one_seed_are_not_taken_for_two():
     records = [record(seed=0, steps=50), record(seed=0, steps=60)]
-    with pytest.raises(DataError, match="share a seed but differ in a setting"):
+    with pytest.raises(DataError, match=r"share a seed but differ in a setting \(steps\)"):
         summaries.mean_columns(records, summaries.score("validation"), "id_order")
     assert summaries.mean_columns(records, summaries.score("validation"), "steps")["group"].tolist() == ["50", "60"]
 

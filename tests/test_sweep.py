@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from test_batch import WRITES_A_FIGURE, home, write_notebook  # noqa: F401
 
 from fourier_lab import RunConfig, cli, load_records, processes, sweep_plan, training
@@ -20,6 +21,7 @@ from fourier_lab.errors import ConfigError, TrainingError
 from fourier_lab.runs import is_complete, is_locked, run_lock, write_record
 from fourier_lab.sweep import RETRIES, run_sweep
 from fourier_lab.sweep_file import load_sweep
+from fourier_lab.sweep_plan import Places, timed_runs
 
 FILE = """
 question: Does dropout help?
@@ -121,6 +123,15 @@ def test_estimates_scale_with_work_and_prefer_similar_runs():
     assert Estimator().seconds(config) is None
 
 
+def test_times_of_a_device_that_is_not_here_are_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    here = RunConfig(steps=9, warmup_steps=0, device="cpu")
+    for config in (here, here.replace(seed=1, device="cuda")):
+        metrics = {"digest": config.digest(), "scores": {}, "parameters": {}, "data": {}, "duration_s": 5.0}
+        write_record(tmp_path / config.digest(), config, metrics | {"device": config.device}, [{"step": 9}])
+    assert list(timed_runs(Places(tmp_path, tmp_path / "results" / "name"))) == [(here, 5.0)]
+
+
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """Processes that start at once and, in place of training, log the run and write a record."""
@@ -139,9 +150,9 @@ def fake(monkeypatch, tmp_path):
         metrics = {
             "digest": config.digest(), "scores": {"validation": score, "test": score}, "validation_loss": 1.0,
             "parameters": {"total": 1, "embedding": 1, "with_gradient": 1}, "duration_s": 5.0,
-            "peak_memory_bytes": 1, "device": "cpu",
+            "peak_memory_bytes": 1, "device": "cpu", "data": {},
         }  # fmt: skip
-        return write_record(folder, config, metrics, [{"step": 1, "loss": 2.0}])
+        return write_record(folder, config, metrics, [{"step": config.steps, "loss": 2.0}])
 
     monkeypatch.setattr(training, "_train", train)
     monkeypatch.setattr(training, "_finished", lambda folder: is_complete(folder) or None)  # no weights here

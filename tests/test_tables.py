@@ -9,7 +9,7 @@ import pytest
 from fourier_lab import RunConfig, load_records
 from fourier_lab.baselines import Baseline, bag_similarity, sqrt_id_weights
 from fourier_lab.corpus import TokenPairs
-from fourier_lab.errors import RecordError
+from fourier_lab.errors import DataError, RecordError
 from fourier_lab.runs import RunRecord
 from fourier_lab.summaries import varying_settings
 from fourier_lab.tables import (
@@ -31,9 +31,9 @@ def record(dev: float, test: float, **changes) -> RunRecord:
     }
     metrics = {
         "digest": config.digest(), "scores": scores, "validation_loss": 1.5, "duration_s": 10.0,
-        "peak_memory_bytes": 2**30, "parameters": {"total": 1000, "embedding": 100, "with_gradient": 900},
+        "peak_memory_bytes": 2**30, "parameters": {"total": 1000, "embedding": 100, "with_gradient": 900}, "data": {},
     }  # fmt: skip
-    return RunRecord(None, config, metrics, [{"step": 1, "loss": 2.0}])
+    return RunRecord(None, config, metrics, [{"step": config.steps, "loss": 2.0}])
 
 
 RECORDS = [
@@ -110,6 +110,16 @@ def test_differences_are_paired_by_seed():
     assert row == "| learned | 3 | +1.0 ± 0.0 | -2.0 ± 5.0 |"
     with pytest.raises(RecordError, match="no run of 'table'"):
         paired_table(runs, "table")
+    with pytest.raises(DataError, match=r"learned share a seed but differ in a setting \(id_order\).*--where"):
+        paired_table([*runs, record(9, 9, seed=1, arm="learned", id_order="random")], "fourier (harmonic)")
+
+
+def test_runs_that_chose_settings_are_not_reported_beside_others():
+    tuning = [record(90, 90, seed=100), record(95, 95, seed=1000, arm="learned", steps=50)]
+    assert summarise([*RECORDS, *tuning]).equals(summarise(RECORDS))
+    assert results_table([*RECORDS, *tuning]) == results_table(RECORDS)
+    assert paired_table([*RECORDS, *tuning], "learned") == paired_table(RECORDS, "learned")
+    assert summarise(tuning)["seeds"].tolist() == [1, 1]  # a sweep of rates has nothing else to show
 
 
 def test_export_keeps_what_the_table_needs(tmp_path):

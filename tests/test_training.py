@@ -1,15 +1,20 @@
 """Training on the toy language: it learns, repeats exactly, resumes exactly, and fails clearly."""
 
+import dataclasses
+import errno
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from fourier_lab import RunConfig, load_encoder, load_record, load_records, train
-from fourier_lab.corpus import Corpus
-from fourier_lab.errors import RecordError, TrainingError
+from fourier_lab import RunConfig, device, load_encoder, load_record, load_records, runs, train, training
+from fourier_lab.corpus import Corpus, prepare
+from fourier_lab.errors import ConfigError, RecordError, TrainingError
 from fourier_lab.optimizer import learning_rate_at
+from fourier_lab.tokenizer import toy_tokenizer
 from fourier_lab.trainer import Trainer
 
 SMALL = RunConfig(
@@ -129,6 +134,115 @@ def test_damaged_files_are_named(result, tmp_path):
     (folder / "metrics.json").write_text('{"digest": "')
     with pytest.raises(RecordError, match="damaged"):
         load_record(folder)
+
+
+def copy_record(result, folder):
+    """Copy a finished record, and return its metrics."""
+    shutil.copytree(result.record.folder, folder)
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_record_under_the_name_of_another_run_is_refused(result, tmp_path):
+    other = SMALL.replace(seed=1)
+    copy_record(result, tmp_path / other.digest())
+    with pytest.raises(RecordError, match=f"holds the record of run {SMALL.digest()}"):
+        train(other, runs=tmp_path)
+    copy_record(result, tmp_path / "kept")
+    assert load_record(tmp_path / "kept").config == SMALL
+
+
+@pytest.mark.parametrize("key", ["scores", "parameters", "data"])
+def test_records_that_lack_something_are_damaged(result, tmp_path, key):
+    metrics = copy_record(result, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps({k: v for k, v in metrics.items() if k != key}))
+    with pytest.raises(RecordError, match=f"metrics.json lacks {key}"):
+        load_record(tmp_path / "run")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 9])
+def test_a_history_that_is_cut_short_is_damaged(result, tmp_path, kept):
+    copy_record(result, tmp_path / "run")
+    path = tmp_path / "run" / "history.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:kept]))
+    with pytest.raises(RecordError, match="history.csv does not end with step 60"):
+        load_record(tmp_path / "run")
+    assert load_record(tmp_path / "run", with_history=False).config == SMALL
+
+
+def test_a_tokenizer_that_is_not_the_weights_own_is_refused(result, tmp_path):
+    copy_record(result, tmp_path / "run")
+    path = tmp_path / "run" / "tokenizer.json"
+    path.write_text(toy_tokenizer(SMALL.vocab_size, "random").to_str())
+    with pytest.raises(RecordError, match="the weights know"):
+        load_encoder(tmp_path / "run")
+    path.unlink()
+    with pytest.raises(RecordError, match="no tokenizer.json in"):
+        load_encoder(tmp_path / "run")
+
+
+def stop_at(step):
+    def callback(progress):
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+def test_a_checkpoint_of_another_vocabulary_is_refused_and_an_older_one_is_resumed(result, tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, runs=tmp_path, callback=stop_at(7))
+    path = tmp_path / SMALL.digest() / "checkpoint.pt"
+    corpus = prepare(SMALL)
+    other = dataclasses.replace(corpus, account={**corpus.account, "vocabulary": "another"})
+    with monkeypatch.context() as patch, pytest.raises(RecordError, match="another vocabulary"):
+        patch.setattr(training, "prepare", lambda config: other)
+        train(SMALL, runs=tmp_path)
+    state = torch.load(path, weights_only=True)
+    torch.save({k: v for k, v in state.items() if k not in ("vocabulary", "random_cuda")}, path)
+    assert comparable(train(SMALL, runs=tmp_path).metrics) == comparable(result.metrics)
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+def test_what_stops_the_scoring_costs_no_training(result, tmp_path, monkeypatch, problem):
+    def fail(*arguments, **options):
+        raise problem
+
+    with monkeypatch.context() as patch:
+        if problem is KeyboardInterrupt:
+            patch.setattr(Trainer, "graded_scores", fail)
+        else:
+            patch.setattr(runs, "write_atomically", fail)
+        with pytest.raises(KeyboardInterrupt if problem is KeyboardInterrupt else RecordError):
+            train(SMALL, runs=tmp_path)
+    again = train(SMALL, runs=tmp_path, callback=lambda progress: pytest.fail("trained again"))
+    assert comparable(again.metrics) == comparable(result.metrics) and losses(again.history) == losses(result.history)
+
+
+def test_threads_are_those_of_the_run_alone(tmp_path):
+    before = torch.get_num_threads()
+    config = SMALL.replace(threads=before + 1, steps=5, warmup_steps=0)
+    assert train(config, runs=tmp_path).metrics["threads"] == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").is_file(), reason="only Linux can reset a process's peak")
+def test_the_peak_of_memory_is_the_runs_own():
+    cpu = torch.device("cpu")
+    device.reset_peak_memory(cpu)
+    before, used = device.peak_memory_bytes(cpu), torch.ones(2**25)  # 128 MiB
+    assert device.peak_memory_bytes(cpu) - before > 2**26
+    del used
+    device.reset_peak_memory(cpu)
+    assert device.peak_memory_bytes(cpu) - before < 2**26
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_named(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert device.resolve_device("auto").type == "cpu"
+    with pytest.raises(ConfigError, match=f"'{name}' is not available.*'auto' or 'cpu'"):
+        device.resolve_device(name)
 
 
 def test_learning_rate_warms_up_and_decays():
