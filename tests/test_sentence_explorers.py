@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -379,6 +380,12 @@ def test_new_settings_make_a_new_training_but_not_while_one_is_at_work(training)
     assert (config.arm, config.frequencies, config.id_order, config.steps) == ("fourier", "random", "random", 20)
 
 
+def in_a_loop(notebook):
+    """Run a coroutine function in an event loop of its own; browser tests may have left one running in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(notebook())).result()
+
+
 def test_curves_grow_by_themselves_in_a_running_loop_and_by_refresh_elsewhere(training, monkeypatch):
     monkeypatch.setattr(live_widget, "PERIOD_S", 0.01)
 
@@ -395,7 +402,7 @@ def test_curves_grow_by_themselves_in_a_running_loop_and_by_refresh_elsewhere(tr
         await training._task
         assert "finished" in training.text
 
-    asyncio.run(notebook())
+    in_a_loop(notebook)
     Fake.made[0].rows = 5
     training.refresh()
     assert "row 5" in training.text
@@ -421,7 +428,7 @@ def test_nothing_says_working_while_runs_are_paused_or_over_and_an_error_stays_t
         training.controls["arms"].value = "both"
         assert training._message.value == ""
 
-    asyncio.run(notebook())
+    in_a_loop(notebook)
 
 
 def test_an_error_while_drawing_is_shown_in_the_notebook(training, monkeypatch, caplog):
@@ -434,7 +441,7 @@ def test_an_error_while_drawing_is_shown_in_the_notebook(training, monkeypatch, 
         await asyncio.wait([training._task])
         assert isinstance(training._task.exception(), ZeroDivisionError)
 
-    asyncio.run(notebook())
+    in_a_loop(notebook)
     assert "ZeroDivisionError" in training.message
 
 
