@@ -172,8 +172,9 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         ax.errorbar(own["parameters"], own["value"], bars(own), fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
         for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
-            # The two arms crowd each other where their counts are close.
-            below = -11 - 16 * (i // 2 % 2) if "learned" in name else 6
+            # The two arms, and an arm's own two depths, crowd each other where their counts are close.
+            deep = i // 2 % 2
+            below = -11 - 16 * deep if "learned" in name else -13 if "fourier" in name and not deep else 6
             ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center",
                         path_effects=[HALO])  # fmt: skip
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
