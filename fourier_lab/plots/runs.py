@@ -174,9 +174,11 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
             # The two arms, and an arm's own two depths, crowd each other where their counts are close.
             deep = i // 2 % 2
-            below = -11 - 16 * deep if "learned" in name else -13 if "fourier" in name and not deep else 6
-            ax.annotate(text, (x, y), (0, below), textcoords="offset points", fontsize=6.5, ha="center",
-                        path_effects=[HALO])  # fmt: skip
+            if "learned" in name:
+                place, side = ((7, -3), "left") if deep else ((-7, -3), "right")
+            else:
+                place, side = (0, -13) if "fourier" in name and not deep else (0, 6), "center"
+            ax.annotate(text, (x, y), place, textcoords="offset points", fontsize=6.5, ha=side, path_effects=[HALO])
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
     ax.margins(x=0.12, y=0.12)
     return finish(ax, "above")
