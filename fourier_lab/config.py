@@ -237,7 +237,7 @@ class RunConfig:
         Lists are space-separated, ``pretraining`` is written ``"steps=600 batch_size=128"``.
         """
         reject_unknown(cls, (name,))
-        kinds = kinds_of(cls)[name]
+        kinds = kinds_of(cls)[name]  # type: ignore[arg-type]  # mypy asks the class for the hash of its objects
         if text == "None" and type(None) in kinds:
             return None
         if name == "departures":

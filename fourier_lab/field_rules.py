@@ -1,6 +1,7 @@
 """What a single field of a configuration may be: its type, its choices, its range."""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -56,6 +57,7 @@ def reject_unknown(cls: type, names: Iterable[str]) -> None:
         raise ConfigError(f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
 
 
+@functools.cache  # a page of results makes hundreds of configurations
 def kinds_of(cls: type) -> dict[str, tuple[type, ...]]:
     """Map each field to its accepted Python types."""
     kinds = {}
@@ -87,7 +89,7 @@ def normalise(config: Any) -> None:
         ConfigError: If a value breaks its rule.
     """
     cls = type(config)
-    for name, kinds in kinds_of(cls).items():
+    for name, kinds in kinds_of(cls).items():  # type: ignore[arg-type]  # mypy asks the class for the hash of its objects
         value: Any = getattr(config, name)
         if tuple in kinds and isinstance(value, list):
             value = tuple(value)
