@@ -75,10 +75,8 @@ def train(
     folder = (RUNS if runs is None else Path(runs)) / config.digest()
     if (found := _finished(folder)) is not None:
         return found
-    with (
-        run_lock(folder),
-        threads(config.threads),
-    ):  # if another process is at this run, its result is found once it is done
+    # If another process is at this run, its result is found once it is done.
+    with run_lock(folder), threads(config.threads):
         return _finished(folder) or _train(config, folder, callback, runs)
 
 

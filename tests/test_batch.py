@@ -146,6 +146,8 @@ def test_optional_parameters_go_only_where_declared_and_real_text_has_its_own_fo
     ]
     assert jobs[0].figures == "snli_mnli/01_one-small"
     assert jobs[0].executed == home / "reports" / "snli_mnli" / "01_one-small.ipynb"
+    labelled = batch._plan(1, one, {}, {"corpus": "snli+mnli"}, workers=1, label="wide")
+    assert labelled.figures == "snli_mnli/01_one-wide"
     chosen = batch._plan(1, one, {"steps": 600}, {"corpus": "snli+mnli"}, workers=1)
     assert chosen.figures == "snli_mnli/01_one"  # whoever chooses sizes writes the figures proper
 

@@ -198,6 +198,12 @@ def kept(digest):
     return json.loads((RECORDS / "what_training_did" / f"{digest}.json").read_text(encoding="utf-8"))
 
 
+SEEDS_OF = {  # one layer, d = 256, on real text
+    "learned": ("4ccb525993", "1a2f1c115d", "41b7712c16"),
+    "fourier (harmonic)": ("db09adce71", "b82594177f", "02d4e73719"),
+}
+
+
 def lost_by_merging(digest, size):
     score = {row["size"]: row["validation"] for row in kept(digest)["classes"]}
     return score[1] - score[size]
@@ -291,4 +297,20 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
     (log,) = [m for m in claims.CLAIMS["training"].answer() if "(log)" in m.what and m.split == "test"]
     found.append((log.value, log.high - log.value))
     assert re.findall(r"[\d.]+ ± \d+\.\d", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
+    gains = [
+        3,
+        8,
+        9,
+        10,
+        11,
+        14,
+        15,
+    ]  # random ahead on test; shuffled and alphabetical ids, 127 rows on the trained task
+    assert [i for i, (value, _) in enumerate(found) if value > 0] == gains
     assert re.search(" and ".join(rf"{-gap.value:.1f} [^.]*" for gap in nli[:2]), surprises)
+    large = [
+        next(difference("table_1", "learned", "fourier (harmonic)", series=f"{n} x 512", **arms))[0] for n in (1, 2)
+    ]
+    assert f"(at d = 512, one seed each, {-large[0]:.1f} and {-large[1]:.1f};" in surprises
+    turned = [np.mean([e["moved"]["text"] for e in map(kept, digests)]) for digests in SEEDS_OF.values()]
+    assert f"its rows by {turned[0]:.1f}° on average over the text, and harmonic rows by {turned[1]:.1f}°" in page

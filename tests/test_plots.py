@@ -131,6 +131,21 @@ def test_curves_leave_missing_values_out():
     assert line.get_xdata().tolist() == [2, 4]
 
 
+def test_series_stand_at_their_number_of_parameters_unless_they_share_it():
+    sizes = {"learned": 4_000_000, "fourier (harmonic)": 300_000, "fourier (random)": 300_000}
+    data = {
+        "series": [*sizes],
+        "parameters": [*sizes.values()],
+        "value": [1.0, 2.0, 3.0],
+        "low": [0.5] * 3,
+        "high": [4.0] * 3,
+    }
+    ax = plots.draw_parameters(data, label="Spearman × 100")
+    learned, *shared = (bar[0].get_xdata()[0] for bar in ax.containers)
+    assert learned == 4_000_000
+    assert shared[0] < 300_000 < shared[1] and np.prod(shared) == pytest.approx(300_000**2)
+
+
 def test_scores_state_n_and_what_the_bars_are():
     label = plots.draw_scores(SCORES, label="Spearman × 100").get_xlabel()
     assert "95 % t interval over seeds" in label and "2,000 pairs, 3 seeds" in label
