@@ -118,6 +118,8 @@ class RunConfig:
             ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled
             within blocks of N neighbours. ``blocks_N``: the blocks shuffled, their insides kept. ``seed`` draws the
             shuffles, except ``random`` in the toy language: one fixed shuffle of its words, the same for every seed.
+        left_out: Which pairs of real training text are left out: ``graded``, those with a sentence of any split of STS-B, so
+            that scores are zero-shot in the strict sense; ``scored``, those with one of its validation or test split.
         train_pairs: Use this many training pairs, evenly over the corpora; all if None.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored).
@@ -160,6 +162,7 @@ class RunConfig:
     source: str = "builtin"
     vocab_size: int = 30522
     id_order: str = "frequency"
+    left_out: str = "graded"
     train_pairs: int | None = None
     objective: str = "contrastive"
     pretraining: tuple[tuple[str, Any], ...] | None = None

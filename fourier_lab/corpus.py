@@ -53,7 +53,7 @@ def prepare(config: RunConfig) -> Corpus:
     own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
     corpus = _prepare(
         config.corpus, config.source, config.vocab_size, own_order, config.train_pairs, config.objective,
-        config.max_seq_len, "all_pairs" in config.departures, os.environ.get("FOURIER_LAB_DATA"),
+        config.max_seq_len, "all_pairs" in config.departures, config.left_out, os.environ.get("FOURIER_LAB_DATA"),
     )  # fmt: skip
     return corpus if config.id_order == own_order else _reordered(corpus, config)
 
@@ -78,7 +78,7 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
 @lru_cache(maxsize=4)
 def _prepare(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, _folder: str | None,
+    max_seq_len: int, all_pairs: bool, left_out: str, _folder: str | None,
 ) -> Corpus:  # fmt: skip
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
 
@@ -93,7 +93,7 @@ def _prepare(
         train, aside, account = fine_tuning_pairs(corpus, source)
         held_out[f"{graded}/validation_tenth_of_train"] = aside
     else:
-        train, account = training_pairs(corpus, source, train_pairs, entailment_only=contrastive and not all_pairs)
+        train, account = training_pairs(corpus, source, train_pairs, contrastive and not all_pairs, left_out)
         for name in corpus.split("+"):
             for split in SPLITS[name][1:]:
                 pairs = load_pairs(name, split, source)

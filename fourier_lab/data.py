@@ -128,24 +128,26 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
     return _checked(name, split, rows[columns[0]], rows[columns[1]], np.asarray(rows[label]))
 
 
-def training_pairs(corpus: str, source: str, n: int | None, entailment_only: bool) -> tuple[SentencePairs, dict]:
+def training_pairs(
+    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str = "graded"
+) -> tuple[SentencePairs, dict]:
     """Load, filter and join the training pairs of a corpus such as ``snli+mnli``.
 
-    Sentences that occur in the graded evaluation pairs are left out of real training text, so that scores stay zero-shot
-    in the strict sense.
+    Pairs that share a sentence with the graded corpus are left out of real training text, so that scores stay zero-shot.
 
     Args:
         corpus: A corpus of :data:`fourier_lab.field_rules.CORPORA`.
         source: ``builtin``, ``folder`` or ``hub``.
         n: Number of pairs, taken evenly over the corpora from the front; all if None.
         entailment_only: Keep label 0 alone (contrastive training), else all three labels.
+        left_out: ``graded``: every split of the graded corpus counts; ``scored``: validation and test.
 
     Returns:
         The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
     """
     held_out = set()
     if corpus != "toy":
-        for split in ("validation", "test"):
+        for split in SPLITS[graded_name(corpus)] if left_out == "graded" else ("validation", "test"):
             pairs = load_pairs(graded_name(corpus), split, source)
             held_out |= {normalised(sentence) for sentence in pairs.first + pairs.second}
     names = corpus.split("+")

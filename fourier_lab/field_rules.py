@@ -19,6 +19,7 @@ SOURCES = ("builtin", "folder", "hub")
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
 OBJECTIVES = ("contrastive", "nli", "sts")
+LEFT_OUT = ("graded", "scored")
 # What the published code does and the paper does not say; the value tells which arms have it.
 DEPARTURES = {
     "dead_feed_forward": ("fourier",),
@@ -36,7 +37,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
     "arm": ARMS, "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
-    "objective": OBJECTIVES, "precision": PRECISIONS, "device": DEVICES,
+    "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
 }  # fmt: skip
 # A sentence has at least [CLS], one token and [SEP].
 _LEAST = {
