@@ -139,6 +139,16 @@ def test_training_pairs_leave_out_evaluation_sentences(folder):
     assert account["snli"]["used"] == len(pairs) == 2
 
 
+@pytest.mark.parametrize(("left_out", "dropped"), [("graded", 2), ("scored", 1)])
+def test_which_splits_of_the_graded_corpus_are_left_out_is_a_setting(folder, left_out, dropped):
+    graded().assign(sentence1="Three birds.").to_parquet(folder / "stsb" / "train.parquet")
+    table = nli(label=(0, 0, 0, 1))
+    table.loc[1, "premise"], table.loc[2, "hypothesis"] = "one dog", "three birds"
+    table.to_parquet(folder / "snli" / "train.parquet")
+    account = prepare(RunConfig(corpus="snli", source="folder", left_out=left_out)).account
+    assert account["train"]["snli"]["dropped_held_out"] == dropped and account["train_pairs"] == 3 - dropped
+
+
 def test_a_held_out_split_without_entailment_is_named(folder):
     for split, label in (("train", (0, 0, 0, 0)), ("test", (1, 1, 2, 2))):
         nli(label).to_parquet(folder / "snli" / f"{split}.parquet")

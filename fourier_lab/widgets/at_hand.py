@@ -30,7 +30,7 @@ def runs_at_hand(folders: Sequence[Path | str] | None = None) -> tuple[dict[str,
         inside = sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith("."))
         for folder in [root] if _is_run(root) else filter(_is_run, inside):
             try:
-                record = load_record(folder)
+                record = load_record(folder, with_history=False)
                 check_weights(folder)
             except FourierLabError as error:
                 problems.append(str(error))
