@@ -11,12 +11,13 @@ from .config import RunConfig
 from .corpus import Corpus, TokenPairs, prepare
 from .encoder import SentenceEncoder
 from .errors import DataError
-from .id_order import vocabulary_name
+from .id_order import last_special
 from .metrics import cosine, sts_scores
+from .tokenizer import token_words
 
-# Subtracted from an id before the root is taken: about the last special token. For BERT's ids the choice matters little:
+# Subtracted from an id of BERT's before the root is taken: about the last special token. The choice matters little:
 # Spearman x 100 on STS-B validation / test is 70.1 / 61.9 with 0, 72.5 / 63.3 with 995 and 73.1 / 64.1 with 1995.
-ID_OFFSET = {"bert": 995, "toy": 4}
+BERT_OFFSET = 995
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,16 @@ def untrained_encoder(config: RunConfig, corpus: Corpus) -> SentenceEncoder:
         return SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer).eval()
 
 
-def id_weights(config: RunConfig, vocab_size: int) -> dict[str, np.ndarray]:
-    """Return the weights per id that know no text, by name: equal ones, and those of the id order."""
-    offset = ID_OFFSET[vocabulary_name(config.corpus)]
+def id_weights(tokens: list[str]) -> dict[str, np.ndarray]:
+    """Return the weights per id that know no text, by name: equal ones, and those of the id order.
+
+    Args:
+        tokens: The token of each id.
+    """
+    offset = min(last_special(tokens), BERT_OFFSET)
     return {
-        "bag of tokens": np.ones(vocab_size),
-        f"bag of tokens, √(id − {offset})": sqrt_id_weights(vocab_size, offset),
+        "bag of tokens": np.ones(len(tokens)),
+        f"bag of tokens, √(id − {offset})": sqrt_id_weights(len(tokens), offset),
     }
 
 
@@ -112,7 +117,7 @@ def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
             config.corpus,
             {split: sts_scores(bag_similarity(pairs, each), pairs.label) for split, pairs in corpus.graded.items()},
         )
-        for name, each in id_weights(config, corpus.account["vocab_size"]).items()
+        for name, each in id_weights(token_words(corpus.tokenizer)).items()
     ]
 
 

@@ -1,7 +1,7 @@
 """The fixed expansion T(p) of a token id: frequency sets, the Fourier basis, and the polynomial alternatives."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from .errors import ConfigError
 FREQUENCY_SETS = ("harmonic", "log", "random")
 POLYNOMIALS = ("chebyshev", "legendre", "hermite", "laguerre")
 BASES = ("fourier", *POLYNOMIALS)
-
+_LARGE = 1e100  # of a float64, which ends at 1e308
 
 # torch's other unsigned types have neither minimum nor indexing.
 _ID_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
@@ -241,17 +241,36 @@ def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str
     elif name == "hermite":
         table = _hermite_functions(x * math.sqrt(2 * d_model + 1), d_model)
     else:
-        z = (x + 1.0) * (2 * d_model + 1)
-        table = np.exp(-z / 2)[:, None] * polynomial.laguerre.lagvander(z, d_model)[:, 1:]
+        table = _laguerre_functions((x + 1.0) * (2 * d_model + 1), d_model)
     table *= np.sqrt(0.5 / np.mean(table**2, axis=0))
     return torch.from_numpy(table.astype(np.float32)).to(token_ids.device)[token_ids.long()]
 
 
 def _hermite_functions(z: np.ndarray, degree: int) -> np.ndarray:
-    """Hermite functions 1..degree by their normalised three-term recurrence; bare polynomials overflow."""
-    previous, current = np.zeros_like(z), np.exp(-(z**2) / 2) * math.pi**-0.25
+    """Hermite functions of degree 1 to ``degree``, ``(len(z), degree)``."""
+    log_weight = -(z**2) / 2 - math.log(math.pi) / 4
+    return _weighted(log_weight, degree, lambda n, p, c: math.sqrt(2 / n) * z * c - math.sqrt((n - 1) / n) * p)
+
+
+def _laguerre_functions(z: np.ndarray, degree: int) -> np.ndarray:
+    """Laguerre polynomials of degree 1 to ``degree`` times the root of their weight, ``(len(z), degree)``."""
+    return _weighted(-z / 2, degree, lambda n, p, c: ((2 * n - 1 - z) * c - (n - 1) * p) / n)
+
+
+def _weighted(
+    log_weight: np.ndarray, degree: int, step: Callable[[int, np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Follow a three-term recurrence from the constant 1, each column times ``exp(log_weight)``.
+
+    Bare polynomials overflow where the weight vanishes, so that large values are scaled down on the way, and the scale is
+    put into the weight.
+    """
+    previous, current, log_scale = np.zeros_like(log_weight), np.ones_like(log_weight), log_weight.copy()
     columns = []
     for n in range(1, degree + 1):
-        previous, current = current, math.sqrt(2 / n) * z * current - math.sqrt((n - 1) / n) * previous
-        columns.append(current)
+        previous, current = current, step(n, previous, current)
+        large = np.abs(current) > _LARGE
+        previous, current = (np.where(large, values / _LARGE, values) for values in (previous, current))
+        log_scale += np.where(large, math.log(_LARGE), 0.0)
+        columns.append(current * np.exp(log_scale))
     return np.stack(columns, axis=-1)

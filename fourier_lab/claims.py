@@ -222,9 +222,13 @@ def _put_back(measured: Sequence[effects.Effects]) -> list[Measured]:
 def _shipped_effects() -> list[effects.Effects]:
     folder = paths.RECORDS / "what_training_did"
     wanted = load_records(paths.RECORDS / "snli_mnli")
-    return effects.training_effects(
-        [record.config for record in wanted if (folder / f"{record.config.digest()}.json").is_file()], folder
-    )
+    kept = [record.config for record in wanted if (folder / f"{record.config.digest()}.json").is_file()]
+    if not kept:
+        raise RecordError(
+            f"{folder} holds no numbers of a run in {wanted[0].folder.parent if wanted else paths.RECORDS / 'snli_mnli'}. "
+            "Run notebook 12 on them with -p results what_training_did."
+        )
+    return effects.training_effects(kept, folder)
 
 
 CLAIMS = {

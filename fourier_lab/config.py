@@ -107,7 +107,8 @@ class RunConfig:
             rotation that distorts norms. ``all_pairs``: neutral and contradicting pairs count as positives.
             ``corpora_in_turn``: each epoch visits one corpus after the other. ``slow_rate``: the peak rate is 2e-5.
             ``integer_scores``: graded scores are cut to integers, and the last, incomplete batch of shuffled pairs is not
-            scored. ``selected_checkpoint``: weights of the best of ten looks at the validation score that is reported.
+            scored. ``selected_checkpoint``: weights of the best of about ten looks at the validation score, by the exact
+            scores even with ``integer_scores``.
         corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``; scored on the matching graded pairs
             (the toy language's own, or STS-B).
         source: Where text comes from: ``builtin``, ``folder`` (Parquet under FOURIER_LAB_DATA) or ``hub``.
@@ -119,8 +120,9 @@ class RunConfig:
             within blocks of N neighbours. ``blocks_N``: the blocks shuffled, their insides kept. ``seed`` draws the
             shuffles, except ``random`` in the toy language: one fixed shuffle of its words, the same for every seed.
         left_out: Which pairs of real training text are left out: ``graded``, those with a sentence of any split of STS-B, so
-            that scores are zero-shot in the strict sense; ``scored``, those with one of its validation or test split.
-        train_pairs: Use this many training pairs, evenly over the corpora; all if None.
+            that scores are zero-shot in the strict sense; ``scored``, those with one of its validation or test split. Toy
+            text has none of either; ``sts`` trains on STS-B itself, and reads NLI pairs only in its pretraining.
+        train_pairs: Use this many NLI or toy training pairs, evenly over the corpora; all if None.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored).
         pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, with
@@ -260,7 +262,8 @@ class RunConfig:
     def digest(self) -> str:
         """Return 10 hexadecimal digits that name this run: a hash of the fields that decide its numbers.
 
-        Fields at their default are left out, so that a field added later leaves the names of finished runs alone.
+        Fields at their default are left out: a field added later leaves the names of finished runs alone if its default
+        is what they did.
         """
         fields = [f for f in dataclasses.fields(self) if f.metadata.get("digest", True)]
         decisive = {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}

@@ -10,9 +10,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from .config import RunConfig
-from .data import ENTAILMENT, SPLITS, SentencePairs, fine_tuning_pairs, graded_name, load_pairs, training_pairs
+from .data import ENTAILMENT, SCORED, SPLITS, SentencePairs, fine_tuning_pairs, graded_name, load_pairs, training_pairs
 from .errors import DataError
-from .id_order import FIRST_WORD, most_used, order_ids, reorder, vocabulary_name
+from .id_order import first_word, most_used, order_ids, reorder
 from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
 
 
@@ -62,8 +62,7 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
     """Return the corpus with its token ids in the order that ``config`` asks for."""
     words = token_words(corpus.tokenizer)
     counts = corpus.train.counts(len(words))
-    first_word = FIRST_WORD[vocabulary_name(config.corpus)]
-    order = order_ids(config.id_order, words, counts, first_word, config.seed)
+    order = order_ids(config.id_order, words, counts, first_word(words), config.seed)
     new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
     return dataclasses.replace(
         corpus,
@@ -110,7 +109,7 @@ def _prepare(
         tokenizer = reorder(tokenizer, most_used(words, counts, vocab_size))
     number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
     keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
-    scored = {split: load_pairs(graded, split, source) for split in ("validation", "test")}
+    scored = {split: load_pairs(graded, split, source) for split in SCORED}
     account = {
         "train": account,
         "train_pairs": len(train),

@@ -13,7 +13,8 @@ _START_S = {"toy": 4.0, "text": 20.0}
 # All scoring of a run encodes about 30,000 pairs forward only, a third of the cost of training on them.
 _SCORING_PAIRS = 10_000
 # Fields that leave the cost alone, or whose effect the formula holds.
-_SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weight_decay", "clip_norm", "id_order"}
+_SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weight_decay", "clip_norm", "id_order",
+           "left_out"}  # fmt: skip
 
 
 def step_work(config: RunConfig) -> float:

@@ -35,6 +35,7 @@ SPLITS = {
     "stsb": ("train", "validation", "test"),
 }
 GRADED = ("toy_sts", "stsb")
+SCORED = ("validation", "test")  # the splits of the graded pairs that scores are reported for
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -129,7 +130,7 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
 
 
 def training_pairs(
-    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str = "graded"
+    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str
 ) -> tuple[SentencePairs, dict]:
     """Load, filter and join the training pairs of a corpus such as ``snli+mnli``.
 
@@ -147,8 +148,9 @@ def training_pairs(
     """
     held_out = set()
     if corpus != "toy":
-        for split in SPLITS[graded_name(corpus)] if left_out == "graded" else ("validation", "test"):
-            pairs = load_pairs(graded_name(corpus), split, source)
+        graded = graded_name(corpus)
+        for split in {"graded": SPLITS[graded], "scored": SCORED}[left_out]:
+            pairs = load_pairs(graded, split, source)
             held_out |= {normalised(sentence) for sentence in pairs.first + pairs.second}
     names = corpus.split("+")
     parts, account = [], {}
@@ -186,7 +188,7 @@ def fine_tuning_pairs(corpus: str, source: str) -> tuple[SentencePairs, Sentence
     """
     name = graded_name(corpus)
     scored = set()
-    for split in ("validation", "test"):
+    for split in SCORED:
         pairs = load_pairs(name, split, source)
         scored |= {frozenset(map(normalised, pair)) for pair in zip(pairs.first, pairs.second, strict=True)}
     pairs = load_pairs(name, "train", source)

@@ -31,7 +31,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
         return getattr(torch, name)
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return torch.bfloat16 if fast else torch.float32
@@ -55,6 +55,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
     return {
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        "random_mps": torch.mps.get_rng_state() if device.type == "mps" else None,
     }
 
 
@@ -63,6 +64,8 @@ def set_random_states(states: Mapping[str, Any], device: torch.device) -> None:
     torch.set_rng_state(states["random"].cpu())
     if device.type == "cuda" and states.get("random_cuda") is not None:
         torch.cuda.set_rng_state(states["random_cuda"].cpu(), device)
+    if device.type == "mps" and states.get("random_mps") is not None:
+        torch.mps.set_rng_state(states["random_mps"].cpu())
 
 
 def reset_peak_memory(device: torch.device) -> None:

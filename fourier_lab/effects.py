@@ -23,11 +23,12 @@ from .corpus import Corpus, TokenPairs, prepare
 from .embeddings import FourierEmbedding, LearnedEmbedding
 from .encoder import SentenceEncoder
 from .errors import ConfigError, RecordError
-from .id_order import FIRST_WORD, vocabulary_name
+from .id_order import first_word
 from .metrics import embedding_similarity
 from .provenance import commit, versions
 from .smoothness import SHARES, bandwidths, relative_steps, sign_changes, step_bound
 from .summaries import series_name
+from .tokenizer import token_words
 from .training import train
 
 STAGES = ("T(p)", "at the start", "trained, before the norm", "trained")
@@ -97,7 +98,7 @@ def measure(config: RunConfig, encoder: SentenceEncoder) -> Effects:
         "restored": restored_scores(encoder, start, corpus),
         **coordinates(encoder.embedding),
         "stages": {name: stage_numbers(table) for name, table in tables.items()},
-        "classes": class_scores(encoder, corpus, FIRST_WORD[vocabulary_name(config.corpus)]),
+        "classes": class_scores(encoder, corpus, first_word(token_words(corpus.tokenizer))),
         "versions": versions(),
         "commit": commit(),
     }

@@ -5,16 +5,8 @@ import json
 import numpy as np
 from tokenizers import Tokenizer
 
+from .errors import ConfigError
 from .tokenizer import token_words, with_special_tokens
-
-# Below are special tokens, unused slots and single characters in BERT's vocabulary; special tokens in the toy language.
-FIRST_WORD = {"bert": 1996, "toy": 5}
-
-
-def vocabulary_name(corpus: str) -> str:
-    """Return which vocabulary a corpus is cut with: ``toy`` or ``bert``."""
-    return "toy" if corpus == "toy" else "bert"
-
 
 def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: int, seed: int) -> np.ndarray:
     """Return the old ids in their new order, int64 ``(vocab_size,)``; token ``result[i]`` gets id ``i``.
@@ -49,13 +41,34 @@ def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: 
     return ids
 
 
+def first_word(tokens: list[str]) -> int:
+    """Return the id of the first word; special tokens, unused slots and single characters come before it.
+
+    It is 1996 in BERT's vocabulary and 5 in the toy language; 0 if there is no word.
+    """
+    return next((i for i, token in enumerate(tokens) if len(token) > 1 and not _is_special(token)), 0)
+
+
+def last_special(tokens: list[str]) -> int:
+    """Return the largest id of a special token or unused slot, 998 in BERT's vocabulary; 0 if there is none."""
+    return max((i for i, token in enumerate(tokens) if _is_special(token)), default=0)
+
+
 def most_used(tokens: list[str], counts: np.ndarray, size: int) -> np.ndarray:
     """Return ``size`` ids, ascending: special tokens and ASCII characters, then those that occur most often.
 
     The characters let a WordPiece tokenizer spell every word of plain English that it has no token for.
+
+    Raises:
+        ConfigError: If ``size`` is too small to keep all of the first two kinds.
     """
-    kept = [t.startswith("[") or (t.isascii() and len(t.removeprefix("##")) == 1) for t in tokens]
+    kept = [_is_special(t) or (t.isascii() and len(t.removeprefix("##")) == 1) for t in tokens]
     kept = np.array(kept) & ~np.array([t.startswith("[unused") for t in tokens])
+    if size < (least := int(kept.sum())):
+        raise ConfigError(
+            f"vocab_size ({size}) must be at least {least}: the special tokens and ASCII characters of this vocabulary, "
+            "without which some words cannot be spelled."
+        )
     return np.sort(np.lexsort((-counts, ~kept))[:size])
 
 
@@ -68,6 +81,10 @@ def reorder(tokenizer: Tokenizer, order: np.ndarray) -> Tokenizer:
     state["added_tokens"] = [{**each, "id": new_id[each["content"]]} for each in state["added_tokens"]]
     state["post_processor"] = None  # it holds ids of its own
     return with_special_tokens(Tokenizer.from_str(json.dumps(state)))
+
+
+def _is_special(token: str) -> bool:
+    return len(token) > 1 and token.startswith("[") and token.endswith("]")
 
 
 def _shuffled(blocks: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:

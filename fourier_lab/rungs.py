@@ -16,6 +16,7 @@ from .corpus import Corpus, TokenPairs
 from .encoder import SentenceEncoder
 from .metrics import embedding_similarity, sts_scores
 from .summaries import series_name
+from .tokenizer import token_words
 
 KINDS = ("shared tokens", "fixed vectors", "untrained encoder", "trained encoder")
 RELEASED_PERIOD = 127
@@ -68,7 +69,7 @@ def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarra
     def features(**options: Any) -> Callable[[TokenPairs], np.ndarray]:
         return mean(fourier_basis(torch.arange(vocab_size), vocab_size, d, **options).numpy())
 
-    equal, by_id = id_weights(first, vocab_size).items()
+    equal, by_id = id_weights(token_words(corpus.tokenizer)).items()
     yield rung(tokens, equal[0], bag(equal[1]))
     yield rung(tokens, "Jaccard of tokens", jaccard_similarity)
     yield rung(tokens, by_id[0], bag(by_id[1]))

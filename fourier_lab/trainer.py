@@ -82,6 +82,7 @@ class Trainer:
             "digest": self.config.digest(),
             "data": self.corpus.account["train"],
             "vocabulary": self.corpus.account["vocabulary"],
+            "precision": str(self.precision),
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
@@ -95,6 +96,8 @@ class Trainer:
         try:
             with replacing(self.checkpoint) as stream:
                 torch.save(state, stream)
+        except torch.OutOfMemoryError:
+            raise
         except (OSError, RuntimeError) as error:
             raise RecordError(
                 f"cannot write {self.checkpoint} ({error}); the previous checkpoint, if any, is intact. "
@@ -106,10 +109,12 @@ class Trainer:
         if not self.checkpoint.is_file():
             return
         try:
-            state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            # On the CPU, from where each value is copied to its place: a GPU need not hold all of it twice.
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             vocabulary = self.corpus.account["vocabulary"]
             same = state["digest"] == self.config.digest() and state["data"] == self.corpus.account["train"]
             same = same and state.get("vocabulary", vocabulary) == vocabulary  # older checkpoints do not say
+            same = same and state.get("precision", str(self.precision)) == str(self.precision)
             if same:
                 self.encoder.load_state_dict(state["encoder"])
                 self.objective.load_state_dict(state["objective"])
@@ -118,6 +123,8 @@ class Trainer:
                 self.history, self.losses = state["history"], state["losses"]
                 self.best = state.get("best")
                 set_random_states(state, self.device)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # a truncated file fails in many ways inside zip, pickle and torch
             raise RecordError(
                 f"the checkpoint {self.checkpoint} is damaged ({type(error).__name__}: {error}). "
@@ -125,14 +132,16 @@ class Trainer:
             ) from error
         if not same:
             raise RecordError(
-                f"{self.checkpoint} belongs to other settings, data or another vocabulary. Delete it to start over."
+                f"{self.checkpoint} belongs to other settings, data, another vocabulary or precision (here "
+                f"{self.precision}). Delete it to start over."
             )
 
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch."""
         sentences = [pairs.first[i] for i in index] + [pairs.second[i] for i in index]
         packed = self.encoder.pack(sentences).to(self.device)
-        label = torch.from_numpy(pairs.label[index]).to(self.device)
+        label = torch.from_numpy(pairs.label[index])
+        label = (label.float() if label.is_floating_point() else label).to(self.device)  # mps has no float64
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             anchors, positives = self.encoder.encode_packed(packed).chunk(2)
         return self.objective(anchors, positives, label)

@@ -13,11 +13,13 @@ from .config import RunConfig
 from .corpus import TokenPairs, prepare
 from .device import reset_peak_memory, resolve_device, threads
 from .encoder import SentenceEncoder
+from .errors import ConfigError
 from .metrics import embedding_similarity, sts_scores
 from .paths import RUNS
 from .processes import deferred_interrupts
 from .runs import RunRecord, is_complete, load_encoder, load_record, run_lock, write_record
 from .summaries import IN_SERIES_NAME, series_name, setting, varying_settings
+from .tokenizer import vocabulary_hash
 from .trainer import Progress, Trainer
 
 
@@ -69,7 +71,7 @@ def train(
     Raises:
         TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays.
         RecordError: If a checkpoint or record is damaged, belongs to other settings or data, or cannot be written.
-        ConfigError: If this machine lacks the device.
+        ConfigError: If this machine lacks the device, or the pretraining reads its text with other token ids.
         DataError: If the corpus cannot be read.
     """
     folder = (RUNS if runs is None else Path(runs)) / config.digest()
@@ -93,7 +95,14 @@ def _train(
     start = None if config.pretraining is None else train(config.pretrained(), callback=callback, runs=runs).encoder
     with torch.random.fork_rng():
         reset_peak_memory(resolve_device(config.device))
-        trainer = Trainer(config, prepare(config), folder)
+        corpus = prepare(config)
+        if start is not None and vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:
+            raise ConfigError(
+                f"pretraining ({config.pretrained().digest()}) reads its text with other token ids than this run, so that its "
+                f"embeddings would be of other tokens. id_order {config.id_order!r} and vocab_size {config.vocab_size} must "
+                "not depend on the training text: use id_order 'frequency' and the whole vocabulary, in both."
+            )
+        trainer = Trainer(config, corpus, folder)
         if start is not None:
             trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from scipy import special
 
 from fourier_lab import fourier_basis, frequency_set, polynomial_basis
 from fourier_lab.basis import FREQUENCY_SETS, POLYNOMIALS, normalise_token_ids
@@ -104,6 +105,24 @@ def test_polynomials_are_finite_balanced_and_independent(name):
     torch.testing.assert_close(table.square().mean(0), torch.full((d,), 0.5).double(), atol=1e-4, rtol=0)
     singular = torch.linalg.svdvals(table)
     assert singular[0] / singular[-1] < 25
+
+
+def test_hermite_functions_keep_their_tails_at_large_widths():
+    v, d = 4000, 1024  # the weight alone vanishes in float64 long before the ends of the interval
+    table = polynomial_basis(torch.arange(v), v, d, "hermite").double()
+    assert table.isfinite().all()
+    assert (table.T @ table * (2 / v) - torch.eye(d)).abs().max() < 0.02
+
+
+def test_laguerre_functions_are_those_of_scipy_at_large_widths():
+    v, d = 30522, 1024  # bare polynomials overflow from a width of 354 on
+    table = polynomial_basis(torch.arange(v), v, d, "laguerre").double().numpy()
+    assert np.isfinite(table).all() and np.allclose(np.square(table).mean(0), 0.5, atol=1e-3)
+    z = np.linspace(0, 4 * d + 2, v)[:2000]
+    for degree in (1, 353, d):
+        expected = np.exp(-z / 2) * special.eval_laguerre(degree, z)
+        found = table[:2000, degree - 1]
+        np.testing.assert_allclose(found / found[0], expected, atol=1e-5)
 
 
 def test_legendre_values():

@@ -133,9 +133,9 @@ def test_training_pairs_leave_out_evaluation_sentences(folder):
     table = nli(label=(0, 0, 0, 1))
     table.loc[1, "premise"] = "ONE dog!"  # occurs in the graded pairs, up to case and punctuation
     table.to_parquet(folder / "snli" / "train.parquet")
-    pairs, account = training_pairs("snli", "folder", None, entailment_only=True)
+    pairs, account = training_pairs("snli", "folder", None, True, "graded")
     assert len(pairs) == 2 and account["snli"]["dropped_held_out"] == 1 and account["snli"]["rows"] == 4
-    pairs, account = training_pairs("snli", "folder", 2, entailment_only=False)
+    pairs, account = training_pairs("snli", "folder", 2, False, "graded")
     assert account["snli"]["used"] == len(pairs) == 2
 
 

@@ -12,6 +12,7 @@ from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, effect_columns,
 from fourier_lab.corpus import Corpus, TokenPairs
 from fourier_lab.embeddings import FourierEmbedding, LearnedEmbedding
 from fourier_lab.errors import ConfigError, RecordError
+from fourier_lab.tokenizer import toy_tokenizer
 
 V, D = 1001, 16
 RANDOM = np.random.default_rng(0)
@@ -108,7 +109,7 @@ def sentences(n: int) -> list[np.ndarray]:
 
 
 PAIRS = {split: TokenPairs(sentences(40), sentences(40), RANDOM.uniform(0, 5, 40)) for split in ("validation", "test")}
-CORPUS = Corpus(None, PAIRS["test"], (np.arange(40), np.arange(40)), {}, PAIRS, {"vocab_size": V})
+CORPUS = Corpus(toy_tokenizer(V), PAIRS["test"], (np.arange(40), np.arange(40)), {}, PAIRS, {"vocab_size": V})
 CONFIG = RunConfig(d_model=D, vocab_size=V, steps=4, warmup_steps=0)
 
 

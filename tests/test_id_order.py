@@ -6,7 +6,7 @@ import pytest
 from fourier_lab import RunConfig, train
 from fourier_lab.corpus import prepare
 from fourier_lab.errors import ConfigError
-from fourier_lab.id_order import most_used, order_ids, reorder
+from fourier_lab.id_order import first_word, last_special, most_used, order_ids, reorder
 from fourier_lab.tokenizer import token_words, toy_tokenizer, wordpiece_tokenizer
 
 TOKENS = [chr(97 + i * 7 % 26) + str(i) for i in range(100)]
@@ -80,8 +80,18 @@ def test_real_text_has_no_semantic_order():
 
 def test_a_smaller_vocabulary_keeps_characters_and_the_most_used_tokens():
     words = ["[PAD]", "[unused1]", "[CLS]", "a", "##a", "é", "cat", "dog", "sat"]
-    kept = most_used(words, np.array([0, 0, 9, 0, 0, 7, 1, 5, 3]), 7)
+    counts = np.array([0, 0, 9, 0, 0, 7, 1, 5, 3])
+    kept = most_used(words, counts, 7)
     assert [words[i] for i in kept] == ["[PAD]", "[CLS]", "a", "##a", "é", "dog", "sat"]
+    with pytest.raises(ConfigError, match=r"vocab_size \(3\) must be at least 4"):
+        most_used(words, counts, 3)
+
+
+def test_the_first_word_comes_after_special_tokens_and_characters():
+    tokens = ["[PAD]", "[unused0]", "!", "[", "the", "##s", "of"]
+    assert (first_word(tokens), last_special(tokens)) == (4, 1)
+    assert first_word(token_words(toy_tokenizer(500))) == 5
+    assert (first_word(["a", "b"]), last_special(["a", "b"])) == (0, 0)
 
 
 def test_a_smaller_vocabulary_spells_what_it_dropped(tmp_path):
