@@ -1,6 +1,7 @@
 """Our runs beside the figures that the paper reports: its Tables 1 and 2, and quality against parameters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from .errors import RecordError
 from .metrics import mean_interval, plus_minus
 from .paper import ANCHORS, BERT, TABLE_1, TABLE_2, Reported
 from .runs import RunRecord
-from .summaries import Columns, mean_columns, score, series_name
+from .summaries import Columns, cases, mean_columns, score, series_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,14 +32,15 @@ def parameter_name(config: RunConfig) -> str:
     """Return the exact number of parameters of a run's encoder with BERT's vocabulary, in words."""
     vocab_size = config.vocab_size if config.corpus == "toy" else BERT_VOCAB_SIZE
     with torch.device("meta"):  # shapes alone: nothing is drawn
-        return f"{count_parameters(SentenceEncoder(config.model(vocab_size))):,}"
+        model = replace(config.model(vocab_size), basis="fourier")  # no basis has a parameter, and others need numbers
+        return f"{count_parameters(SentenceEncoder(model)):,}"
 
 
 def table_1(records: Sequence[RunRecord]) -> "pd.DataFrame":
     """Return one row per size and arm: ours on validation and test with the interval over seeds, costs, the paper's row."""
     reported = {(row.arm, row.n_layers, row.d_model): row for row in TABLE_1}
     rows = []
-    for runs in _cases(records):
+    for runs in cases(records):
         config, first = runs[0].config, runs[0].metrics
         theirs = reported.get((config.arm, config.n_layers, config.d_model))
         row: dict[str, Any] = {
@@ -61,7 +63,7 @@ def table_1(records: Sequence[RunRecord]) -> "pd.DataFrame":
 def table_2(records: Sequence[RunRecord]) -> "pd.DataFrame":
     """Return our fine-tuned sizes, the paper's rows and BERT's, each score under the split it belongs to."""
     rows = []
-    for runs in _cases(records):
+    for runs in cases(records):
         total = runs[0].metrics["parameters"]["total"]
         rows.append({"model": "ours", "parameters": total, "seeds": len(runs)} | _scores(runs))
     return _frame(rows + [_reported(row) for row in (*TABLE_2, *BERT)])
@@ -114,13 +116,6 @@ def word_overlap(split: str) -> dict[str, float]:
 def size_label(row: Reported) -> str:
     """Return layers x width of a published row."""
     return f"{row.n_layers} x {row.d_model}"
-
-
-def _cases(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
-    cases: dict[str, list[RunRecord]] = {}
-    for record in records:
-        cases.setdefault(record.config.replace(seed=0).digest(), []).append(record)
-    return list(cases.values())
 
 
 def _scores(runs: Sequence[RunRecord]) -> dict[str, str]:

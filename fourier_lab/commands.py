@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import paths
 from .config import RunConfig, expand
 from .errors import ConfigError, NotebookError, TrainingError
+from .field_rules import in_one_order
 
 if TYPE_CHECKING:
     from .trainer import Progress
@@ -148,7 +149,10 @@ def _wanted(condition: str) -> tuple[str, Any]:
     name, equals, text = condition.partition("=")
     if not equals:
         raise ConfigError(f"--where takes NAME=VALUE, got {condition!r}. Example: --where steps=600 arm=learned.")
-    return name, RunConfig.parse(name, text)
+    value = RunConfig.parse(name, text)
+    if name in ("departures", "pretraining"):  # which have one order in a configuration, whatever it is here
+        value = in_one_order(RunConfig, name, value)
+    return name, value
 
 
 def claims(options: argparse.Namespace) -> int:

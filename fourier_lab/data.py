@@ -157,12 +157,8 @@ def training_pairs(
     for i, name in enumerate(names):
         pairs = load_pairs(name, "train", source)
         kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
-        seen = np.array(
-            [
-                normalised(a) in held_out or normalised(b) in held_out
-                for a, b in zip(pairs.first, pairs.second, strict=True)
-            ]
-        )
+        both = zip(pairs.first, pairs.second, strict=True)
+        seen = np.array([normalised(a) in held_out or normalised(b) in held_out for a, b in both])
         chosen = pairs.select(kept & ~seen)
         if n is not None:
             chosen = chosen.select(np.arange(min(len(chosen), (n + i) // len(names))))

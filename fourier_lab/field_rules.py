@@ -81,6 +81,22 @@ def _check_id_order(value: Any) -> None:
         raise ConfigError(f"id_order must be one of {known} (N: block size in ids), got {value!r}.")
 
 
+def in_one_order(cls: type, name: str, value: Any) -> Any:
+    """Return ``departures``, or settings of ``pretraining``, checked and in one order, so that equal sets are one run."""
+    if name == "pretraining" and isinstance(value, (Mapping, tuple)):
+        try:
+            settings = dict(value)
+        except (TypeError, ValueError):
+            raise ConfigError(f"pretraining must map settings to values, got {value!r}. Try {{steps: 600}}.") from None
+        reject_unknown(cls, map(str, settings))
+        value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in settings.items()))
+    if name == "departures" and isinstance(value, tuple):
+        if unknown := [each for each in value if not isinstance(each, str) or each not in DEPARTURES]:
+            raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
+        value = tuple(each for each in DEPARTURES if each in value)
+    return value
+
+
 def normalise(config: Any) -> None:
     """Check every field of a new ``RunConfig`` or ``ModelConfig`` for itself: its type, choice and range.
 
@@ -94,13 +110,8 @@ def normalise(config: Any) -> None:
         value: Any = getattr(config, name)
         if tuple in kinds and isinstance(value, list):
             value = tuple(value)
-        if name == "pretraining" and isinstance(value, Mapping):
-            reject_unknown(cls, value)
-            value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in value.items()))
-        if name == "departures" and isinstance(value, tuple):
-            if unknown := [each for each in value if each not in DEPARTURES]:
-                raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
-            value = tuple(each for each in DEPARTURES if each in value)  # one order, so that equal sets are one run
+        if name in ("pretraining", "departures"):
+            value = in_one_order(cls, name, value)
         if name == "id_order":
             _check_id_order(value)
         if float in kinds and isinstance(value, int) and not isinstance(value, bool):

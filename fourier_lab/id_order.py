@@ -8,6 +8,7 @@ from tokenizers import Tokenizer
 from .errors import ConfigError
 from .tokenizer import token_words, with_special_tokens
 
+
 def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: int, seed: int) -> np.ndarray:
     """Return the old ids in their new order, int64 ``(vocab_size,)``; token ``result[i]`` gets id ``i``.
 

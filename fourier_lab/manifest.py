@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import paths
+from . import paths, provenance
 
 _LIBRARY = Path(__file__).parent
-_VERSIONED = ("matplotlib", "numpy", "scipy", "torch")  # their releases change pixels or numbers
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data
         "library": [file_hash(path) for path in sources],
         "data": [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files],
         "study": [file_hash(path) for root in (paths.RECORDS, paths.SWEEPS) for path in sorted(root.rglob("*.[jy]*"))],
-        "versions": [platform.python_version(), *map(metadata.version, _VERSIONED)],
+        "versions": provenance.versions(),
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 

@@ -16,10 +16,9 @@ from .config import RunConfig
 from .errors import ConfigError, RecordError
 from .metrics import mean_interval
 from .runs import RunRecord, load_record
-from .summaries import reported, series_name
+from .summaries import IN_SERIES_NAME, cases, reported, series_name, varying_settings
 
 # Settings that the name of a series already tells, or that decide no comparison.
-_IN_SERIES = ("arm", "basis", "frequencies", "period", "mlp", "departures", "seed", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         ConfigError: If there is no record.
     """
     folder = paths.RESULTS if folder is None else Path(folder)
-    pooled: dict[tuple[str, str], list[RunRecord]] = {}
+    families: dict[str, list[RunRecord]] = {}
     skipped = []
     for path in sorted(folder.glob("*/*/metrics.json")):
         try:
@@ -88,19 +87,16 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         except (KeyError, TypeError) as error:
             skipped.append(f"Left out: the record in {path.parent} lacks {error}. Delete that folder and run again.")
         else:
-            case = path.parent.parent.name, record.config.replace(seed=0).digest()
-            pooled.setdefault(case, []).append(record)
-    if not pooled:
+            families.setdefault(path.parent.parent.name, []).append(record)
+    if not families:
         raise ConfigError(
             f"there is no record below {folder}. Train runs with 'fourier-lab train' and copy their records there with "
             f"'fourier-lab table --export {folder / 'NAME'}'. {' '.join(skipped)}".strip()
         )
     points = []
-    for family in dict.fromkeys(name for name, _ in pooled):
-        cases = [
-            sorted(reported(runs), key=lambda r: r.config.seed) for (name, _), runs in pooled.items() if name == family
-        ]
-        points += [Point(name, family, tuple(runs)) for name, runs in zip(_names(family, cases), cases, strict=True)]
+    for family, records in families.items():
+        pooled = [sorted(reported(runs), key=lambda r: r.config.seed) for runs in cases(records)]
+        points += [Point(name, family, tuple(runs)) for name, runs in zip(_names(family, pooled), pooled, strict=True)]
     return points, skipped
 
 
@@ -207,13 +203,12 @@ def _as_text(name: str, value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _names(family: str, cases: Sequence[Sequence[RunRecord]]) -> list[str]:
+def _names(family: str, pooled: Sequence[Sequence[RunRecord]]) -> list[str]:
     """Name configurations by their series and by the settings in which those of one family differ."""
-    configs = [runs[0].config for runs in cases]
-    fields = [field.name for field in dataclasses.fields(RunConfig) if field.name not in _IN_SERIES]
-    varying = [name for name in fields if len({getattr(config, name) for config in configs}) > 1]
+    configs = [runs[0].config for runs in pooled]
+    varying = [name for name in varying_settings(configs) if name not in (*IN_SERIES_NAME, "departures")]
     names = []
-    for config, runs in zip(configs, cases, strict=True):
+    for config, runs in zip(configs, pooled, strict=True):
         parts = [f"{family}: {series_name(config)}", *config.departures]
         parts += [f"{name} {_as_text(name, getattr(config, name))}" for name in varying]
         seeds = ", ".join(str(run.config.seed) for run in runs)

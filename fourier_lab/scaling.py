@@ -79,12 +79,15 @@ def read_record(size: str = "full", otherwise: Record | None = None) -> Record:
     """Return the measurement kept in ``results/faster/SIZE.json``, or ``otherwise`` if there is none.
 
     Raises:
-        RecordError: If there is neither.
+        RecordError: If there is neither, or the file is damaged.
     """
     path = _record_path(size)
     for kept in (path, paths.RECORDS / "faster" / path.name):  # one's own, then what the project ships
         if kept.is_file():
-            return json.loads(kept.read_text(encoding="utf-8"))
+            try:
+                return json.loads(kept.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise RecordError(f"{kept} is damaged ({error}). Delete it, or restore it.") from error
     if otherwise is None:
         raise RecordError(f"{path} does not exist. Measure it: measure_scaling({size!r}), then write_record.")
     return otherwise

@@ -50,6 +50,15 @@ def reported(records: Iterable[RunRecord]) -> list[RunRecord]:
     return [record for record in records if record.config.seed < TUNING_SEED] or records
 
 
+def cases(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
+    """Group runs that differ in their seed alone, in order of appearance; those of another precision are others."""
+    found: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        case = record.config.replace(seed=0).digest(), record.metrics.get("precision", "")
+        found.setdefault(case, []).append(record)
+    return list(found.values())
+
+
 def check_seeds(case: str, runs: Sequence[RunRecord]) -> None:
     """Raise :class:`DataError` if two of the runs that a mean is to pool as ``case`` share a seed."""
     if len({run.config.seed for run in runs}) < len(runs):  # else settings would be taken for seeds

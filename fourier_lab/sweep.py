@@ -122,7 +122,10 @@ class _Engine:
         if any(outcome.record for outcome in self.outcomes.values()):
             from .tables import write_table
 
-            write_table(self.places.results)
+            try:
+                write_table(self.places.results)
+            except RecordError as error:  # of another group's record, or one that is in no sweep file: the runs go on
+                self.say(f"no table: {error}")
 
     def next_job(self) -> _Job | None:
         """Return the next run that no other process works on; if there is none, the next one, which then waits."""

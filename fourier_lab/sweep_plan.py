@@ -95,12 +95,13 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
         digest = path.parent.name
         try:
             record = None if digest in seen else load_record(path.parent)
-            if record is None or record.metrics["device"] != resolve_device(record.config.device).type:
+            if record is None or record.metrics.get("device") != resolve_device(record.config.device).type:
                 continue
         except (RecordError, ConfigError):  # damaged (its own sweep names it), or of a device that is not here
             continue
         seen.add(digest)
-        yield record.config, record.metrics["duration_s"]
+        if "duration_s" in record.metrics:
+            yield record.config, record.metrics["duration_s"]
 
 
 def _calibrate(config: RunConfig) -> float:

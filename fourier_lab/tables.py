@@ -13,7 +13,7 @@ from .errors import RecordError
 from .metrics import mean_interval, plus_minus
 from .paths import write_atomically
 from .runs import RunRecord, load_records, write_record
-from .summaries import IN_SERIES_NAME, check_seeds, reported, series_name, varying_settings
+from .summaries import IN_SERIES_NAME, cases, check_seeds, reported, series_name, varying_settings
 
 _SPLITS = {"dev": "validation", "test": "test"}
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
@@ -34,11 +34,8 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
         each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's); mean seconds and memory.
     """
     records = reported(records)
-    cases: dict[str, list[RunRecord]] = {}
-    for record in records:
-        cases.setdefault(record.config.replace(seed=0).digest(), []).append(record)
     varying = varying_settings([record.config for record in records])
-    rows = [_trained_row(runs, varying) for runs in cases.values()] + [_baseline_row(b) for b in baselines]
+    rows = [_trained_row(runs, varying) for runs in cases(records)] + [_baseline_row(b) for b in baselines]
     return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
 
 
@@ -67,11 +64,16 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
             [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
         )
         width = f"{row['d_model']:.0f}" if trained else "–"
-        settings = [str(row[name]) if trained else "–" for name in shown]
+        settings = [_written(row[name]) if trained else "–" for name in shown]
         lines.append(
             [str(row["model"]), width, *settings, *sizes, *training, *(_with_interval(row, s) for s in scores)]
         )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _written(setting: Any) -> str:
+    """Write a setting; beside rows that lack it, pandas makes an integer one a float."""
+    return f"{setting:g}" if isinstance(setting, float) else str(setting)
 
 
 def paired_table(records: Iterable[RunRecord], against: str) -> str:
@@ -87,11 +89,11 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
         RecordError: If no run of that model is among the records.
         DataError: If several runs of one series share a seed.
     """
-    cases: dict[str, list[RunRecord]] = {}
+    by_model: dict[str, list[RunRecord]] = {}
     for record in reported(records):
-        cases.setdefault(series_name(record.config), []).append(record)
+        by_model.setdefault(series_name(record.config), []).append(record)
     scores: dict[str, dict[int, list[float]]] = {}
-    for name, runs in cases.items():
+    for name, runs in by_model.items():
         check_seeds(name, runs)
         scores[name] = {run.config.seed: [run.score(key) for key in _SPLITS.values()] for run in runs}
     if against not in scores:

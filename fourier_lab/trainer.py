@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +25,7 @@ from .provenance import commit, versions
 from .runs import RunRecord, write_record
 
 CHECKPOINT_SECONDS = 30.0
-HISTORY_POINTS = 100
-VALIDATION_POINTS = 10
+HISTORY_POINTS, VALIDATION_POINTS = 100, 10
 VALIDATION_PAIRS, VALIDATION_BATCH = 1024, 128
 
 
@@ -60,6 +60,7 @@ class Trainer:
     def __init__(self, config: RunConfig, corpus: Corpus, folder: Path):
         torch.manual_seed(config.seed)
         self.config, self.corpus, self.folder = config, corpus, folder
+        self.checkpoint = folder / "checkpoint.pt"  # holds the state until the record is written
         self.device = resolve_device(config.device)
         self.precision = resolve_precision(config.precision, self.device)
         model = config.model(corpus.account["vocab_size"])
@@ -71,18 +72,16 @@ class Trainer:
         self.losses: list[float] = []  # of the steps since the last history row
         self.best: tuple[float, dict[str, Tensor]] | None = None  # score and weights of the best look so far
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where the state is kept until the record is written."""
-        return self.folder / "checkpoint.pt"
+    def _identity(self) -> dict[str, Any]:
+        """Return what a checkpoint must share with this run to be resumed."""
+        account = self.corpus.account
+        identity = {"data": account["train"], "vocabulary": account["vocabulary"], "precision": str(self.precision)}
+        return {"digest": self.config.digest(), **identity}
 
     def save(self) -> None:
         """Write the checkpoint whole or not at all."""
         state = {
-            "digest": self.config.digest(),
-            "data": self.corpus.account["train"],
-            "vocabulary": self.corpus.account["vocabulary"],
-            "precision": str(self.precision),
+            **self._identity(),
             "step": self.step,
             "seconds": self.seconds,
             "history": self.history,
@@ -96,8 +95,6 @@ class Trainer:
         try:
             with replacing(self.checkpoint) as stream:
                 torch.save(state, stream)
-        except torch.OutOfMemoryError:
-            raise
         except (OSError, RuntimeError) as error:
             raise RecordError(
                 f"cannot write {self.checkpoint} ({error}); the previous checkpoint, if any, is intact. "
@@ -111,10 +108,9 @@ class Trainer:
         try:
             # On the CPU, from where each value is copied to its place: a GPU need not hold all of it twice.
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            vocabulary = self.corpus.account["vocabulary"]
-            same = state["digest"] == self.config.digest() and state["data"] == self.corpus.account["train"]
-            same = same and state.get("vocabulary", vocabulary) == vocabulary  # older checkpoints do not say
-            same = same and state.get("precision", str(self.precision)) == str(self.precision)
+            same = all(
+                state.get(key, value) == value for key, value in self._identity().items()
+            )  # older ones lack some
             if same:
                 self.encoder.load_state_dict(state["encoder"])
                 self.objective.load_state_dict(state["objective"])
@@ -132,8 +128,7 @@ class Trainer:
             ) from error
         if not same:
             raise RecordError(
-                f"{self.checkpoint} belongs to other settings, data, another vocabulary or precision (here "
-                f"{self.precision}). Delete it to start over."
+                f"{self.checkpoint} belongs to other settings, data, vocabulary or precision. Delete it to start over."
             )
 
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -283,16 +278,13 @@ class Trainer:
             held_out = {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in means.items()}
         self.encoder.eval()
         scores = {split: self.graded_scores(split) for split in self.corpus.graded}
+        sizes = {"total": count_parameters(self.encoder), "embedding": count_parameters(self.encoder.embedding)}
         metrics = {
             "digest": self.config.digest(),
             "scores": scores,
             "validation_loss": self.history[-1]["validation_loss"],
             "held_out": held_out,
-            "parameters": {
-                "total": count_parameters(self.encoder),
-                "embedding": count_parameters(self.encoder.embedding),
-                "with_gradient": live,
-            },
+            "parameters": {**sizes, "with_gradient": live},
             "duration_s": round(self.seconds, 3),
             "pairs_per_s": round(self.config.steps * self.config.batch_size / self.seconds, 1),
             "peak_memory_bytes": peak_memory_bytes(self.device),

@@ -96,14 +96,14 @@ def _train(
     with torch.random.fork_rng():
         reset_peak_memory(resolve_device(config.device))
         corpus = prepare(config)
-        if start is not None and vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:
-            raise ConfigError(
-                f"pretraining ({config.pretrained().digest()}) reads its text with other token ids than this run, so that its "
-                f"embeddings would be of other tokens. id_order {config.id_order!r} and vocab_size {config.vocab_size} must "
-                "not depend on the training text: use id_order 'frequency' and the whole vocabulary, in both."
-            )
         trainer = Trainer(config, corpus, folder)
         if start is not None:
+            if start.tokenizer is None or vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:
+                raise ConfigError(
+                    f"pretraining ({config.pretrained().digest()}) reads its text with other token ids than this run, so "
+                    "that its embeddings would be of other tokens. An order or choice of ids by the training text differs "
+                    "between the two: use id_order 'frequency' and the whole vocabulary in both."
+                )
             trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()
         with deferred_interrupts() as pressed:

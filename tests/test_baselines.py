@@ -52,7 +52,7 @@ def test_weights_by_id_rise_from_the_first_word():
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     equal, by_id = id_weights([*special, "!", "the", "of", "and"]).values()
     assert set(equal) == {1.0} and by_id.tolist() == [0] * 5 + [1, 2**0.5, 3**0.5, 2]
-    bert = [*(f"[unused{i}]" for i in range(999)), "!", "the"]  # BERT's whole vocabulary: about 995, as in the reference
+    bert = [*(f"[unused{i}]" for i in range(999)), "!", "the"]  # as BERT's whole vocabulary begins
     assert list(id_weights(bert))[1].endswith("√(id − 995)")
 
 

@@ -13,7 +13,7 @@ from fourier_lab.errors import DataError, TrainingError
 from fourier_lab.manifest import NotebookResult
 
 SMALL = ["--vocab-size=1000", "--d-model=8", "--steps=4", "--warmup-steps=1", "--batch-size=8", "--train-pairs=64"]
-COMMANDS = ("figures", "train", "sweep", "table", "bench", "data", "doctor")
+COMMANDS = ("figures", "train", "sweep", "table", "claims", "bench", "data", "app", "site", "doctor")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -22,6 +22,11 @@ def test_help_has_an_example(command, capsys):
         cli.main([command, "--help"])
     assert stop.value.code == 0
     assert f"Example:\n  fourier-lab {command}" in capsys.readouterr().out
+
+
+def test_every_command_is_listed():
+    (listed,) = [action for action in cli._parser()._actions if action.choices]
+    assert set(listed.choices) == set(COMMANDS)
 
 
 def test_every_run_setting_is_a_documented_option(capsys):

@@ -47,6 +47,12 @@ def test_fine_tuning_starts_from_the_pretrained_weights(tmp_path):
     assert RunConfig.parse("pretraining", "steps=10 learning_rate=1e-3") == {"steps": 10, "learning_rate": 1e-3}
 
 
+def test_weights_are_not_taken_over_under_other_token_ids(tmp_path):
+    config = TINY.replace(objective="sts", pretraining={"id_order": "random"})
+    with pytest.raises(ConfigError, match=r"pretraining \(.*other token ids.*id_order 'frequency'"):
+        train(config, runs=tmp_path)
+
+
 def test_fine_tuning_learns_the_scores(tmp_path):
     config = TUNED.replace(frequencies="random", steps=100, batch_size=64, learning_rate=1e-2)
     before, after = (train(each, runs=tmp_path).record.score("test") for each in (config.pretrained(), config))

@@ -194,12 +194,26 @@ def test_a_checkpoint_of_another_vocabulary_is_refused_and_an_older_one_is_resum
     path = tmp_path / SMALL.digest() / "checkpoint.pt"
     corpus = prepare(SMALL)
     other = dataclasses.replace(corpus, account={**corpus.account, "vocabulary": "another"})
-    with monkeypatch.context() as patch, pytest.raises(RecordError, match="another vocabulary"):
+    with monkeypatch.context() as patch, pytest.raises(RecordError, match="vocabulary or precision"):
         patch.setattr(training, "prepare", lambda config: other)
         train(SMALL, runs=tmp_path)
     state = torch.load(path, weights_only=True)
     torch.save({k: v for k, v in state.items() if k not in ("vocabulary", "random_cuda")}, path)
     assert comparable(train(SMALL, runs=tmp_path).metrics) == comparable(result.metrics)
+
+
+def test_a_run_in_bfloat16_learns_and_is_not_resumed_in_float32(tmp_path, monkeypatch):
+    config = SMALL.replace(precision="bfloat16")
+    result = train(config, runs=tmp_path)
+    assert result.metrics["precision"] == "bfloat16" and result.history[-1]["loss"] < result.history[0]["loss"]
+    assert all(value.dtype != torch.bfloat16 for value in result.encoder.state_dict().values())
+    other = config.replace(seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(other, runs=tmp_path, callback=stop_at(7))
+    # As ``auto`` does where a run goes on on another machine.
+    monkeypatch.setattr("fourier_lab.trainer.resolve_precision", lambda name, device: torch.float32)
+    with pytest.raises(RecordError, match="vocabulary or precision"):
+        train(other, runs=tmp_path)
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])

@@ -59,6 +59,8 @@ def explore_geometry(
     makers: dict[str, Callable[[], TrainedTokens]]
     compared: Callable[[str], list[str]]
     if tables is not None:
+        if not tables:
+            raise ConfigError("tables is empty. Pass at least one table of embeddings by name, or leave it out.")
         makers = {
             name: functools.partial(given_tokens, name, table, words or [], classes or {})
             for name, table in tables.items()

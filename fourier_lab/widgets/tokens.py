@@ -116,7 +116,7 @@ def _share(
     if path.is_file():
         try:
             return resolution.token_mass(len(words), np.load(path))[0]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise RecordError(f"cannot use {path}: {error} Delete it.") from error
     if config.corpus == "toy":
         language = toy_language(config.vocab_size)
