@@ -118,7 +118,7 @@ def classes_needed(effects: Iterable[Effects]) -> dict[str, dict[str, float]]:
 
     Returns:
         ``size`` and ``classes`` of that merger; ``next_size`` and ``next_cost`` (points) of the one after it, nan if
-        none was tried.
+        none was tried; ``cost_of_32`` of bins of 32 ids.
     """
     columns = class_columns(effects)
     answer = {}
@@ -132,7 +132,7 @@ def classes_needed(effects: Iterable[Effects]) -> dict[str, dict[str, float]]:
         after = (sizes[beyond[0]], cost[beyond[0]]) if beyond.size else (np.nan, np.nan)
         answer[series] = {
             "size": float(sizes[last]), "classes": float(own["classes"][own["size"] == sizes[last]][0]),
-            "next_size": float(after[0]), "next_cost": float(after[1]),
+            "next_size": float(after[0]), "next_cost": float(after[1]), "cost_of_32": float(next(iter(cost[sizes == 32]), np.nan)),
         }  # fmt: skip
     return answer
 

@@ -130,6 +130,24 @@ def nearest_neighbours(
     return ids, cosines
 
 
+def nearest_with_label(labels: ArrayLike) -> float:
+    """Return the median difference of ids (dimensionless) from an id to the nearest other one of its label.
+
+    Args:
+        labels: Integer label per id ``(V,)``; -1 marks ids that do not count. Labels of one id alone do not count either.
+
+    Example:
+        >>> nearest_with_label([7, 8, 7, -1, 8, 7])
+        2.5
+    """
+    labels = np.asarray(labels)
+    distances = []
+    for label in np.unique(labels[labels >= 0]):
+        gaps = np.diff(np.flatnonzero(labels == label)).astype(float)
+        distances += np.minimum([*gaps, np.inf], [np.inf, *gaps]).tolist() if gaps.size else []
+    return float(np.median(distances))
+
+
 def neighbour_purity(table: ArrayLike, labels: ArrayLike, k: int = 10, n_ids: int = 1000, seed: int = 0) -> Columns:
     """Measure how often a token's nearest neighbours carry its own label, such as the concept it names.
 

@@ -89,7 +89,7 @@ def plus_minus(mean: float, high: float, form: str = ".1f") -> str:
         >>> plus_minus(75.81, 76.2), plus_minus(-1.4, float("nan"), "+.1f")
         ('75.8 ± 0.4', '-1.4')
     """
-    return f"{mean:{form}}" if np.isnan(high) else f"{mean:{form}} ± {high - mean:.1f}"
+    return f"{mean:{form}}" if np.isnan(high) else f"{mean:{form}} ± {high - mean:{form.lstrip('+')}}"
 
 
 def proportion_interval(right: int, n: int) -> tuple[float, float]:

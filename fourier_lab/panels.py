@@ -27,6 +27,7 @@ def difference_figure(
     alt: str,
     values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
     label: str = "Spearman × 100",
+    group_label: str = "",
 ) -> Path:
     """Draw the points that each group gains or loses against the group ``base``, paired by seed.
 
@@ -37,12 +38,14 @@ def difference_figure(
         title, alt: As in :func:`fourier_lab.figures.save_figure`.
         values: What is read off a record, by panel title.
         label: What the values are; their differences are points of it.
+        group_label: What the rows are; the name of the setting if ``group`` is one.
 
     Returns:
         Path: The PNG.
     """
     panels = {panel: difference_columns(records, value, group, base) for panel, value in values.items()}
-    return _save(panels, records, name, title, alt, plots.draw_differences, f"change (points of {label})")
+    labels = f"change (points of {label})", group_label or _words(group)
+    return _save(panels, records, name, title, alt, plots.draw_differences, *labels)
 
 
 def mean_figure(
@@ -54,6 +57,7 @@ def mean_figure(
     alt: str,
     values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
     label: str = "Spearman × 100 (dimensionless)",
+    group_label: str = "",
     series: Naming = series_name,
 ) -> Path:
     """Draw the mean of each group with its interval over seeds, a row per group.
@@ -63,12 +67,17 @@ def mean_figure(
         group, series: As in :func:`fourier_lab.summaries.mean_columns`.
         values: As in :func:`difference_figure`.
         label: What the values are, with their unit.
+        group_label: As in :func:`difference_figure`.
 
     Returns:
         Path: The PNG.
     """
     panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
-    return _save(panels, records, name, title, alt, plots.draw_means, label)
+    return _save(panels, records, name, title, alt, plots.draw_means, label, group_label or _words(group))
+
+
+def _words(group: Naming | str) -> str:
+    return group.replace("_", " ") if isinstance(group, str) else ""
 
 
 def _save(
@@ -79,6 +88,7 @@ def _save(
     alt: str,
     draw: Callable[..., Any],
     label: str,
+    group_label: str,
 ) -> Path:
     first = next(iter(panels.values()))
     rows, series = (len(set(first[name].tolist())) for name in ("group", "series"))
@@ -86,5 +96,6 @@ def _save(
     figure, axes = figures.new_figure(1, len(panels), height=height, sharey=True, titles=list(panels), squeeze=False)
     for ax, columns in zip(axes[0], panels.values(), strict=True):
         draw(columns, label=label, ax=ax, legend=False)
+    axes[0][0].set_ylabel(group_label)
     plots.share_legend(figure)
     return figures.save_figure(figure, name, stack(panels, "split"), records[0].config, title=title, alt=alt)

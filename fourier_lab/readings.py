@@ -1,6 +1,6 @@
 """What the study's notebooks read off run records: names of cases, gaps between the arms, accuracies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +9,7 @@ from .columns import from_rows
 from .config import RunConfig
 from .metrics import mean_interval, plus_minus
 from .runs import RunRecord
-from .summaries import Columns, mean_columns, series_name, setting
+from .summaries import Columns, mean_columns, score, series_name, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,32 @@ def generalisation_gap(record: RunRecord) -> float:
 def validation_loss(record: RunRecord) -> float:
     """Return the last validation loss (nats)."""
     return record.metrics["validation_loss"]
+
+
+# From the split that is looked at to the one that is not.
+DROP = {
+    "validation": score("validation"),
+    "test": score("test"),
+    "lost": lambda record: record.score("validation") - record.score("test"),
+}
+OVER_FITTING = {"validation − training loss": generalisation_gap, "validation loss": validation_loss}
+
+
+def mean_table(
+    records: Sequence[RunRecord],
+    group: Callable[[RunConfig], str] | str,
+    values: Mapping[str, Callable[[RunRecord], float]],
+    form: str = ".1f",
+) -> "pd.DataFrame":
+    """Return a row per group and embedding and a column per value: the mean, ``±`` its 95 % t interval over seeds."""
+    import pandas as pd
+
+    table = {}
+    for name, value in values.items():
+        columns = mean_columns(records, value, group)
+        names = {"group": columns["group"], "model": columns["series"]}
+        table[name] = [plus_minus(*each, form) for each in zip(columns["value"], columns["high"], strict=True)]
+    return pd.DataFrame({**names, **table})
 
 
 def accuracy(split: str) -> Callable[[RunRecord], float]:

@@ -207,8 +207,9 @@ def run_with(scores: list[float], seed: int = 0) -> effects.Effects:
 
 def test_the_classes_needed_are_the_coarsest_before_the_first_loss():
     (needed,) = effect_columns.classes_needed([run_with([70, 69.5, 68, 69.9])]).values()
+    assert needed.pop("cost_of_32") == pytest.approx(0.1)
     assert needed == {"size": 2, "classes": 500, "next_size": 8, "next_cost": 2}
     (pooled,) = effect_columns.classes_needed([run_with([70, 68.8, 60]), run_with([70, 69.4, 60], 1)]).values()
     assert pooled["size"] == 2
     (all_of_them,) = effect_columns.classes_needed([run_with([70, 70.5])]).values()
-    assert all_of_them["size"] == 2 and np.isnan(all_of_them["next_cost"])
+    assert all_of_them["size"] == 2 and np.isnan([all_of_them["next_cost"], all_of_them["cost_of_32"]]).all()
