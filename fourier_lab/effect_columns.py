@@ -132,7 +132,8 @@ def classes_needed(effects: Iterable[Effects]) -> dict[str, dict[str, float]]:
         after = (sizes[beyond[0]], cost[beyond[0]]) if beyond.size else (np.nan, np.nan)
         answer[series] = {
             "size": float(sizes[last]), "classes": float(own["classes"][own["size"] == sizes[last]][0]),
-            "next_size": float(after[0]), "next_cost": float(after[1]), "cost_of_32": float(next(iter(cost[sizes == 32]), np.nan)),
+            "next_size": float(after[0]), "next_cost": float(after[1]),
+            "cost_of_32": float(next(iter(cost[sizes == 32]), np.nan)),
         }  # fmt: skip
     return answer
 

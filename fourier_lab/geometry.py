@@ -138,10 +138,10 @@ def nearest_with_label(labels: ArrayLike) -> float:
 
     Example:
         >>> nearest_with_label([7, 8, 7, -1, 8, 7])
-        2.5
+        3.0
     """
     labels = np.asarray(labels)
-    distances = []
+    distances: list[float] = []
     for label in np.unique(labels[labels >= 0]):
         gaps = np.diff(np.flatnonzero(labels == label)).astype(float)
         distances += np.minimum([*gaps, np.inf], [np.inf, *gaps]).tolist() if gaps.size else []

@@ -82,6 +82,13 @@ def test_sweeps_without_records_say_how_to_make_them(monkeypatch, tmp_path):
         study.sweep_records("no_such_sweep")
 
 
+def test_effects_without_numbers_say_how_to_make_them(monkeypatch, tmp_path):
+    (tmp_path / "snli_mnli").mkdir()
+    monkeypatch.setattr(paths, "RECORDS", tmp_path)
+    with pytest.raises(RecordError, match="holds no numbers of a run.*Run notebook 12"):
+        CLAIMS["training"].answer()
+
+
 @pytest.mark.parametrize("path", sorted(paths.SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_sweep_file_reads_at_both_sizes(path):
     full, smoke = load_sweep(path), load_sweep(path, smoke=True)

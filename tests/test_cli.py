@@ -103,6 +103,15 @@ def test_training_records_each_run_once_and_prints_its_scores(tmp_path, capsys):
     assert "learned" in capsys.readouterr().out
 
 
+def test_a_table_finds_runs_by_settings_that_are_lists_in_any_order(tmp_path, capsys):
+    changed = ["--departures", "all_pairs padding_mean", "--pretraining", "steps=2 seed=0", "--max-seq-len", "12"]
+    assert cli.main(["train", *SMALL, *changed, "--runs", str(tmp_path)]) == 0
+    where = ["departures=all_pairs padding_mean", "pretraining=seed=0 steps=2"]
+    assert cli.main(["table", "--runs", str(tmp_path), "--where", *where]) == 0
+    assert "| 8 |" in capsys.readouterr().out
+    assert cli.main(["table", "--runs", str(tmp_path), "--where", "departures=all_pairs"]) == 2
+
+
 def test_a_diverging_run_is_named_and_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
     real = training.train
 

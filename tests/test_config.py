@@ -39,6 +39,11 @@ from fourier_lab.errors import ConfigError
         ({"basis": "legendre", "period": 127}, r"period \(127\)"),
         ({"basis": "legendre", "departures": ["period_127"]}, r"period \(127\)"),
         ({"pretraining": {"steps": 40, "pretraining": {"steps": 40}}}, "of its own"),
+        ({"pretraining": ["steps", 600]}, r"pretraining must map settings to values, got \('steps', 600\)"),
+        ({"pretraining": [1, 2]}, "pretraining must map settings to values"),
+        ({"pretraining": 600}, "pretraining must be a list or None"),
+        ({"departures": [["a"]]}, r"unknown departure \['a'\]"),
+        ({"left_out": "all"}, "left_out must be one of graded, scored"),
     ],
 )
 def test_bad_values_are_named(changes, rule):

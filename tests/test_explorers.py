@@ -280,6 +280,8 @@ def test_a_projection_is_computed_once_and_tables_need_no_run(monkeypatch):
 
 def test_a_word_that_is_not_drawn_is_marked_at_the_nearest_that_is():
     table = np.random.default_rng(0).normal(size=(40, 6))
+    with pytest.raises(ConfigError, match="tables is empty"):
+        widgets.explore_geometry({}, WORDS)
     made = widgets.explore_geometry({"learned": table}, WORDS, n_ids=10)
     drawn = np.sort(np.random.default_rng(0).choice(40, size=10, replace=False))
     unit = table / np.linalg.norm(table, axis=1, keepdims=True)

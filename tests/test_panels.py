@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from test_tables import record
 
-from fourier_lab import beside_paper, panels, paths, plots
+from fourier_lab import beside_paper, panels, paths, plots, readings
 from fourier_lab.paper import BERT, TABLE_1, TABLE_2
 
 RECORDS = [
@@ -38,6 +38,13 @@ def test_means_and_differences_are_drawn_and_saved_with_their_numbers(figures_fo
     narrow = [record(68 + seed, 60 + seed, seed=seed, arm="fourier", d_model=128) for seed in range(3)]
     path = panels.difference_figure([*RECORDS, *narrow], "d_model", "256", "04_x/narrow", title="Narrow", alt="Dots.")
     assert "validation,128,fourier (harmonic),-2," in path.with_suffix(".csv").read_text()
+
+
+def test_a_table_of_means_says_what_was_lost_from_validation_to_test():
+    frame = readings.mean_table(RECORDS, beside_paper.size_name, readings.DROP)
+    assert frame.columns.tolist() == ["group", "model", "validation", "test", "lost"]
+    assert frame["model"].tolist() == ["learned", "fourier (harmonic)"]
+    assert frame["lost"].tolist() == ["12.0 ± 0.0", "10.0 ± 0.0"] and frame["test"][0] == "61.0 ± 2.5"
 
 
 def test_rows_of_a_size_stand_beside_the_papers():

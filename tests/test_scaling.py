@@ -129,9 +129,11 @@ def test_sides_that_are_the_same_are_timed_once(monkeypatch):
     assert scaling.ratio_of(rows[1]) == (2.0, 2.0, 2.0)
 
 
-def test_quick_steps_are_repeated_up_to_the_time_allowed():
+@pytest.mark.parametrize(("step_s", "steps"), [(0.5, 6), (0.05, 10), (1e-6, 36)])
+def test_quick_steps_are_repeated_up_to_the_time_allowed(monkeypatch, step_s, steps):
+    monkeypatch.setattr(races, "alternate", lambda sides, repeats, clock: {side: [step_s] * repeats for side in sides})
     (row,) = races.race({"alike": ()}, CONFIG, replace(TINY, seconds=1.0), part="x")
-    assert 6 < len(row["seconds"]["fourier"]) == len(row["seconds"]["learned"]) <= 36
+    assert len(row["seconds"]["fourier"]) == len(row["seconds"]["learned"]) == steps
 
 
 def test_the_interval_of_the_median_is_exact():
@@ -156,7 +158,11 @@ def test_a_measurement_survives_writing_and_is_drawn(record, tmp_path, monkeypat
     assert scaling.read_record("tiny", otherwise=record) is record
     path = scaling.write_record(record)
     assert scaling.read_record("tiny") == json.loads(json.dumps(record))
-    assert len(path.read_text().splitlines()) < 80
+    assert len((whole := path.read_text()).splitlines()) < 80
+    path.write_text(whole[:100])
+    with pytest.raises(RecordError, match=r"tiny.json is damaged"):
+        scaling.read_record("tiny")
+    path.write_text(whole)
 
     names = scaling.cause_columns(record, "check", "published")["name"].tolist()
     assert names[:2] == ["as published (8 pairs)", "as published"] and len(names) == 2 + len(variants.PUBLISHED) + 1

@@ -57,6 +57,13 @@ def test_runs_of_one_seed_are_not_taken_for_two():
     assert summaries.mean_columns(records, summaries.score("validation"), "steps")["group"].tolist() == ["50", "60"]
 
 
+def test_cases_are_runs_that_differ_in_their_seed_alone():
+    runs = [record(seed=seed, dropout=dropout) for dropout in (0.0, 0.1) for seed in range(2)]
+    runs.append(record(seed=2))
+    runs[-1].metrics["precision"] = "bfloat16"
+    assert [[run.config.seed for run in case] for case in summaries.cases(runs)] == [[0, 1], [0, 1], [2]]
+
+
 def test_three_seeds_everywhere_give_a_t_interval():
     records = [record(score, seed=seed) for seed, score in enumerate((40.0, 42.0, 44.0))]
     columns = summaries.score_columns(records)
