@@ -5,6 +5,7 @@ The solutions themselves are run, cell by cell, where all notebooks are: by nbva
 
 import ast
 import csv
+import itertools
 import json
 import re
 
@@ -314,3 +315,45 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
     assert f"(at d = 512, one seed each, {-large[0]:.1f} and {-large[1]:.1f};" in surprises
     turned = [np.mean([e["moved"]["text"] for e in map(kept, digests)]) for digests in SEEDS_OF.values()]
     assert f"its rows by {turned[0]:.1f}° on average over the text, and harmonic rows by {turned[1]:.1f}°" in page
+
+
+def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the_records():
+    page = FRONT.read_text(encoding="utf-8")
+    names = {"name": summaries.series_name, "among": lambda config: ""}
+    told, text = set(), page[page.index("## Results on real text") :]
+    for base, chosen in itertools.product(("learned", "fourier (harmonic)"), ("fourier (log)", "fourier (random)")):
+        for split, (value, half) in zip(SCORES, difference("snli_mnli", base, chosen, series="", **names), strict=True):
+            if abs(value) > half:
+                told.add((base, chosen, split, f"{abs(value):.1f} ± {half:.1f}"))
+    assert {each[:3] for each in told} == {
+        ("learned", "fourier (log)", "validation"),
+        ("fourier (harmonic)", "fourier (log)", "test"),
+    }
+    (behind,) = [number for base, _, _, number in told if base == "learned"]
+    assert f"log\n  lies {behind} behind on validation" in text
+
+    kept = [record for record in load_records(RECORDS / "left_out") if record.config.left_out == "scored"]
+    before = {}
+    for base, chosen in (("fourier (harmonic)", "fourier (random)"), ("learned", "fourier (log)")):
+        columns = summaries.difference_columns(
+            kept, SCORES["validation"], summaries.series_name, base, lambda config: ""
+        )
+        (i,) = np.flatnonzero(columns["group"] == chosen)
+        before[chosen] = columns["value"][i], columns["high"][i] - columns["value"][i]
+    value, half = before["fourier (random)"]
+    assert f"ahead of harmonic on validation, by {value:.1f} ± {half:.1f}," in text and value > half
+    assert abs(before["fourier (log)"][0]) < before["fourier (log)"][1]
+
+    found = {}
+    for series in ("learned", "fourier (harmonic)", "fourier (log)", "fourier (random)"):
+        for split, change in zip(SCORES, difference("left_out", "graded", "scored", "left_out", series), strict=True):
+            found[series, split] = change
+    told = {key: change for key, change in found.items() if abs(change[0]) > change[1]}
+    ((key, (value, half)),) = told.items()
+    assert key == ("fourier (log)", "validation") and f"log on validation ({value:+.1f} ± {half:.1f})" in text
+    assert f"changes by more than {max(abs(value) for value, _ in found.values()):.1f}," in text
+    dropped = {
+        record.config.left_out: sum(part["dropped_held_out"] for part in record.metrics["data"]["train"].values())
+        for record in load_records(RECORDS / "left_out")
+    }
+    assert f"{dropped['graded']:,} training pairs" in text and f"The {dropped['graded'] - dropped['scored']} of" in text
