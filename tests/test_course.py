@@ -304,7 +304,7 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
     ]
     found += [(m.value, m.high - m.value) for m in told]
     assert re.findall(r"[\d.]+ ± \d+\.\d", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
-    gains = [2, 8, 9, 10, 11, 12, 13, 16, 17]  # random, by a hair; shuffled and alphabetical ids; 127 rows on the trained task
+    gains = [2, 8, 9, 10, 11, 12, 13, 16, 17]  # random by a hair; shuffled, alphabetical; 127 rows when matching
     assert [i for i, (value, _) in enumerate(found) if value > 0] == gains
     assert re.search(" and ".join(rf"{-gap.value:.1f} [^.]*" for gap in nli[:2]), surprises)
     large = [
