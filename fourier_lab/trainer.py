@@ -108,9 +108,9 @@ class Trainer:
         try:
             # On the CPU, from where each value is copied to its place: a GPU need not hold all of it twice.
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            same = all(
-                state.get(key, value) == value for key, value in self._identity().items()
-            )  # older ones lack some
+            identity = self._identity()
+            later = {key: identity[key] for key in ("vocabulary", "precision")}  # older checkpoints do not say
+            same = all(({**later, **state})[key] == value for key, value in identity.items())
             if same:
                 self.encoder.load_state_dict(state["encoder"])
                 self.objective.load_state_dict(state["objective"])

@@ -12,10 +12,13 @@ import re
 import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from tokenizers import Tokenizer
 
 from fourier_lab import beside_paper, claims, paths, readings, scaling, study, summaries
 from fourier_lab.config import RunConfig
+from fourier_lab.id_order import first_word
 from fourier_lab.runs import load_records
+from fourier_lab.tokenizer import token_words
 
 FOLDER = paths.SWEEPS.with_name("notebooks")
 RECORDS = paths.RECORDS
@@ -355,3 +358,13 @@ def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the
         for record in load_records(RECORDS / "left_out")
     }
     assert f"{dropped['graded']:,} training pairs" in text and f"The {dropped['graded'] - dropped['scored']} of" in text
+
+
+def test_more_than_a_quarter_of_real_text_lies_below_the_first_word():
+    """Notebook 01 says so of BERT's ids; the shipped vocabulary, cut from it, keeps the counts of the training text."""
+    folder = paths.SWEEPS.with_name("fourier_lab") / "shipped" / "fourier"
+    tokens = token_words(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    counts = np.load(folder / "token_counts.npy")
+    share = counts[: first_word(tokens)].sum() / counts.sum()
+    assert 0.25 < share < 0.35
+    assert "more than a quarter of" in (FOLDER / "01_frequency_bases.ipynb").read_text(encoding="utf-8")

@@ -202,6 +202,16 @@ def test_a_checkpoint_of_another_vocabulary_is_refused_and_an_older_one_is_resum
     assert comparable(train(SMALL, runs=tmp_path).metrics) == comparable(result.metrics)
 
 
+@pytest.mark.parametrize("key", ["digest", "data"])
+def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path, key):
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, runs=tmp_path, callback=stop_at(7))
+    path = tmp_path / SMALL.digest() / "checkpoint.pt"
+    torch.save({k: v for k, v in torch.load(path, weights_only=True).items() if k != key}, path)
+    with pytest.raises(RecordError, match="damaged"):
+        train(SMALL, runs=tmp_path)
+
+
 def test_a_run_in_bfloat16_learns_and_is_not_resumed_in_float32(tmp_path, monkeypatch):
     config = SMALL.replace(precision="bfloat16")
     result = train(config, runs=tmp_path)
