@@ -228,6 +228,18 @@ def test_exports_are_repaired_and_count_as_finished_without_the_run_folder(fake,
     assert damaged.status == "failed" and "damaged" in damaged.error and fine.status == "loaded"
 
 
+@WARNS
+def test_a_damaged_record_of_no_run_of_the_sweep_stops_no_run(fake, write, tmp_path):
+    sweep = load_sweep(write(TINY.replace("[0, 0.1]", "[0]")))
+    stale = tmp_path / "results" / "dropout" / "0123456789"
+    stale.mkdir(parents=True)
+    (stale / "metrics.json").write_text('{"digest')
+    lines = []
+    outcomes = run_sweep(sweep, 1, lines.append, runs=tmp_path / "runs", results=tmp_path / "results")
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert any(line.startswith("no table: ") and "0123456789 is damaged" in line for line in lines)
+
+
 def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path):
     assert not is_locked(tmp_path / "run")
     (tmp_path / "run").mkdir()
