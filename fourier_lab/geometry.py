@@ -1,10 +1,9 @@
-"""Shape of a token table, trained or not: spectrum over ids, rank, isotropy, neighbours and projections, in numbers.
+"""Shape of a token table, trained or not: spectrum over ids, rank, isotropy and neighbours, in numbers.
 
 A table is an array ``(V, d)``, row p the embedding of id p, for instance ``FourierEmbedding.to_table().weight``.
 Functions return plain arrays or ``Columns`` (arrays of equal length by name), which :mod:`fourier_lab.plots` draws.
 """
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,9 +13,6 @@ from .columns import Columns, stack
 from .conditioning import singular_values
 from .errors import ConfigError, DataError
 from .resolution import effective_number
-
-PROJECTIONS = ("pca", "tsne")
-PROJECTION_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}  # as the field writes them
 
 _BLOCK = 2048  # rows compared at a time: bounds memory at 2048 x V similarities
 
@@ -38,7 +34,7 @@ def id_spectrum(table: ArrayLike, bands: int = 48) -> Columns:
     Raises:
         DataError: If the table is constant over ids.
     """
-    rows = _rows(table)[:-1]
+    rows = as_rows(table)[:-1]
     power = (np.abs(np.fft.rfft(rows - rows.mean(axis=0), axis=0)) ** 2).sum(axis=1)[1:]
     if not power.sum() > 0:
         raise DataError("the table is the same for every id and has no spectrum. Check that it was trained or drawn.")
@@ -58,7 +54,7 @@ def effective_rank(table: ArrayLike) -> float:
 
     Source: Roy & Vetterli 2007, "The effective rank: a measure of effective dimensionality".
     """
-    return effective_number(singular_values(_rows(table)))
+    return effective_number(singular_values(as_rows(table)))
 
 
 def mean_cosine(table: ArrayLike) -> float:
@@ -66,7 +62,7 @@ def mean_cosine(table: ArrayLike) -> float:
 
     Source: Ethayarajh 2019 (arXiv:1909.00512), there over sampled pairs; the sum of unit rows gives it exactly.
     """
-    unit = _unit(_rows(table))
+    unit = _unit(as_rows(table))
     n = len(unit)
     return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
@@ -80,7 +76,7 @@ def iso_score(table: ArrayLike) -> float:
 
     Source: Rudman, Gillman, Rayne & Eickhoff 2022 (arXiv:2108.07344), section 4.
     """
-    rows = _rows(table)
+    rows = as_rows(table)
     d = rows.shape[1]
     variance = np.linalg.eigvalsh(np.cov(rows, rowvar=False))
     scaled = variance * np.sqrt(d) / np.linalg.norm(variance)
@@ -107,7 +103,7 @@ def nearest_neighbours(
     Raises:
         ConfigError: If there are fewer than ``k`` other candidates, or an id is out of range.
     """
-    unit = _unit(_rows(table))
+    unit = _unit(as_rows(table))
     asked = np.atleast_1d(np.asarray(token_ids, dtype=np.int64))
     candidates = np.arange(len(unit)) if among is None else np.unique(np.asarray(among, dtype=np.int64))
     if asked.size and not 0 <= asked.min() <= asked.max() < len(unit):
@@ -185,49 +181,6 @@ def neighbour_purity(table: ArrayLike, labels: ArrayLike, k: int = 10, n_ids: in
     return {name: np.array([number]) for name, number in row.items()}
 
 
-def available_projections() -> tuple[str, ...]:
-    """Return the methods of :func:`project` that can be used here: UMAP needs a package of its own."""
-    return PROJECTIONS + (("umap",) if importlib.util.find_spec("umap") else ())
-
-
-def project(table: ArrayLike, method: str = "pca", seed: int = 0) -> NDArray[np.float64]:
-    """Place rows in the plane.
-
-    Args:
-        table: Rows ``(n, d)``; take a subset first, t-SNE needs seconds per thousand rows.
-        method: ``pca`` keeps the two directions of largest variance and their distances; ``tsne`` and, with the package
-            umap-learn, ``umap`` keep who is near whom, and distances between their clusters carry no meaning.
-        seed: Seed of the solvers of t-SNE and UMAP; principal axes point so that their largest entry is positive.
-
-    Returns:
-        float64 ``(n, 2)``.
-
-    Raises:
-        ConfigError: If the method is unknown or there are fewer than 5 rows.
-    """
-    rows = _rows(table)
-    if method not in available_projections():
-        need = " UMAP needs its package: pip install umap-learn." if method == "umap" else ""
-        raise ConfigError(f"unknown projection {method!r}. Choose one of {', '.join(available_projections())}.{need}")
-    if len(rows) < 5:
-        raise ConfigError(f"a projection needs at least 5 rows, got {len(rows)}. Show more ids.")
-    if method == "pca":
-        scores, scale, axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-        largest = axes[:2][(0, 1), np.abs(axes[:2]).argmax(axis=1)]
-        return scores[:, :2] * scale[:2] * np.sign(largest)
-    if method == "umap":
-        from umap import UMAP  # type: ignore[import-not-found,unused-ignore]
-
-        return UMAP(n_neighbors=min(15, len(rows) - 1), random_state=seed, n_jobs=1).fit_transform(rows).astype(float)
-    from sklearn.manifold import TSNE  # takes seconds to import, which the principal axes need not wait for
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    # The order in which threads add up forces would change the picture from run to run.
-    with threadpool_limits(1):
-        perplexity = min(30.0, (len(rows) - 1) / 3)
-        return TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(rows).astype(np.float64)
-
-
 def similarity_by_lag(table: ArrayLike, lags: ArrayLike | None = None) -> Columns:
     """Return the cosine between rows p and p + lag, over all p.
 
@@ -238,7 +191,7 @@ def similarity_by_lag(table: ArrayLike, lags: ArrayLike | None = None) -> Column
     Returns:
         Columns: ``lag`` (ids), ``cosine`` (mean over p), ``low`` and ``high`` (5th and 95th percentile over p).
     """
-    unit = _unit(_rows(table))
+    unit = _unit(as_rows(table))
     n = len(unit)
     chosen = np.unique(np.geomspace(1, n // 2, 40).astype(int)) if lags is None else np.asarray(lags)
     if chosen.size == 0 or not 1 <= chosen.min() <= chosen.max() < n:
@@ -290,7 +243,7 @@ def find_word(words: Sequence[str], word: str) -> int:
     return vocabulary.index(word)
 
 
-def _rows(table: ArrayLike) -> NDArray[np.float64]:
+def as_rows(table: ArrayLike) -> NDArray[np.float64]:
     """Return the table as finite float64 ``(n, d)``."""
     rows = np.asarray(table, dtype=np.float64)
     if rows.ndim != 2 or len(rows) < 2 or not np.isfinite(rows).all():

@@ -10,6 +10,7 @@ from . import geometry, paths
 from .basis import FREQUENCY_SETS
 from .config import ID_ORDERS, RunConfig
 from .errors import ConfigError, RecordError
+from .projections import PROJECTION_NAMES, PROJECTIONS, project
 from .runs import load_records
 from .summaries import TUNING_SEED, series_name
 from .sweep_file import load_sweep
@@ -168,9 +169,9 @@ def projections(tables: dict[str, np.ndarray], token_ids: np.ndarray, seed: int)
     """Place the rows of some ids in the plane, every table by PCA and by t-SNE, coloured by id."""
     panels = {}
     for name, table in tables.items():
-        for method in geometry.PROJECTIONS:
-            x, y = geometry.project(table[token_ids], method, seed).T
-            title = f"{name}: {geometry.PROJECTION_NAMES[method]}"
+        for method in PROJECTIONS:
+            x, y = project(table[token_ids], method, seed).T
+            title = f"{name}: {PROJECTION_NAMES[method]}"
             panels[title] = {"x": x, "y": y, "colour": token_ids, "method": np.full(len(x), method)}
     return panels
 

@@ -266,7 +266,7 @@ def test_colours_know_kinds_and_frequencies(runs):
 
 
 def test_a_projection_is_computed_once_and_tables_need_no_run(monkeypatch):
-    from fourier_lab import geometry
+    from fourier_lab.widgets import geometry
 
     calls, project = [], geometry.project
     monkeypatch.setattr(geometry, "project", lambda *given: calls.append(given) or project(*given))

@@ -22,11 +22,11 @@ CONFIG = RunConfig(seed=3)
 REBUILD = """
 import sys
 from pathlib import Path
-from fourier_lab import RunConfig, figures, geometry, paths, plots
+from fourier_lab import RunConfig, figures, paths, plots, projections
 import numpy as np
 paths.FIGURES = Path(sys.argv[1])
 rows = np.random.default_rng(0).normal(size=(60, 8))
-x, y = geometry.project(rows, "tsne").T
+x, y = projections.project(rows, "tsne").T
 data = {"x": x, "y": y, "colour": np.arange(60)}
 fig, axes = figures.new_figure(1, 2, titles=["one", "two"])
 for ax in axes:

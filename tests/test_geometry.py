@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fourier_lab import fourier_basis, geometry, resolution
+from fourier_lab import fourier_basis, geometry, projections, resolution
 from fourier_lab.errors import ConfigError, DataError
 
 RANDOM = np.random.default_rng(0)
@@ -110,7 +110,7 @@ def test_purity_leaves_unlabelled_ids_out():
 
 def test_pca_keeps_the_plane_of_flat_data():
     plane = NOISE[:40, :2] @ RANDOM.normal(size=(2, 8))
-    placed = geometry.project(plane, "pca")
+    placed = projections.project(plane, "pca")
     distances = [np.linalg.norm(rows[:, None] - rows, axis=-1) for rows in (plane, placed)]
     np.testing.assert_allclose(*distances, atol=1e-9)
 
@@ -118,17 +118,17 @@ def test_pca_keeps_the_plane_of_flat_data():
 def test_tsne_is_repeatable_and_keeps_clusters_together():
     labels = np.repeat([0, 1], 30)
     table = NOISE[:60] + 20 * labels[:, None]
-    placed = geometry.project(table, "tsne", seed=1)
-    np.testing.assert_array_equal(placed, geometry.project(table, "tsne", seed=1))
+    placed = projections.project(table, "tsne", seed=1)
+    np.testing.assert_array_equal(placed, projections.project(table, "tsne", seed=1))
     ids, _ = geometry.nearest_neighbours(placed - placed.mean(axis=0), np.arange(60), k=1)
     assert np.mean(labels[ids[:, 0]] == labels) > 0.9
 
 
 def test_projection_refuses_bad_requests():
     with pytest.raises(ConfigError, match="unknown projection 'umap'. Choose one of pca, tsne"):
-        geometry.project(NOISE, "umap")
+        projections.project(NOISE, "umap")
     with pytest.raises(ConfigError, match="at least 5 rows, got 3"):
-        geometry.project(NOISE[:3])
+        projections.project(NOISE[:3])
 
 
 def test_similarity_by_lag_of_the_basis_is_its_kernel():

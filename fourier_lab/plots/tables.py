@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..figures import new_figure, style
-from ..geometry import PROJECTION_NAMES
 from ..palette import REFERENCE, class_colours, colours_of
+from ..projections import PROJECTION_NAMES
 from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, finish, in_order, lines
 
 

@@ -12,6 +12,7 @@ from .. import geometry, plots, stages
 from ..columns import Columns
 from ..errors import ConfigError
 from ..figures import new_figure, style
+from ..projections import PROJECTIONS, available_projections, project
 from .at_hand import runs_at_hand
 from .explorer import Explorer, View, choice, closed, entry
 from .tokens import TrainedTokens, compared_with, given_tokens, run_tokens
@@ -96,7 +97,7 @@ def explore_geometry(
     first = {
         "run": run,
         "stage": start.counterpart(stages.LEARNED),
-        "projection": geometry.PROJECTIONS[0],
+        "projection": PROJECTIONS[0],
         "colour": next(iter(start.colours)),
         "word": start.example if word is None else word,
     }
@@ -105,7 +106,7 @@ def explore_geometry(
         options: dict[str, Iterable[str]] = {
             "run": makers,
             "stage": start.stages,
-            "projection": geometry.available_projections(),
+            "projection": available_projections(),
             "colour": start.colours,
         }
         menus = {name: choice(name, list(values), first[name]) for name, values in options.items()}
@@ -133,7 +134,7 @@ class _Source:
         return np.sort(random.choice(size, size=min(self._n_ids, size), replace=False))
 
     def _places(self, run: str, stage: str, projection: str) -> NDArray[np.float64]:
-        return geometry.project(self.rows(run, stage)[self.sample(run)], projection, self._seed)
+        return project(self.rows(run, stage)[self.sample(run)], projection, self._seed)
 
 
 def _all(names: list[str], first: str) -> list[str]:
