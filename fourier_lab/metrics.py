@@ -85,11 +85,19 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, f
 def plus_minus(mean: float, high: float, form: str = ".1f") -> str:
     """Return ``mean ± half`` as text, where ``high`` is the upper bound of a symmetric interval; nan is left out.
 
+    A signed mean that rounds to its half width gets a further decimal, so that one sees whether the interval holds 0.
+
     Example:
         >>> plus_minus(75.81, 76.2), plus_minus(-1.4, float("nan"), "+.1f")
         ('75.8 ± 0.4', '-1.4')
+        >>> plus_minus(-1.54, -0.08, "+.1f")
+        '-1.54 ± 1.46'
     """
-    return f"{mean:{form}}" if np.isnan(high) else f"{mean:{form}} ± {high - mean:{form.lstrip('+')}}"
+    if np.isnan(high):
+        return f"{mean:{form}}"
+    if form == "+.1f" and f"{abs(mean):.1f}" == f"{high - mean:.1f}":
+        form = "+.2f"
+    return f"{mean:{form}} ± {high - mean:{form.lstrip('+')}}"
 
 
 def proportion_interval(right: int, n: int) -> tuple[float, float]:

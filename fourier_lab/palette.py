@@ -1,4 +1,4 @@
-"""One colour per arm and per frequency set, the same in every figure."""
+"""One colour and one marker per arm and per frequency set, the same in every figure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +15,16 @@ FREQUENCY_COLOURS = {
     "period": "#E69F00",
     "custom": "#56B4E9",
 }
+SERIES_MARKERS = {
+    "fourier": "s",
+    "harmonic": "s",
+    "learned": "o",
+    "log": "^",
+    "random": "D",
+    "period": "v",
+    "custom": "P",
+}
+MARKERS = "osD^vP"
 CLASS_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
 REFERENCE = "0.45"  # grey of lines that are no data: closed forms, chance levels, limits
 
@@ -25,8 +35,16 @@ def colour_of(series: Any) -> str | None:
     Names are those of :func:`fourier_lab.summaries.series_name`: ``learned``, ``fourier``, ``harmonic``,
     ``fourier (random)``, ``period 127`` and so on.
     """
-    words = str(series).replace("fourier (", "").replace(")", "").replace(",", " ").split()
-    return (ARM_COLOURS | FREQUENCY_COLOURS).get(words[0]) if words else None
+    return (ARM_COLOURS | FREQUENCY_COLOURS).get(_kind(series))
+
+
+def marker_of(series: Any, number: int) -> str:
+    """Return the marker that ``series`` has in every figure, or the one of its ``number`` if it has no fixed one."""
+    return SERIES_MARKERS.get(_kind(series), MARKERS[number % len(MARKERS)])
+
+
+def _kind(series: Any) -> str:
+    return next(iter(str(series).replace("fourier (", "").replace(")", "").replace(",", " ").split()), "")
 
 
 def ramp(n: int) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .columns import from_rows
-from .config import RunConfig
+from .config import ARMS, DEPARTURES, RunConfig
 from .metrics import mean_interval, plus_minus
 from .runs import RunRecord
 from .summaries import Columns, mean_columns, score, series_name, setting
@@ -26,7 +26,9 @@ def is_base(config: RunConfig) -> bool:
 
 
 def gap_columns(records: Sequence[RunRecord]) -> Columns:
-    """Return the table's score minus the Fourier arm's under each departure that both arms have, and without any.
+    """Return the table's score minus the Fourier arm's under each departure, and without any.
+
+    A departure that only the Fourier arm can have is held against the table without it, and says ``(fourier)``.
 
     Returns:
         Columns: ``group`` (the split), ``series`` (the departure), ``value``, ``low``, ``high``, ``seeds``; ``change``,
@@ -36,9 +38,10 @@ def gap_columns(records: Sequence[RunRecord]) -> Columns:
     for split in ("validation", "test"):
         scores = {(departure_name(r.config), r.config.seed, r.config.arm): r.score(split) for r in records}
         gaps: dict[str, dict[int, float]] = {}
-        for name, seed, arm in scores:
-            if arm == "learned" and (name, seed, "fourier") in scores:
-                gaps.setdefault(name, {})[seed] = scores[name, seed, "learned"] - scores[name, seed, "fourier"]
+        for (name, seed, arm), own in scores.items():
+            alone = "learned" not in DEPARTURES.get(name, ARMS)
+            if arm == "fourier" and (table := scores.get(("none" if alone else name, seed, "learned"))) is not None:
+                gaps.setdefault(f"{name} (fourier)" if alone else name, {})[seed] = table - own
         base = gaps.get("none", {})
         for name, gap in gaps.items():
             change = [gap[seed] - base[seed] for seed in gap if seed in base] or [np.nan]

@@ -15,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from tokenizers import Tokenizer
 
 from fourier_lab import beside_paper, claims, paths, readings, scaling, study, summaries
-from fourier_lab.config import RunConfig
+from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.id_order import first_word
 from fourier_lab.runs import load_records
 from fourier_lab.tokenizer import token_words
@@ -105,13 +105,15 @@ def test_a_solution_has_one_cell_of_explained_parameters(solution):
     "page", [*(FOLDER / name for name in PAGES), FRONT], ids=lambda path: f"{path.parent.name}/{path.name}"
 )
 def test_every_link_leads_somewhere(page):
-    written = page.read_text(encoding="utf-8")
-    anchors = {anchor(heading) for heading in re.findall(r"^#+ (.*)$", written, flags=re.MULTILINE)}
-    for url in re.findall(r"\]\(([^)\s]+)\)", written):
-        if url.startswith("#"):
-            assert url[1:] in anchors, url
-        elif "://" not in url:
-            assert (page.parent / url).exists(), url
+    for url in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in url:
+            continue
+        name, _, place = url.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), url
+        if place:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert place in map(anchor, headings), url
 
 
 def test_the_front_pages_command_for_the_real_figures_makes_the_runs_of_their_records():
@@ -368,3 +370,21 @@ def test_more_than_a_quarter_of_real_text_lies_below_the_first_word():
     share = counts[: first_word(tokens)].sum() / counts.sum()
     assert 0.25 < share < 0.35
     assert "more than a quarter of" in (FOLDER / "01_frequency_bases.ipynb").read_text(encoding="utf-8")
+
+
+def test_the_lesson_on_the_code_says_what_each_departure_does():
+    (table,) = (
+        cell["source"] for cell in cells(*FOLDER.glob("06_*.ipynb"), "markdown") if cell["id"] == "departures-table"
+    )
+    arms = {name: "both" if len(each) == 2 else each[0] for name, each in DEPARTURES.items()}
+    assert {name.strip("`"): arm for name, arm, _ in rows(table)} == arms
+
+
+def test_which_classifiers_are_ahead_of_a_bag_that_reads_one_sentence():
+    records = study.sweep_records("nli")
+    ahead = {}
+    for split, bag in (("snli/test", 63.8), ("mnli/validation_mismatched", 48.2)):
+        columns = summaries.mean_columns(records, readings.accuracy(split), "objective")
+        ahead[split] = [name for name, low in zip(columns["series"], columns["low"], strict=True) if low > bag]
+    assert [*ahead.values()] == [[], ["learned"]]
+    assert "On SNLI none; on MNLI mismatched only the table" in text(*FOLDER.glob("11_*.ipynb"))

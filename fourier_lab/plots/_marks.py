@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..figures import new_figure
-from ..palette import colours_of
+from ..palette import colours_of, marker_of
 
 Data = Mapping[str, Any]  # a pandas DataFrame serves as well
 
-MARKERS = "osD^vP"
 HALO = withStroke(linewidth=2.5, foreground="white")  # keeps text legible over marks
 
 
@@ -64,7 +63,7 @@ def lines(
 def intervals(ax: Axes, column: Mapping[str, NDArray[Any]], x: str) -> None:
     """Draw a dot with its interval for every row, in the colour and marker of its series."""
     for number, name, colour, own in by_series(column):
-        marker = MARKERS[number % len(MARKERS)]
+        marker = marker_of(name, number)
         ax.errorbar(own[x], own["value"], bars(own), fmt=marker, color=colour, capsize=3, label=name)
 
 

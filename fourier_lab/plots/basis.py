@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..figures import style
-from ..palette import REFERENCE, ramp
-from ._marks import MARKERS, Data, axes_or_new, columns_of, finish, heat_map, in_order, lines, name_rows
+from ..palette import MARKERS, REFERENCE, ramp
+from ._marks import Data, axes_or_new, columns_of, finish, heat_map, in_order, lines, name_rows
 
 _MEASURABLE = 1e16  # no larger condition number can be computed in float64
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figures import new_figure, style
-from ..palette import REFERENCE
-from ._marks import MARKERS, Data, axes_or_new, by_series, columns_of, finish, in_order, name_rows
+from ..palette import REFERENCE, marker_of
+from ._marks import Data, axes_or_new, by_series, columns_of, finish, in_order, name_rows
 from .runs import draw_curves
 
 
@@ -34,9 +34,9 @@ def draw_limits(data: Data, *, label: str, ax: Axes | None = None, legend: bool 
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "value", "bound")
-    for number, _, colour, own in by_series(column):
+    for number, name, colour, own in by_series(column):
         place = np.full(len(own["value"]), number)
-        ax.plot(own["value"], place, MARKERS[number % len(MARKERS)], color=colour)
+        ax.plot(own["value"], place, marker_of(name, number), color=colour)
         bound = own["bound"][0]
         if np.isfinite(bound):
             ax.vlines(bound, number - 0.3, number + 0.3, color="black", linewidth=2)
@@ -71,7 +71,7 @@ def draw_stages(
     for number, name, colour, own in by_series(column):
         place = np.array([stages.index(stage) for stage in own["stage"]])
         present = np.unique(place)
-        marker = MARKERS[number % len(MARKERS)]
+        marker = marker_of(name, number)
         ax.plot(present, [own["value"][place == each].mean() for each in present], color=colour)
         ax.plot(place, own["value"], marker, color=colour)
         ax.plot([], [], marker=marker, color=colour, label=name)

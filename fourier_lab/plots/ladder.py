@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..figures import style
-from ..palette import class_colours
-from ._marks import HALO, MARKERS, Data, axes_or_new, bars, columns_of, count_text, finish, in_order, lines, name_rows
+from ..palette import MARKERS, class_colours
+from ._marks import HALO, Data, axes_or_new, bars, columns_of, count_text, finish, in_order, lines, name_rows
 
 
 @style()

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ..figures import style
-from ..palette import colour_of, colours_of
-from ._marks import MARKERS, Data, axes_or_new, bars, columns_of, count_text, in_order
+from ..palette import colour_of, colours_of, marker_of
+from ._marks import Data, axes_or_new, bars, columns_of, count_text, in_order
 
 
 @style()
@@ -47,7 +47,7 @@ def draw_points(
             if len(own["x"]):
                 errors = {f"{axis}err": np.nan_to_num(bars(own, axis, f"{axis}_low", f"{axis}_high")) for axis in "xy"}
                 ax.errorbar(
-                    own["x"], own["y"], **errors, fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=2, elinewidth=1,
+                    own["x"], own["y"], **errors, fmt=marker_of(name, number), color=colour, capsize=2, elinewidth=1,
                     markerfacecolor=colour if several else "white", label=label,
                 )  # fmt: skip
                 label = None

@@ -6,10 +6,9 @@ from matplotlib.figure import Figure
 
 from ..columns import stack
 from ..figures import style
-from ..palette import REFERENCE, colour_of
+from ..palette import REFERENCE, colour_of, marker_of
 from ._marks import (
     HALO,
-    MARKERS,
     Data,
     axes_or_new,
     bars,
@@ -66,11 +65,12 @@ def draw_scores(
     column = columns_of(data, "group", "series", "value", "low", "high", "seeds", "pairs", "interval")
     groups, names = in_order(column["group"]), in_order(column["series"])
     place = np.array([groups.index(group) for group in column["group"]], dtype=float)
-    for number, name in enumerate(names):  # side by side within a group
-        place[column["series"] == name] += 0.16 * (number - (len(names) - 1) / 2)
+    for number, name in enumerate(names):  # side by side within a group, numbers above and below by turns
+        own, end, offset = column["series"] == name, *(("low", -10) if number % 2 else ("high", 4))
+        place[own] += 0.16 * (number - (len(names) - 1) / 2)
+        for x, y, value in zip(place[own], column[end][own], column["value"][own], strict=True):
+            ax.annotate(f"{value:.1f}", (x, y), (0, offset), textcoords="offset points", fontsize=7, ha="center")
     intervals(ax, {**column, "place": place}, "place")
-    for x, y in zip(place, column["value"], strict=True):
-        ax.annotate(f"{y:.1f}", (x, y), (5, 3), textcoords="offset points", fontsize=7)
     ax.set_xticks(range(len(groups)), groups)
     ax.set_xlim(-0.5, len(groups) - 0.5)
     n = f"{count_text(column['pairs'], 'pair')}, {count_text(column['seeds'], 'seed')}"
@@ -107,7 +107,7 @@ def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     for number, name, colour, own in by_series(column):
         offset = (number - (len(names) - 1) / 2) * 0.72 / len(names)
         place = np.array([groups.index(group) for group in own["group"]]) + offset
-        marker = MARKERS[number % len(MARKERS)]
+        marker = marker_of(name, number)
         ax.errorbar(own["value"], place, xerr=bars(own), fmt=marker, color=colour, capsize=3, markersize=5, label=name)
         for x, y in zip(own["value"], place, strict=True):
             ax.annotate(form.format(x), (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center",
@@ -151,6 +151,8 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
 def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     """Draw scores against parameters from several sources; rows without parameters are dashed lines.
 
+    Published marks stand 3 % right of their count and others 3 % left, since one shape has one count.
+
     Args:
         data: ``series``, ``label`` (name of the dot, may be empty), ``parameters``, ``value``, ``low``,
             ``high`` (nan if unknown).
@@ -168,8 +170,10 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     for number, name in enumerate(in_order(dots["series"])):
         own = {key: values[dots["series"] == name] for key, values in dots.items()}
         published = name.startswith(("paper", "others"))
-        colour = colour_of(name.removeprefix("paper, ")) or REFERENCE
-        ax.errorbar(own["parameters"], own["value"], bars(own), fmt=MARKERS[number % len(MARKERS)], color=colour, capsize=3,
+        kind = name.removeprefix("paper, ")
+        colour = colour_of(kind) or REFERENCE
+        own["parameters"] = own["parameters"] * (1.03 if published else 0.97)
+        ax.errorbar(own["parameters"], own["value"], bars(own), fmt=marker_of(kind, number), color=colour, capsize=3,
                     markerfacecolor="none" if published else colour, markersize=6, label=name)  # fmt: skip
         for i, (x, y, text) in enumerate(zip(own["parameters"], own["value"], own["label"], strict=True)):
             # The two arms, and an arm's own two depths, crowd each other where their counts are close.
@@ -199,13 +203,13 @@ def draw_quantity(
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "value")
-    for number, _, colour, own in by_series(column):
+    for number, name, colour, own in by_series(column):
         value, place = own["value"], np.full(len(own["value"]), number)
         mean = value.mean()
         ax.hlines(number, 0, mean, color=colour, linewidth=1, alpha=0.5)
         if "low" in column:
             ax.errorbar(value, place, xerr=bars(own), fmt="none", color=colour, capsize=3)
-        ax.plot(value, place, MARKERS[number % len(MARKERS)], color=colour)
+        ax.plot(value, place, marker_of(name, number), color=colour)
         count = f" (mean of {value.size})" if value.size > 1 else ""
         words = f"{mean:.3g}{count}"
         ax.annotate(words, (mean, number), (0, 7), textcoords="offset points", ha="center", fontsize=8,

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from ..figures import style
-from ..palette import ARM_COLOURS, REFERENCE
-from ._marks import HALO, MARKERS, Data, axes_or_new, bars, by_series, columns_of, finish, in_order, name_rows
+from ..palette import ARM_COLOURS, REFERENCE, marker_of
+from ._marks import HALO, Data, axes_or_new, bars, by_series, columns_of, finish, in_order, name_rows
 
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 1000 else f"{value:,.0f}")
 
@@ -33,7 +33,7 @@ def draw_scaling(data: Data, *, label: str, ax: Axes | None = None, reference: f
     for number, name, colour, own in by_series(column):
         bar = bars(own) if "low" in own else None
         place = own["vocab_size"] * 1.05 ** (number - (series - 1) / 2)
-        ax.errorbar(place, own["value"], bar, fmt=MARKERS[number % len(MARKERS)], linestyle="-", color=colour,
+        ax.errorbar(place, own["value"], bar, fmt=marker_of(name, number), linestyle="-", color=colour,
                     capsize=3, label=name)  # fmt: skip
         if "formula" in own:
             ax.plot(own["vocab_size"], own["formula"], ":", color=colour, label=f"{name}, computed")

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..figures import new_figure, style
-from ..palette import REFERENCE, class_colours, colours_of
+from ..palette import MARKERS, REFERENCE, class_colours, colours_of
 from ..projections import PROJECTION_NAMES
-from ._marks import HALO, MARKERS, Data, axes_or_new, columns_of, finish, in_order, lines
+from ._marks import HALO, Data, axes_or_new, columns_of, finish, in_order, lines
 
 
 @style()
@@ -125,7 +125,7 @@ def draw_neighbours(data: Data, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.set(xlim=(-0.5, len(ranks) - 0.5), ylim=(rows - 0.35, -0.6))
-    ax.set(xlabel="neighbour (rank; below each its cosine, dimensionless)", ylabel="word · arm")
+    ax.set(xlabel="neighbour (rank; below each its cosine, dimensionless)", ylabel="word · series")
     ax.grid(False)
     for boundary in range(len(names), rows, len(names)):
         ax.axhline(boundary - 0.4, color="0.8", linewidth=0.8)
