@@ -1,7 +1,7 @@
 """The fixed expansion T(p) of a token id: frequency sets, the Fourier basis, and the polynomial alternatives."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from .errors import ConfigError
 FREQUENCY_SETS = ("harmonic", "log", "random")
 POLYNOMIALS = ("chebyshev", "legendre", "hermite", "laguerre")
 BASES = ("fourier", *POLYNOMIALS)
+_INT64 = 2**63
 _LARGE = 1e100  # of a float64, which ends at 1e308
 
 # torch's other unsigned types have neither minimum nor indexing.
@@ -66,7 +67,12 @@ def resolve_period(vocab_size: int, period: int | None = None) -> int:
         raise ConfigError(
             f"period ({period}) must be a positive number of ids, and whole. Leave it out for vocab_size - 1."
         )
-    return int(vocab_size) - 1 if period is None else int(period)
+    v, m = int(vocab_size), int(vocab_size) - 1 if period is None else int(period)
+    if 2 * m * max(2 * v, m) >= _INT64:
+        raise ConfigError(
+            f"vocab_size ({v}) and period ({m}) are too large for exact phases in 64 bits. Stay below 2^30 ids."
+        )
+    return m
 
 
 def normalise_token_ids(token_ids: Tensor, vocab_size: int, period: int | None = None) -> Tensor:
@@ -87,7 +93,7 @@ def normalise_token_ids(token_ids: Tensor, vocab_size: int, period: int | None =
 
 
 def frequency_set(
-    frequencies: str | Sequence[int], vocab_size: int, d_model: int, period: int | None = None, seed: int = 0
+    frequencies: str | Sequence[int] | Tensor, vocab_size: int, d_model: int, period: int | None = None, seed: int = 0
 ) -> Tensor:
     """Return the K = ``d_model / 2`` distinct integer frequencies of a named set, in whole cycles per period.
 
@@ -95,7 +101,7 @@ def frequency_set(
     1 to below M/2, ``random`` draws distinct integers below M/2 (a nearly white code). Given integers are used as they are.
 
     Args:
-        frequencies: Name of a set, or K integers >= 1 as a list or array; above M/2 they alias lower ones.
+        frequencies: Name of a set, or K integers >= 1 as a list, array or tensor; above M/2 they alias lower ones.
         vocab_size: V, the number of ids.
         d_model: Even width of the expansion.
         period: M in ids; ``vocab_size - 1`` by default.
@@ -116,8 +122,9 @@ def frequency_set(
     # Strictly below M/2: at M/2 itself the sine is zero at every id.
     k, highest = d_model // 2, (resolve_period(vocab_size, period) - 1) // 2
     if not isinstance(frequencies, str):
-        values = list(frequencies)
-        if len(values) != k or any(not is_integer(f) or f < 1 for f in values) or len(set(values)) != k:
+        given = getattr(frequencies, "tolist", lambda: frequencies)()  # of an array or tensor
+        values = list(given) if isinstance(given, Iterable) else [given]
+        if len(values) != k or any(not is_integer(f) or not 1 <= f < _INT64 for f in values) or len(set(values)) != k:
             raise ConfigError(
                 f"a list of frequencies needs d_model / 2 = {k} distinct integers >= 1, got {len(values)} values: "
                 f"{values[:8]}. Change the list or d_model."
@@ -147,9 +154,10 @@ def fourier_features(token_ids: Tensor, frequencies: Tensor, period: int) -> Ten
     """Evaluate sine and cosine features of already checked ids; see :func:`fourier_basis` for the public form.
 
     ``k π x = k (2 p - M) π / M``, and ``k (2 p - M) mod 2 M`` is an integer: reducing it exactly before the only rounding
-    keeps every feature within 1e-6 of the true value for any V, where a float32 ``k π x`` loses digits in proportion to k.
+    keeps every feature within 1e-6 of the true value for V up to 2^30, where a float32 ``k π x`` loses digits in proportion
+    to k.
     """
-    half_turns = (2 * token_ids - period).unsqueeze(-1) * frequencies
+    half_turns = (2 * token_ids - period).unsqueeze(-1) * (frequencies % (2 * period))
     # Centred phases keep the angle within [-π, π], where float32 spacing is smallest.
     phase = torch.remainder(half_turns + period, 2 * period) - period
     angle = phase.float() * (math.pi / period)

@@ -76,8 +76,11 @@ def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
 
     Raises:
         DataError: If there is no sentence, or one has no token.
+        ConfigError: If ids are no integers.
     """
     lengths = np.array([len(s) for s in sentences])
+    if wrong := {str(s.dtype) for s in sentences if not np.issubdtype(s.dtype, np.integer)}:
+        raise ConfigError(f"token ids must be integers, got {', '.join(sorted(wrong))}. Use .astype(int).")
     if not len(lengths) or not lengths.min():
         raise DataError("cannot batch an empty list or a sentence without tokens. Drop empty sentences first.")
     order = np.argsort(lengths, kind="stable")
@@ -172,4 +175,4 @@ def chunk_by_tokens(lengths: Sequence[int], max_tokens: int) -> list[np.ndarray]
     """
     order = np.argsort(lengths, kind="stable")
     chunk_of = [total // max_tokens for total in accumulate(int(lengths[i]) for i in order)]
-    return np.split(order, np.flatnonzero(np.diff(chunk_of)) + 1)
+    return np.split(order, np.flatnonzero(np.diff(chunk_of)) + 1) if len(order) else []

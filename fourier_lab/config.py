@@ -271,11 +271,12 @@ class RunConfig:
 
 
 def expand(config: RunConfig, **axes: Iterable[Any]) -> list[RunConfig]:
-    """Return the grid of ``config`` over ``axes``, the last axis fastest.
+    """Return the grid of ``config`` over ``axes``, the last axis fastest, each run once.
 
     Example:
         >>> [c.arm + str(c.seed) for c in expand(RunConfig(), arm=["fourier", "learned"], seed=[0, 1])]
         ['fourier0', 'fourier1', 'learned0', 'learned1']
     """
     names = list(axes)
-    return [config.replace(**dict(zip(names, point, strict=True))) for point in itertools.product(*axes.values())]
+    points = (config.replace(**dict(zip(names, point, strict=True))) for point in itertools.product(*axes.values()))
+    return list({point.digest(): point for point in points}.values())

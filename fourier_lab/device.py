@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,16 @@ def set_random_states(states: Mapping[str, Any], device: torch.device) -> None:
         torch.cuda.set_rng_state(states["random_cuda"].cpu(), device)
     if device.type == "mps" and states.get("random_mps") is not None:
         torch.mps.set_rng_state(states["random_mps"].cpu())
+
+
+def target_device(move: Callable[[torch.Tensor], torch.Tensor], constant: torch.Tensor) -> torch.device:
+    """Return where ``move``, the function that ``nn.Module._apply`` gets, puts tensors.
+
+    Constants that a module computes from its arguments are attributes and no buffers: a buffer would be overwritten with
+    whatever the memory holds when a model is built on the ``meta`` device and then loaded. So they never go there.
+    """
+    device = move(torch.empty(0, device=constant.device)).device
+    return constant.device if device.type == "meta" else device
 
 
 def reset_peak_memory(device: torch.device) -> None:

@@ -3,17 +3,29 @@
 Both take integer ids of any shape ``(...)`` and return ``(..., embedding_dim)``, like :class:`torch.nn.Embedding`.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.autograd import forward_ad
 
-from .basis import check_token_ids, fourier_features, frequency_set, is_integer, polynomial_basis, resolve_period
+from .basis import (
+    check_id_type,
+    check_token_ids,
+    fourier_features,
+    frequency_set,
+    is_integer,
+    polynomial_basis,
+    resolve_period,
+)
+from .device import target_device
 from .errors import ConfigError
 
 _CACHED_TABLE_BYTES = 512 * 2**20
+_BLOCK = 8192  # ids evaluated at a time
 
 
 class GeGLU(nn.Module):
@@ -48,13 +60,28 @@ class SiLUMLP(nn.Module):
         return self.w2(F.silu(self.w1(x)))
 
 
+_PLAIN = (nn.Linear, nn.RMSNorm, GeGLU, SiLUMLP)  # layers whose output follows from their input and parameters alone
+
+
+def _is_symbolic(token_ids: Tensor) -> bool:
+    """Say whether ids have no values to look at: under ``torch.func``, on the ``meta`` device, of a type that traces."""
+    transforms: Any = torch._C._functorch  # torch has no public name for the stack of transforms at work
+    return transforms.peek_interpreter_stack() is not None or token_ids.is_meta or isinstance(token_ids, FakeTensor)
+
+
 class FourierEmbedding(nn.Module):
     """Compute token embeddings ``E(p) = RMSNorm(MLP(T(p)) + T(p))`` from the id; drop-in for ``torch.nn.Embedding``.
 
     Training evaluates each distinct id of a batch once. In eval mode without gradients the whole table is computed on the
-    first look-up and kept while weights and buffers keep their values, so repeated look-ups cost about a table look-up.
-    Each look-up compares all weights for that, which small batches pay for too; a table above 512 MiB is never kept. Under
-    ``torch.compile`` nothing is kept and the range of ids is not checked.
+    first look-up and kept while the weights keep their values, so repeated look-ups cost about a table look-up. Each
+    look-up compares all weights for that, which small batches pay for too; a table above 512 MiB is never kept, nor one
+    whose layers have hooks or were replaced, as adapters and pruning do. Under ``torch.compile`` and ``torch.func``, and
+    for ids on the ``meta`` device, every id is evaluated by itself and its range is not checked.
+
+    The state dict holds what was learned; the arguments belong to a checkpoint as well. Weights of another
+    ``num_embeddings``, period, frequency set or seed load without an error and give other rows. To add ids, keep
+    ``period``, which is V - 1 by default.
+    There is no ``padding_idx`` and no ``weight``; an output layer is tied by ``x @ embedding(torch.arange(V)).T``.
 
     Args:
         num_embeddings: V, number of ids; costs no parameters.
@@ -84,7 +111,7 @@ class FourierEmbedding(nn.Module):
         self,
         num_embeddings: int,
         embedding_dim: int,
-        frequencies: str | Sequence[int] = "harmonic",
+        frequencies: str | Sequence[int] | Tensor = "harmonic",
         basis: str = "fourier",
         period: int | None = None,
         mlp: str = "linear",
@@ -92,15 +119,17 @@ class FourierEmbedding(nn.Module):
     ):
         super().__init__()
         self.period = resolve_period(num_embeddings, period)
-        # Not persistent: both are functions of the arguments, and a state dict should hold what was learned.
         named = frequencies if basis == "fourier" else "harmonic"  # polynomials read none, so any will do
-        chosen = frequency_set(named, num_embeddings, embedding_dim, period, frequency_seed)
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.polynomials = None
+        with torch.device("cpu"):
+            self.frequencies = frequency_set(named, num_embeddings, embedding_dim, period, frequency_seed)
+            if basis != "fourier":
+                all_ids = torch.arange(num_embeddings)
+                self.polynomials = polynomial_basis(all_ids, num_embeddings, embedding_dim, basis, period)
         self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
-        self.register_buffer("frequencies", chosen, persistent=False)
-        table = None
-        if basis != "fourier":
-            table = polynomial_basis(torch.arange(num_embeddings), num_embeddings, embedding_dim, basis, period)
-        self.register_buffer("polynomials", table, persistent=False)
+        self._basis_name = basis if basis != "fourier" else frequencies if isinstance(frequencies, str) else "custom"
+        self._frequency_seed = frequency_seed
         d = self.embedding_dim
         builders: dict[str, Any] = {
             "none": lambda: None,
@@ -118,8 +147,8 @@ class FourierEmbedding(nn.Module):
     def basis(self, token_ids: Tensor) -> Tensor:
         """Return T(p), float32 ``(..., d)``, of already checked ids."""
         if self.polynomials is not None:
-            return self.polynomials[token_ids.long()].float()
-        return fourier_features(token_ids.long(), self.frequencies, self.period)
+            return self.polynomials.to(token_ids.device)[token_ids.long()].float()
+        return fourier_features(token_ids.long(), self.frequencies.to(token_ids.device), self.period)
 
     def compute(self, token_ids: Tensor) -> Tensor:
         """Return E(p) ``(..., d)`` of already checked ids, one evaluation per element."""
@@ -127,13 +156,12 @@ class FourierEmbedding(nn.Module):
         return self.norm(basis if self.mlp is None else self.mlp(basis) + basis)
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        check_token_ids(token_ids, self.num_embeddings)
-        if torch.compiler.is_compiling():
-            # The number of distinct ids depends on the data, which a static graph cannot hold.
+        if torch.compiler.is_compiling() or _is_symbolic(token_ids):
+            # The range of ids and the number of distinct ones depend on the data, which these cannot look at.
+            check_id_type(token_ids)
             return self.compute(token_ids)
-        replica = getattr(self, "_is_replica", False)  # DataParallel's: made anew for each call, without parameters
-        lasting = not self.training and not torch.is_grad_enabled() and not replica
-        if lasting and self._table_bytes() <= _CACHED_TABLE_BYTES:
+        check_token_ids(token_ids, self.num_embeddings)
+        if not self.training and not torch.is_grad_enabled() and self._table_can_be_kept():
             return F.embedding(token_ids.long(), self._current_table())
         distinct, position = torch.unique(token_ids, return_inverse=True)
         return F.embedding(position, self.compute(distinct))
@@ -145,19 +173,32 @@ class FourierEmbedding(nn.Module):
 
     def _compute_table(self) -> Tensor:
         # In blocks, so that the peak is one table and not the MLP's hidden layer for every id.
-        ids = torch.arange(self.num_embeddings, device=self.norm.weight.device)
-        with torch.autocast(self.norm.weight.device.type, enabled=False):
-            return torch.cat([self.compute(block) for block in ids.split(8192)])
+        weight, blocks = self.norm.weight, range(0, self.num_embeddings, _BLOCK)
+        table = weight.new_empty(self.num_embeddings, self.embedding_dim)
+        with torch.autocast(weight.device.type, enabled=False):
+            for start in blocks:
+                ids = torch.arange(start, min(start + _BLOCK, self.num_embeddings), device=weight.device)
+                table[start : start + _BLOCK] = self.compute(ids)
+        return table
 
-    def _table_bytes(self) -> int:
-        return self.num_embeddings * self.embedding_dim * self.norm.weight.element_size()
+    def _table_can_be_kept(self) -> bool:
+        """Say whether the table is small enough and a function of what :meth:`_current_table` compares, and of no more."""
+        if self.num_embeddings * self.embedding_dim * self.norm.weight.element_size() > _CACHED_TABLE_BYTES:
+            return False
+        if getattr(self, "_is_replica", False):  # DataParallel's: made anew for each call, without parameters
+            return False
+        plain = (
+            type(part) in _PLAIN and not part._forward_hooks and not part._forward_pre_hooks
+            for part in self.modules()
+            if part is not self
+        )
+        return all(plain) and all(forward_ad.unpack_dual(weight).tangent is None for weight in self.parameters())
 
     def _current_table(self) -> Tensor:
-        """Return E of all ids, computed anew whenever value, type or device of a weight or buffer has changed."""
+        """Return E of all ids, computed anew whenever value, type or device of a weight, or the period, has changed."""
         # Values are compared, not version counters: ``weight.data`` can change without a counter noticing.
-        # Masks of pruning are buffers. The polynomials are a constant as large as the table itself.
-        buffers = [buffer for name, buffer in self.named_buffers() if name != "polynomials"]
-        weights = [*self.parameters(), *buffers]
+        period = torch.tensor((self.period, self.num_embeddings), device="cpu")
+        weights = [*self.parameters(), self.frequencies, period]
         if self._cache is not None:
             kept, table = self._cache
             same = (
@@ -166,6 +207,7 @@ class FourierEmbedding(nn.Module):
             )
             if len(kept) == len(weights) and all(same):
                 return table
+        self._cache = None  # two tables at a time would be one too many
         table = self._compute_table()
         self._cache = ([w.detach().clone() for w in weights], table)
         return table
@@ -173,8 +215,16 @@ class FourierEmbedding(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_cache": None}  # copies and pickles carry weights, not derived rows
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        device = target_device(fn, self.frequencies)
+        self.frequencies = self.frequencies.to(device)
+        self.polynomials = None if self.polynomials is None else self.polynomials.to(device)
+        return self
+
     def extra_repr(self) -> str:
-        return f"{self.num_embeddings}, {self.embedding_dim}, period={self.period}"
+        seed = f", seed={self._frequency_seed}" if self._basis_name == "random" else ""
+        return f"{self.num_embeddings}, {self.embedding_dim}, {self._basis_name}{seed}, period={self.period}"
 
 
 class LearnedEmbedding(nn.Module):

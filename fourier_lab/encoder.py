@@ -1,7 +1,7 @@
 """The paper's sentence encoder: token embeddings, post-norm attention blocks, mean pooling, linear + tanh pooler."""
 
-from collections.abc import Iterable, Sequence
-from typing import cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .basis import check_id_type
 from .batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
 from .config import ModelConfig
+from .device import target_device
 from .embeddings import FourierEmbedding, GeGLU, LearnedEmbedding, SiLUMLP
 from .errors import ConfigError, DataError
 
@@ -125,8 +126,6 @@ class SentenceEncoder(nn.Module):
     positions where the published code averages padding and distorts norms.
     """
 
-    rotary: Tensor
-
     def __init__(self, config: ModelConfig, tokenizer: Tokenizer | None = None):
         super().__init__()
         self.config = config
@@ -142,7 +141,8 @@ class SentenceEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.pooler = SiLUMLP(d) if config.projections == "silu" else nn.Linear(d, d)
         self.pad_id = 0
-        self.register_buffer("rotary", rotary_table(config.max_seq_len, d // config.n_heads), persistent=False)
+        with torch.device("cpu"):
+            self.rotary = rotary_table(config.max_seq_len, d // config.n_heads)
         self.tokenizer: Tokenizer | None = None
         if tokenizer is not None:
             self.set_tokenizer(tokenizer)
@@ -197,6 +197,11 @@ class SentenceEncoder(nn.Module):
         rows = [row[:length].cpu().numpy() for row, length in zip(token_ids, lengths, strict=True)]
         return self.encode_packed(self.pack(rows).to(token_ids.device))
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        self.rotary = self.rotary.to(target_device(fn, self.rotary))
+        return self
+
     def encode_packed(self, packed: PackedSentences) -> Tensor:
         """Encode a packed batch into ``(n_sentences, d_model)``, in the order given to :meth:`pack`."""
         return self.pool(self.hidden_states(packed)[-1], packed)
@@ -204,7 +209,9 @@ class SentenceEncoder(nn.Module):
     def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
         """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output."""
         check_length(packed.groups[-1][1], self.config.max_seq_len)
-        cosine, sine = self.rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
+        cosine, sine = self.rotary.to(packed.positions.device)[:, packed.positions].unsqueeze(
+            2
+        )  # each (n_tokens, 1, width / 2), shared by heads
         rows = self.embedding(packed.distinct)
         states = [self.dropout(F.embedding(packed.places, rows))]
         for i, block in enumerate(cast(Iterable[Block], self.blocks)):
@@ -225,11 +232,16 @@ class SentenceEncoder(nn.Module):
 
     @torch.no_grad()
     def encode_ids(self, sentences: Sequence[np.ndarray]) -> Tensor:
-        """Encode id arrays of any number and length in eval mode; float32 ``(n_sentences, d_model)`` on the CPU."""
-        was_training, device = self.training, self.rotary.device
+        """Encode any number of id arrays in eval mode; float32 ``(n_sentences, d_model)`` on the CPU.
+
+        Raises:
+            ConfigError: If a sentence is longer than ``max_seq_len``, or its ids are no integers of the vocabulary.
+            DataError: If one has no token.
+        """
+        was_training, device = self.training, next(self.parameters()).device
         self.eval()
         try:
-            result = torch.empty(len(sentences), self.config.d_model)
+            result = torch.empty(len(sentences), self.config.d_model, dtype=torch.float32)
             padded = self.config.max_seq_len if "padding_mean" in self.config.departures else 0
             for chunk in chunk_by_tokens([max(len(s), padded) for s in sentences], _ENCODE_TOKENS):
                 packed = self.pack([sentences[i] for i in chunk]).to(device)

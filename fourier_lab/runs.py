@@ -153,6 +153,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         digest = metrics["digest"]
         if missing := [key for key in ("scores", "parameters", "data") if key not in metrics]:
             raise ValueError(f"metrics.json lacks {', '.join(missing)}")
+        if missing := [split for split in ("validation", "test") if split not in metrics["scores"]]:
+            raise ValueError(f"metrics.json lacks scores of {', '.join(missing)}")
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise RecordError(
             f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."

@@ -50,7 +50,8 @@ def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], Non
     records = [finished[config.digest()] for config in configs if config.digest() in finished]
     if not records:
         raise RecordError(
-            f"no finished run of {name} in {paths.RECORDS / name}. Run: fourier-lab sweep sweeps/{name}.yaml"
+            f"no finished run of {name} among the {len(finished)} records in {paths.RECORDS / name}. "
+            f"Run: fourier-lab sweep sweeps/{name}.yaml"
         )
     return records
 

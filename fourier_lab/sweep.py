@@ -12,11 +12,11 @@ from pathlib import Path
 
 from . import paths
 from .costs import Estimator
-from .errors import ConfigError, FourierLabError, RecordError
+from .errors import FourierLabError, RecordError
 from .processes import follow_parent, obey_parent, supervise
 from .runs import RunRecord, is_complete, is_locked
 from .sweep_file import Run, Sweep
-from .sweep_plan import Places, describe, duration, expected_seconds, timed_runs
+from .sweep_plan import Places, check_workers, describe, duration, expected_seconds, timed_runs
 
 RETRIES = 2  # of a run whose process was killed; a run that raises an error is not tried again
 _BUSY = "busy"
@@ -66,8 +66,7 @@ def run_sweep(
     Raises:
         ConfigError: If ``workers`` is below 1.
     """
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {workers}. Leave it out for one run at a time.")
+    check_workers(workers)
     say = report or logging.getLogger(__name__).info
     if sweep.notebook is not None:
         return _run_notebooks(sweep, workers, say)

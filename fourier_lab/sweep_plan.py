@@ -15,6 +15,12 @@ from .sweep_file import Run, Sweep
 _CALIBRATION_STEPS = 4
 
 
+def check_workers(workers: int) -> None:
+    """Raise :class:`ConfigError` if there would be no process to work."""
+    if workers < 1:
+        raise ConfigError(f"workers must be at least 1, got {workers}. Leave it out for one run at a time.")
+
+
 @dataclass(frozen=True)
 class Places:
     """Where a sweep's run folders and exported records lie; each holds one folder per digest."""
@@ -67,6 +73,7 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
     places = Places.of(sweep, runs, results)
     states = {run.digest: places.state(run.digest) for run in sweep.runs}
     to_do = [run for run in sweep.runs if states[run.digest] != "finished"]
+    check_workers(workers)
     estimator, basis = Estimator(), ""
     if to_do and sweep.notebook is None:
         estimator = Estimator(timed_runs(places))

@@ -1,6 +1,7 @@
 """Sentences to token ids: WordPiece for real text, whole words for the toy language."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,8 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
     for i, sentence in enumerate(sentences):
         if not isinstance(sentence, str) or not sentence.strip():
             raise DataError(f"sentence {i} is {sentence!r}; every sentence must be non-empty text. Drop or fill it.")
+        if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
+            raise DataError(f"sentence {i} is {sentence!r}, which has half of a character. Decode it as UTF-8 again.")
     cutting = truncating(tokenizer, max_seq_len)
     return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
 

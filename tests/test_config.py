@@ -67,6 +67,7 @@ def test_digest_names_what_decides_the_numbers():
     assert base.replace(device="cpu", threads=1).digest() == base.digest()
     others = expand(base, seed=[0, 1], frequencies=["harmonic", "log"], steps=[300, 301])
     assert len({config.digest() for config in others}) == 8
+    assert len(expand(base, seed=[0, 0], threads=[1, 2])) == 1  # one run, which no table may count as two seeds
     # Finished runs are found by these names: a change here would orphan every record.
     assert base.digest() == "44136fa355" and base.replace(seed=1).digest() == "a4bbadc1c7"
 

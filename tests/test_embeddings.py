@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.autograd import forward_ad
+from torch.func import functional_call, grad, jvp, vmap
 from torch.nn.utils import prune
 
 from fourier_lab import FourierEmbedding, LearnedEmbedding, fourier_basis
@@ -90,6 +92,27 @@ def change_by_mask(layer):
     layer.mlp.weight_mask[0] = 0.0
 
 
+def change_of_period(layer):
+    layer.period = 127
+
+
+def change_by_adapter(layer):
+    class Adapter(nn.Module):
+        on = True
+
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x):
+            return self.inner(x) + 3 * self.on * x.flip(-1)
+
+    layer.mlp = Adapter(layer.mlp)
+    layer(torch.arange(V))
+    layer.mlp.on = False
+    layer.mlp.inner.bias += 1
+
+
 def change_by_another_buffer(layer):
     layer.mlp.register_forward_hook(lambda module, inputs, output: 2 * output)
     layer.mlp.register_buffer("scale", torch.tensor(2.0))
@@ -104,6 +127,8 @@ def change_by_another_buffer(layer):
         change_by_replacement,
         change_by_mask,
         change_by_another_buffer,
+        change_of_period,
+        change_by_adapter,
     ],
 )
 @torch.no_grad()
@@ -123,6 +148,63 @@ def test_cache_serves_repeated_lookups(monkeypatch):
     layer(ids)
     monkeypatch.setattr(layer, "compute", lambda ids: pytest.fail("computed again"))
     layer(ids)
+
+
+@pytest.mark.parametrize("options", [{}, {"frequencies": "random"}, {"basis": "legendre"}])
+def test_a_model_built_without_memory_and_then_loaded_has_the_same_rows(options):
+    layer, ids = make(**options), torch.arange(V)
+    with torch.device("meta"):
+        empty, assigned = (FourierEmbedding(V, D, **options) for _ in range(2))
+    empty = empty.to_empty(device="cpu")
+    empty.load_state_dict(layer.state_dict())
+    assigned.load_state_dict(layer.state_dict(), assign=True)
+    torch.testing.assert_close(empty(ids), layer(ids), atol=0, rtol=0)
+    torch.testing.assert_close(assigned(ids), layer(ids), atol=0, rtol=0)
+    assert layer.to("meta")(ids.to("meta")).shape == (V, D)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own, at its first dual number
+@pytest.mark.parametrize("warm", [False, True])
+@torch.no_grad()
+def test_transforms_see_the_weights_and_leave_no_trace(warm):
+    layer, ids = make().eval(), torch.arange(9)
+    weights, expected = dict(layer.named_parameters()), layer.compute(ids)
+    if warm:
+        layer(ids)
+
+    def rows(parameters):
+        return functional_call(layer, parameters, (ids,))
+
+    tangents = {name: torch.ones_like(value) for name, value in weights.items()}
+    step = 1e-3
+    moved = rows({name: value + step * tangents[name] for name, value in weights.items()})
+    torch.testing.assert_close(jvp(rows, (weights,), (tangents,))[1], (moved - expected) / step, atol=2e-2, rtol=0)
+    with forward_ad.dual_level():
+        dual = {name: forward_ad.make_dual(value, tangents[name]) for name, value in weights.items()}
+        assert forward_ad.unpack_dual(rows(dual)).tangent is not None
+    stacked = {name: torch.stack([value, value]) for name, value in weights.items()}
+    torch.testing.assert_close(vmap(rows)(stacked), torch.stack([expected] * 2))
+    torch.testing.assert_close(vmap(layer)(ids.view(3, 3)), expected.view(3, 3, D))
+    torch.testing.assert_close(layer(ids), expected)
+
+
+def test_gradients_per_sample():
+    layer, ids = make(), torch.arange(12).view(4, 3)
+
+    def loss(parameters, row):
+        return functional_call(layer, parameters, (row,)).pow(3).sum()
+
+    each = vmap(grad(loss), (None, 0))({name: p.detach() for name, p in layer.named_parameters()}, ids)
+    layer(ids).pow(3).sum().backward()
+    for name, parameter in layer.named_parameters():
+        torch.testing.assert_close(each[name].sum(0), parameter.grad, atol=1e-4, rtol=1e-4)
+
+
+def test_a_layer_says_what_its_rows_depend_on():
+    assert repr(make(frequencies="random", frequency_seed=3)).startswith(
+        "FourierEmbedding(\n  503, 16, random, seed=3, period=502"
+    )
+    assert "custom" in repr(FourierEmbedding(V, 4, frequencies=torch.tensor([1, 9])))
 
 
 @torch.no_grad()
@@ -214,7 +296,8 @@ def test_bad_ids_are_named(kind, ids, rule):
     ("options", "rule"),
     [({"mlp": "deep"}, "unknown mlp 'deep'"), ({"basis": "bessel"}, "unknown basis"), ({"period": -3}, "period"),
      ({"period": 9.5}, "period"), ({"basis": "legendre", "period": V}, "vocab_size - 1"),
-     ({"frequencies": "square"}, "unknown frequency set")],
+     ({"frequencies": "square"}, "unknown frequency set"), ({"frequencies": 0}, "a list of frequencies needs"),
+     ({"frequencies": [2**64, *range(1, 8)]}, "distinct integers"), ({"period": 2**31}, "Stay below 2\\^30 ids")],
 )  # fmt: skip
 def test_bad_options_are_named(options, rule):
     with pytest.raises(ConfigError, match=rule):

@@ -115,6 +115,9 @@ def test_bad_input_is_named():
         tiny(max_seq_len=4).encode_packed(pack([np.arange(5)]))
     with pytest.raises(DataError, match="without tokens"):
         pack([np.array([], dtype=int)])
+    with pytest.raises(ConfigError, match="must be integers, got float64"):
+        tiny().encode_ids([np.array([3.7])])
+    assert tiny().encode_ids([]).shape == (0, tiny().config.d_model)
     with pytest.raises(ConfigError, match="0..100"):
         tiny().encode_packed(pack([np.array([101])]))
     with pytest.raises(ConfigError, match="tokenizer"):

@@ -274,6 +274,7 @@ def test_the_command_plans_runs_and_reports(fake, write, tmp_path, capsys, monke
     cli.main([*arguments, "--dry-run"])
     assert "finished" in (text := capsys.readouterr().out) and "estimated from 1 finished runs" in text
     assert cli.main(["sweep", "missing", "--dry-run"]) == 2
+    assert cli.main([*arguments, "--dry-run", "--workers", "0"]) == 2
     with pytest.raises(ConfigError, match="workers must be at least 1"):
         run_sweep(load_sweep(write(FILE)), 0)
 

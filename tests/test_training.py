@@ -157,6 +157,9 @@ def test_records_that_lack_something_are_damaged(result, tmp_path, key):
     (tmp_path / "run" / "metrics.json").write_text(json.dumps({k: v for k, v in metrics.items() if k != key}))
     with pytest.raises(RecordError, match=f"metrics.json lacks {key}"):
         load_record(tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "scores": {}}))
+    with pytest.raises(RecordError, match="lacks scores of validation, test"):
+        load_record(tmp_path / "run")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 9])
