@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from . import paths
 from .columns import from_rows
@@ -111,6 +112,19 @@ def word_overlap(split: str) -> dict[str, float]:
         if kept.account["config"]["corpus"] != "toy" and len(values) == len(names):
             return {name: values[name] for name in names}
     raise RecordError("results/from_zero holds no scores of untrained bags of tokens. Restore it from version control.")
+
+
+def overlap_resamples(split: str) -> dict[str, NDArray[np.float64]]:
+    """Return Spearman x 100 of the same bags on each resample of the pairs, ``(1000,)``; none where they are not kept.
+
+    The resamples are those of :meth:`fourier_lab.summaries.Score.resampled`.
+    """
+    from .ladder import read_resamples
+
+    found: dict[str, NDArray[np.float64]] = {}
+    for path in sorted((paths.RECORDS / "from_zero").glob("*.npz")):
+        found |= read_resamples(path, split)
+    return found
 
 
 def size_label(row: Reported) -> str:

@@ -1,6 +1,17 @@
 """Typed errors. Each message names the rule, the offending value and a way out."""
 
 
+def brief(value: object, length: int = 60) -> str:
+    """Return ``repr(value)`` for a message, cut where it is long.
+
+    Example:
+        >>> brief("a" * 9, length=4)
+        "'aaa …"
+    """
+    text = repr(value)
+    return text if len(text) <= length else f"{text[:length]} …"
+
+
 class FourierLabError(Exception):
     """Base of every error that this package raises on purpose."""
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .columns import Columns, stack
 from .conditioning import singular_values
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, brief
 from .resolution import effective_number
 
 _BLOCK = 2048  # rows compared at a time: bounds memory at 2048 x V similarities
@@ -239,7 +239,7 @@ def find_word(words: Sequence[str], word: str) -> int:
     vocabulary = list(words)
     if word not in vocabulary:
         near = ", ".join(difflib.get_close_matches(word, vocabulary, n=3)) or vocabulary[-1]
-        raise ConfigError(f"{word!r} is not a word of this vocabulary of {len(vocabulary)} words. Try {near}.")
+        raise ConfigError(f"{brief(word)} is not a word of this vocabulary of {len(vocabulary)} words. Try {near}.")
     return vocabulary.index(word)
 
 

@@ -1,18 +1,22 @@
 """The ladder from zero parameters: what each method scores on graded pairs, from shared words up to trained encoders."""
 
+import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import paths
 from .baselines import BERT_OFFSET, id_weights, idf_weights
 from .columns import Columns, from_rows
 from .config import RunConfig
 from .corpus import prepare
+from .data import SCORED
 from .errors import RecordError
 from .id_order import first_word
 from .metrics import mean_interval
@@ -87,8 +91,21 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     }  # fmt: skip
     made = Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(words)), account)
     if path is not None:
+        content = io.BytesIO()
+        resampled: dict[str, Any] = {rung.name: rung.resampled for rung in made.rungs if rung.resampled is not None}
+        np.savez_compressed(content, **resampled)
+        paths.write_atomically(path.with_suffix(".npz"), content.getvalue())
         paths.write_atomically(path, json.dumps(_plain(made), indent=1, ensure_ascii=False) + "\n")
     return made
+
+
+def read_resamples(path: Path, split: str) -> dict[str, NDArray[np.float64]]:
+    """Return, by name, Spearman x 100 on each resample of the pairs, ``(1000,)``, of the bags of tokens of a kept ladder."""
+    try:
+        with np.load(path) as kept:
+            return {name: kept[name][SCORED.index(split)] / 100 for name in kept.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise RecordError(f"{path} is damaged ({error}). Restore it from version control.") from error
 
 
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
@@ -227,7 +244,11 @@ def _plain(made: Ladder) -> dict[str, Any]:
         name: column.tolist() if column.dtype.kind == "U" else [float(f"{value:.6g}") for value in column]
         for name, column in made.weights.items()
     }
-    return {**made.account, "rungs": [asdict(rung) for rung in made.rungs], "weights": weights}
+    return {**made.account, "rungs": [_entry(rung) for rung in made.rungs], "weights": weights}
+
+
+def _entry(rung: Rung) -> dict[str, Any]:
+    return {name: value for name, value in vars(rung).items() if name != "resampled"}
 
 
 def read_ladder(path: Path) -> Ladder:

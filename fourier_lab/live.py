@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import tempfile
 import time
 import weakref
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import RunConfig
 from .errors import ConfigError, TrainingError
+from .paths import temporary_folder
 from .processes import CONTEXT, obey_parent
 from .runs import RunRecord, is_locked
 from .summaries import series_name
@@ -22,6 +22,7 @@ from .summaries import series_name
 if TYPE_CHECKING:
     from .trainer import Progress
 
+_PREFIX = "fourier_lab_live_"
 AT_WORK = ("starting", "waiting", "running", "paused")
 _OVER = ("stopped", "finished", "failed")
 
@@ -55,7 +56,7 @@ class LiveTraining:
             raise ConfigError(
                 f"a live training needs at least one run and each once, got {digests}. Change the settings."
             )
-        self.runs = Path(tempfile.mkdtemp(prefix="fourier_lab_live_")) if runs is None else Path(runs)
+        self.runs = temporary_folder(_PREFIX) if runs is None else Path(runs)
         threads = max(1, (os.cpu_count() or 1) // len(digests))
         self._jobs = [_Job(c if c.threads else c.replace(threads=threads), self.runs) for c in self.configs]
         self._finalizer = weakref.finalize(self, _clean, self._jobs, self.runs if runs is None else None)
@@ -71,8 +72,11 @@ class LiveTraining:
         others = [other for other in _started if other is not self and other.active]
         if others:
             raise TrainingError(
-                f"another live training is at work here ({'; '.join(others[0].lines)}). Stop it first, or wait for its end."
+                f"another live training is at work here ({'; '.join(others[0].lines)}). Stop it first, by its button or, if "
+                "that is gone, with fourier_lab.live.stop_all(); or wait for its end."
             )
+        if self.active and self.stopping:
+            raise TrainingError("these runs are still stopping. Start again in a moment.")
         _started.add(self)
         for job in self._jobs:
             job.start()
@@ -105,6 +109,11 @@ class LiveTraining:
         """State of the whole: that of a run at work if there is one, else the first that is not ``finished``."""
         order = ("running", "paused", "starting", "waiting", "failed", "stopped", "ready", "finished")
         return min(self.states, key=order.index)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a run was told to stop and is still on its way there."""
+        return self.active and any(job.asked == "stop" for job in self._jobs)
 
     @property
     def active(self) -> bool:
@@ -140,12 +149,18 @@ class LiveTraining:
         self._finalizer()
 
 
+def stop_all() -> None:
+    """Stop every live training of this process, also those whose explorer is no longer on the page; each can go on."""
+    for training in list(_started):
+        training.stop()
+
+
 class _Job:
     """One run as the parent sees it: its process, the pipe to it, and what came through."""
 
     def __init__(self, config: RunConfig, runs: Path) -> None:
         self.config, self.runs = config, runs
-        self.state, self.problem = "ready", ""
+        self.state, self.problem, self.asked = "ready", "", ""
         self.rows: dict[int, dict[str, float]] = {}
         self.metrics: dict[str, Any] = {}
         self.pace = (0.0, 0.0)  # pairs a second, seconds left
@@ -156,15 +171,27 @@ class _Job:
         self.listen()
         if self.state in AT_WORK or self.state == "finished":
             return
-        self.state, self.problem = "starting", ""
+        self.asked = self.problem = ""
         self.pipe, theirs = CONTEXT.Pipe()
-        self.process = CONTEXT.Process(target=_work, args=(theirs, self.config.to_dict(), str(self.runs)), daemon=True)
-        self.process.start()
-        theirs.close()  # so that the end of the process is the end of the pipe
+        process = CONTEXT.Process(target=_work, args=(theirs, self.config.to_dict(), str(self.runs)), daemon=True)
+        # Interrupting a cell reaches the process before it can say that only its parent may end it.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        except OSError as error:
+            self.pipe.close()
+            self.pipe, self.state = None, "failed"
+            self.problem = f"no process could be started ({error}). Close other programs, then start again."
+        else:
+            self.process, self.state = process, "starting"
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            theirs.close()  # so that the end of the process is the end of the pipe
 
     def tell(self, command: str) -> None:
         self.listen()
         if self.state in AT_WORK and self.pipe is not None:
+            self.asked = command
             try:
                 self.pipe.send(command)
             except OSError:  # just gone: listening says how
@@ -185,6 +212,8 @@ class _Job:
     def _take(self, kind: str, content: Any) -> None:
         if kind == "state":
             self.state = content
+            if (content, self.asked) in (("paused", "pause"), ("running", "resume")):
+                self.asked = ""
         elif kind == "progress":
             row, *pace = content
             self.rows[int(row["step"])] = row
@@ -206,15 +235,17 @@ class _Job:
                 f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended without a word (exit code {code})"
             )
             self.state = "failed"
+            cause = "; too little memory is the usual cause" if code == -signal.SIGKILL else ""
             self.problem = (
-                f"its process {how}; too little memory is the usual cause. Start it again: it goes on from its last "
-                "checkpoint, or from the beginning if there is none."
+                f"its process {how}{cause}. Start it again: it goes on from its last checkpoint, or from the beginning if "
+                "there is none."
             )
 
     @property
     def line(self) -> str:
         name, step = series_name(self.config), max(self.rows, default=0)
-        said = f"{name}: {self.state}, step {step:,} of {self.config.steps:,}"
+        doing = {"stop": "stopping", "pause": "pausing"}.get(self.asked) if self.state in AT_WORK else None
+        said = f"{name}: {doing or self.state}, step {step:,} of {self.config.steps:,}"
         if self.state == "running":
             said += f", {self.pace[0]:,.0f} pairs/s, {self.pace[1]:.0f} s left"
         if self.state == "waiting":
@@ -236,10 +267,10 @@ def _clean(jobs: list[_Job], folder: Path | None) -> None:
 def _work(pipe: Connection, settings: dict[str, Any], runs: str) -> None:
     """Train in a process of its own, telling the parent and doing what it says."""
     obey_parent()
-    from .training import train
-
-    config = RunConfig.from_dict(settings)
     try:
+        from .training import train
+
+        config = RunConfig.from_dict(settings)
         if is_locked(Path(runs) / config.digest()):
             pipe.send(("state", "waiting"))
         result = train(config, callback=lambda progress: _converse(pipe, progress), runs=Path(runs))

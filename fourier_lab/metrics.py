@@ -37,6 +37,20 @@ def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0, *, inte
     Raises:
         DataError: If there are fewer than 3 pairs, or one side is constant, so that no correlation exists.
     """
+    return _scores(similarity, label, seed, intervals)[0]
+
+
+def scores_and_resamples(similarity: np.ndarray, label: np.ndarray, seed: int = 0) -> tuple[dict, np.ndarray]:
+    """Return :func:`sts_scores` and the Spearman correlation of each resample, int16 ``(1000,)`` in hundredths of a point.
+
+    As many pairs and the same seed draw the same resamples. So what is kept of two methods gives, resample by resample, the
+    interval over pairs of their difference.
+    """
+    scores, resamples = _scores(similarity, label, seed, True)
+    return scores, np.rint(10_000 * resamples).astype(np.int16)
+
+
+def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: bool) -> tuple[dict, np.ndarray]:
     from scipy import stats
 
     if len(label) < 3 or np.ptp(similarity) == 0 or np.ptp(label) == 0:
@@ -46,16 +60,19 @@ def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0, *, inte
             "Check that the encoder's outputs differ between sentences."
         )
     scores: dict = {"n": len(label)}
+    resamples = np.empty(0)
     for name, measure in (("spearman", _spearman), ("pearson", _pearson)):
         values = {"value": measure(similarity, label)}
         if intervals:
-            bounds = stats.bootstrap(
+            drawn = stats.bootstrap(
                 (similarity, label), measure, paired=True, vectorized=True, n_resamples=RESAMPLES, batch=100,
                 method="percentile", rng=np.random.default_rng(seed),
-            ).confidence_interval  # fmt: skip
-            values |= {"low": bounds.low, "high": bounds.high}
+            )  # fmt: skip
+            values |= {"low": drawn.confidence_interval.low, "high": drawn.confidence_interval.high}
+            if name == "spearman":
+                resamples = drawn.bootstrap_distribution
         scores[name] = {key: round(100 * float(v), 4) for key, v in values.items()}
-    return scores
+    return scores, resamples
 
 
 def _pearson(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -95,9 +112,20 @@ def plus_minus(mean: float, high: float, form: str = ".1f") -> str:
     """
     if np.isnan(high):
         return f"{mean:{form}}"
-    if form == "+.1f" and f"{abs(mean):.1f}" == f"{high - mean:.1f}":
+    if form == "+.1f" and f"{abs(mean):.1f}" == f"{high - mean:.1f}" != "0.0":
         form = "+.2f"
     return f"{mean:{form}} ± {high - mean:{form.lstrip('+')}}"
+
+
+def with_pairs(mean: float, high: float, pairs_low: float, pairs_high: float) -> str:
+    """Return a difference with its interval over seeds, as :func:`plus_minus`, and over pairs, in brackets if it is known.
+
+    Example:
+        >>> with_pairs(-1.5, -0.9, -2.9, -0.2), with_pairs(-1.5, -0.9, float("nan"), float("nan"))
+        ('-1.5 ± 0.6 [-2.9, -0.2]', '-1.5 ± 0.6')
+    """
+    over_pairs = "" if np.isnan(pairs_low) else f" [{pairs_low:+.1f}, {pairs_high:+.1f}]"
+    return plus_minus(mean, high, "+.1f") + over_pairs
 
 
 def proportion_interval(right: int, n: int) -> tuple[float, float]:

@@ -4,6 +4,8 @@
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,9 +54,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files (``NAME.PID.tmp``) in ``folder`` whose process is gone."""
     for path in folder.glob("*.tmp"):
-        try:
-            os.kill(int(path.suffixes[-2][1:]), 0)
-        except (ProcessLookupError, ValueError, IndexError):
+        if not _is_alive(path.name.split(".")[-2]):
             path.unlink(missing_ok=True)
-        except PermissionError:  # alive, someone else's
-            pass
+
+
+def temporary_folder(prefix: str) -> Path:
+    """Return a new folder ``PREFIX + PID + ...``, after deleting such folders whose process is gone, however it ended."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*_*"):
+        if not _is_alive(folder.name.removeprefix(prefix).partition("_")[0]):
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}_"))
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # someone else's
+        return True
+    return True

@@ -1,12 +1,13 @@
 """The methods of the ladder that need no training, scored: shared tokens, fixed vectors, encoders at their start."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .baselines import bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
 from .basis import FREQUENCY_SETS, fourier_basis
@@ -14,7 +15,7 @@ from .columns import Columns, stack
 from .config import RunConfig
 from .corpus import Corpus, TokenPairs
 from .encoder import SentenceEncoder
-from .metrics import embedding_similarity, sts_scores
+from .metrics import embedding_similarity, scores_and_resamples
 from .summaries import series_name
 from .tokenizer import token_words
 
@@ -33,6 +34,7 @@ class Rung:
         numbers: How many numbers it takes from text, by counting or by training.
         seed: Seed of what is drawn at random; None if nothing is.
         scores: By split, as :func:`fourier_lab.metrics.sts_scores` gives them.
+        resampled: Of shared tokens, Spearman of the resamples of both splits, as in a run's record.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Rung:
     numbers: int
     seed: int | None
     scores: dict[str, dict]
+    resampled: NDArray[np.int16] | None = field(default=None, compare=False)
 
 
 def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarray) -> Iterator[Rung]:
@@ -57,8 +60,9 @@ def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarra
     def rung(
         kind: str, name: str, similarity: Callable[[TokenPairs], np.ndarray], numbers: int = 0, seed: int | None = None
     ) -> Rung:
-        scores = {split: sts_scores(similarity(pairs), pairs.label) for split, pairs in corpus.graded.items()}
-        return Rung(name, kind, numbers, seed, scores)
+        found = {split: scores_and_resamples(similarity(p), p.label) for split, p in corpus.graded.items()}
+        resampled = np.stack([draws for _, draws in found.values()]) if kind == tokens else None
+        return Rung(name, kind, numbers, seed, {split: scores for split, (scores, _) in found.items()}, resampled)
 
     def bag(weights: np.ndarray) -> Callable[[TokenPairs], np.ndarray]:
         return lambda pairs: bag_similarity(pairs, weights)

@@ -1,4 +1,4 @@
-"""Run records on disk: ``<runs>/<digest>/`` with config.json, metrics.json, history.csv, weights and tokenizer.
+"""Run records on disk: ``<runs>/<digest>/`` with config.json, metrics.json, history.csv, resampled.npy, weights, tokenizer.
 
 ``metrics.json`` is written last: a folder without it is an unfinished run, never half a record.
 """
@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .config import ModelConfig, RunConfig
 from .errors import ConfigError, RecordError
+from .metrics import RESAMPLES
 from .paths import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
@@ -45,6 +49,25 @@ class RunRecord:
         """Return one correlation x 100 of ``validation`` or ``test``."""
         return self.metrics["scores"][split][measure]["value"]
 
+    def resampled(self) -> NDArray[np.int16] | None:
+        """Return Spearman of the resamples of validation and of test, ``(2, 1000)``; None if the record has none.
+
+        In hundredths of a point, as :func:`fourier_lab.metrics.scores_and_resamples` gives them.
+
+        Raises:
+            RecordError: If the file is damaged.
+        """
+        path = self.folder / "resampled.npy"
+        if not path.is_file():
+            return None
+        try:
+            found = np.load(path)
+            if found.shape != (2, RESAMPLES) or found.dtype != np.int16:
+                raise ValueError(f"it has shape {found.shape} and type {found.dtype}")
+        except (OSError, ValueError, EOFError) as error:
+            raise RecordError(f"{path} is damaged ({error}). Delete {self.folder} and run again.") from error
+        return found
+
 
 def is_complete(folder: Path) -> bool:
     """Say whether ``folder`` holds a finished record."""
@@ -52,15 +75,22 @@ def is_complete(folder: Path) -> bool:
 
 
 def write_record(
-    folder: Path, config: RunConfig, metrics: dict, history: list[dict], encoder: "SentenceEncoder | None" = None
+    folder: Path,
+    config: RunConfig,
+    metrics: dict,
+    history: list[dict],
+    encoder: "SentenceEncoder | None" = None,
+    resampled: NDArray[np.int16] | None = None,
 ) -> RunRecord:
     """Write a record, its metrics last; with ``encoder``, also weights and tokenizer, enough to use it again.
+
+    ``resampled`` is what :meth:`RunRecord.resampled` returns.
 
     Raises:
         RecordError: If the disk is full or the folder must not be written to.
     """
     try:
-        _write(folder, config, metrics, history, encoder)
+        _write(folder, config, metrics, history, encoder, resampled)
     except OSError as error:
         raise RecordError(
             f"cannot write the record of {folder} ({error}). Free disk space or correct the permissions, and repeat: a "
@@ -70,7 +100,12 @@ def write_record(
 
 
 def _write(
-    folder: Path, config: RunConfig, metrics: dict, history: list[dict], encoder: "SentenceEncoder | None"
+    folder: Path,
+    config: RunConfig,
+    metrics: dict,
+    history: list[dict],
+    encoder: "SentenceEncoder | None",
+    resampled: NDArray[np.int16] | None,
 ) -> None:
     from safetensors.torch import save
 
@@ -80,6 +115,10 @@ def _write(
     writer.writeheader()
     writer.writerows(history)
     write_atomically(folder / "history.csv", text.getvalue())
+    if resampled is not None:
+        content = io.BytesIO()
+        np.save(content, resampled)
+        write_atomically(folder / "resampled.npy", content.getvalue())
     if encoder is not None:
         model = json.dumps(encoder.config.to_dict(), indent=1)
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
@@ -153,8 +192,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         digest = metrics["digest"]
         if missing := [key for key in ("scores", "parameters", "data") if key not in metrics]:
             raise ValueError(f"metrics.json lacks {', '.join(missing)}")
-        if missing := [split for split in ("validation", "test") if split not in metrics["scores"]]:
-            raise ValueError(f"metrics.json lacks scores of {', '.join(missing)}")
+        for split in ("validation", "test"):
+            float(metrics["scores"][split]["spearman"]["value"])
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise RecordError(
             f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
@@ -204,6 +243,7 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
         RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, or the tokenizer is not the
             one whose hash the record holds.
     """
+    import torch
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
@@ -216,8 +256,9 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     if not (folder / "tokenizer.json").is_file():
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
-        encoder = SentenceEncoder(model)
-        encoder.load_state_dict(load_file(path))
+        with torch.device("meta"):  # no number is drawn that the weights would replace
+            encoder = SentenceEncoder(model)
+        encoder.load_state_dict(load_file(path), assign=True)
         tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
         encoder.set_tokenizer(tokenizer)
         known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .columns import Columns
 from .encoder import SentenceEncoder
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, brief
 from .metrics import cosine
 from .runs import RunRecord
 from .summaries import series_name
@@ -78,7 +78,7 @@ def read_sentence(encoder: SentenceEncoder, sentence: str) -> Reading:
     if tokenizer is None:
         raise ConfigError("this encoder has no tokenizer. Load a run folder that has a tokenizer.json.")
     if not isinstance(sentence, str) or not sentence.strip():
-        raise DataError(f"a sentence must be non-empty text, got {sentence!r}. Type at least one word.")
+        raise DataError(f"a sentence must be non-empty text, got {brief(sentence)}. Type at least one word.")
     text = sentence[:MAX_CHARACTERS].encode(errors="replace").decode()  # half a surrogate pair is no text
     encoding = truncating(tokenizer, encoder.config.max_seq_len).encode(text)
     content = ~np.array(encoding.special_tokens_mask, dtype=bool)

@@ -1,12 +1,14 @@
 """Turn run records into the columns that :mod:`fourier_lab.plots` draws: curves, scores with intervals, costs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .columns import Columns, from_rows
 from .config import RunConfig
+from .data import SCORED
 from .errors import DataError
 from .metrics import mean_interval
 from .runs import RunRecord
@@ -147,9 +149,25 @@ def setting(config: RunConfig, name: str) -> str:
     return (" + ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 
 
-def score(split: str, measure: str = "spearman") -> Callable[[RunRecord], float]:
+@dataclass(frozen=True)
+class Score:
+    """The function that reads one correlation x 100 off a record, and can read its resamples over pairs too."""
+
+    split: str
+    measure: str = "spearman"
+
+    def __call__(self, record: RunRecord) -> float:
+        return record.score(self.split, self.measure)
+
+    def resampled(self, record: RunRecord) -> NDArray[np.float64]:
+        """Return the score x 100 of each resample, empty if the record keeps none of it."""
+        kept = record.resampled() if self.measure == "spearman" else None
+        return np.empty(0) if kept is None else kept[SCORED.index(self.split)] / 100
+
+
+def score(split: str, measure: str = "spearman") -> Score:
     """Return the function that reads one correlation x 100 off a record."""
-    return lambda record: record.score(split, measure)
+    return Score(split, measure)
 
 
 def mean_columns(
@@ -191,7 +209,9 @@ def difference_columns(
         base: The group that all others are compared with.
 
     Returns:
-        Columns: As :func:`mean_columns`, without the base itself; runs without a partner in the base are left out.
+        Columns: As :func:`mean_columns`, without the base itself; runs without a partner in the base are left out. Further
+        ``pairs_low`` and ``pairs_high``, the 95 % bootstrap interval over the scored pairs of the same mean difference; nan
+        where a record keeps no resamples of the value.
 
     Raises:
         DataError: If no run has a partner.
@@ -202,12 +222,23 @@ def difference_columns(
     for (label, name), runs in cases.items():
         pairs = [(run, partners[name, run.config.seed]) for run in runs if (name, run.config.seed) in partners]
         if label != base and pairs:
-            rows.append((label, name, *mean_interval([value(run) - value(other) for run, other in pairs]), len(pairs)))
+            interval = mean_interval([value(run) - value(other) for run, other in pairs])
+            rows.append((label, name, *interval, len(pairs), *_over_pairs(pairs, value)))
     if not rows:
         raise DataError(
             f"no run has a partner in the group {base!r} with its series and seed. Run the sweep's base first."
         )
-    return from_rows(("group", "series", "value", "low", "high", "seeds"), rows)
+    return from_rows(("group", "series", "value", "low", "high", "seeds", "pairs_low", "pairs_high"), rows)
+
+
+def _over_pairs(
+    pairs: Sequence[tuple[RunRecord, RunRecord]], value: Callable[[RunRecord], float]
+) -> tuple[float, float]:
+    draws = [value.resampled(run) for both in pairs for run in both] if isinstance(value, Score) else []
+    if not draws or not all(len(each) for each in draws):
+        return np.nan, np.nan
+    low, high = np.percentile(np.mean(draws[::2], axis=0) - np.mean(draws[1::2], axis=0), (2.5, 97.5))
+    return float(low), float(high)
 
 
 def _cases(

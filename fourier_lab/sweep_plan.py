@@ -61,7 +61,7 @@ class Places:
                 return record
         except RecordError:
             pass  # none yet, or damaged: written anew
-        return write_record(target, record.config, record.metrics, record.history)
+        return write_record(target, record.config, record.metrics, record.history, resampled=record.resampled())
 
 
 def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: Path | None = None) -> Iterator[str]:

@@ -10,11 +10,21 @@ import pandas as pd
 
 from .baselines import Baseline
 from .errors import RecordError
-from .metrics import mean_interval, plus_minus
+from .metrics import mean_interval, plus_minus, with_pairs
 from .paths import write_atomically
 from .runs import RunRecord, load_records, write_record
-from .summaries import IN_SERIES_NAME, cases, check_seeds, reported, series_name, varying_settings
+from .summaries import (
+    IN_SERIES_NAME,
+    cases,
+    check_seeds,
+    difference_columns,
+    reported,
+    score,
+    series_name,
+    varying_settings,
+)  # fmt: skip
 
+_ENDS = ("value", "high", "pairs_low", "pairs_high")
 _SPLITS = {"dev": "validation", "test": "test"}
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
 
@@ -77,9 +87,10 @@ def _written(setting: Any) -> str:
 
 
 def paired_table(records: Iterable[RunRecord], against: str) -> str:
-    """Return Markdown with the mean difference in Spearman x 100 to one model, seed by seed, ``±`` its 95 % t interval.
+    """Return Markdown with the mean difference in Spearman x 100 to one model, ``±`` its 95 % t interval over seeds.
 
-    Runs of one seed share batches, so their differences vary less than their scores.
+    Each run is compared with the run of its seed. In brackets, where the records keep resamples: the 95 % bootstrap interval
+    of the same difference over the scored pairs.
 
     Args:
         records: Finished runs, one per series and seed; left out as in :func:`summarise`.
@@ -89,30 +100,30 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
         RecordError: If no run of that model is among the records.
         DataError: If several runs of one series share a seed.
     """
-    by_model: dict[str, list[RunRecord]] = {}
-    for record in reported(records):
-        by_model.setdefault(series_name(record.config), []).append(record)
-    scores: dict[str, dict[int, list[float]]] = {}
-    for name, runs in by_model.items():
-        check_seeds(name, runs)
-        scores[name] = {run.config.seed: [run.score(key) for key in _SPLITS.values()] for run in runs}
-    if against not in scores:
-        raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(scores)}.")
-    reference = scores.pop(against)
+    kept = reported(records)
+    names = list(dict.fromkeys(series_name(record.config) for record in kept))
+    for name in names:
+        check_seeds(name, [record for record in kept if series_name(record.config) == name])
+    if against not in names:
+        raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(names)}.")
+    dev, test = (
+        difference_columns(kept, score(split), series_name, against, series=lambda config: "")
+        for split in _SPLITS.values()
+    )
     lines = [f"| model minus {against} | seeds | Spearman dev | Spearman test |", "| --- | --- | --- | --- |"]
-    for name, by_seed in scores.items():
-        shared = sorted(set(by_seed) & set(reference))
-        if shared:
-            gaps = np.array([by_seed[seed] for seed in shared]) - np.array([reference[seed] for seed in shared])
-            cells = [plus_minus(mean, high, "+.1f") for mean, _, high in map(mean_interval, gaps.T)]
-            lines.append(f"| {name} | {len(shared)} | {' | '.join(cells)} |")
+    for row, name in enumerate(dev["group"]):
+        cells = [with_pairs(*(each[key][row] for key in _ENDS)) for each in (dev, test)]
+        lines.append(f"| {name} | {dev['seeds'][row]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
     folder = Path(folder)
-    kept = [write_record(folder / r.config.digest(), r.config, r.metrics, r.history) for r in records]
+    kept = [
+        write_record(folder / r.config.digest(), r.config, r.metrics, r.history, resampled=r.resampled())
+        for r in records
+    ]
     if baselines:
         write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
     _write_csv(folder, kept, baselines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-from .errors import DataError
+from .errors import DataError, brief
 
 if TYPE_CHECKING:
     from .config import RunConfig
@@ -75,9 +75,13 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
     sentences = list(sentences)
     for i, sentence in enumerate(sentences):
         if not isinstance(sentence, str) or not sentence.strip():
-            raise DataError(f"sentence {i} is {sentence!r}; every sentence must be non-empty text. Drop or fill it.")
+            raise DataError(
+                f"sentence {i} is {brief(sentence)}; every sentence must be non-empty text. Drop or fill it."
+            )
         if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
-            raise DataError(f"sentence {i} is {sentence!r}, which has half of a character. Decode it as UTF-8 again.")
+            raise DataError(
+                f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
+            )
     cutting = truncating(tokenizer, max_seq_len)
     return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
 

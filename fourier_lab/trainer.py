@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from .batches import batch_stream
 from .config import RunConfig
 from .corpus import Corpus, TokenPairs
+from .data import SCORED
 from .device import peak_memory_bytes, random_states, resolve_device, resolve_precision, set_random_states
 from .encoder import SentenceEncoder, count_parameters
 from .errors import RecordError, TrainingError
 from .losses import OBJECTIVES, ContrastiveLoss
-from .metrics import embedding_similarity, proportion_interval, sts_scores
+from .metrics import embedding_similarity, proportion_interval, scores_and_resamples, sts_scores
 from .optimizer import learning_rate_at, make_optimizer
 from .paths import replacing
 from .provenance import commit, versions
@@ -198,15 +199,14 @@ class Trainer:
         low, high = proportion_interval(right, len(pairs))
         return {"loss": loss, "accuracy": right / len(pairs), "low": low, "high": high, "n": len(pairs)}
 
-    def graded_scores(self, split: str, *, intervals: bool = True) -> dict:
-        """Score all pairs of a graded split with the present weights."""
+    def graded(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the present weights' similarity, and the score given, of all pairs of a graded split."""
         pairs = self.corpus.graded[split]
-        similarity = embedding_similarity(self.encoder, pairs.first, pairs.second)
-        return sts_scores(similarity, pairs.label, intervals=intervals)
+        return embedding_similarity(self.encoder, pairs.first, pairs.second), pairs.label
 
     def look(self) -> None:
         """Keep the present weights if they score best so far on the reported validation split, as published."""
-        score = self.graded_scores("validation", intervals=False)["spearman"]["value"]
+        score = sts_scores(*self.graded("validation"), intervals=False)["spearman"]["value"]
         if self.best is None or score > self.best[0]:
             self.best = (score, {name: value.clone() for name, value in self.encoder.state_dict().items()})
 
@@ -264,11 +264,8 @@ class Trainer:
 
     def finish(self) -> RunRecord:
         """Score the final weights or the best look's, write the record, drop the checkpoint; the encoder ends on the CPU."""
-        live = sum(
-            int((self.optimizer.state[p]["exp_avg_sq"] > 0).sum())
-            for p in self.encoder.parameters()
-            if p in self.optimizer.state
-        )
+        states = (self.optimizer.state.get(parameter) for parameter in self.encoder.parameters())
+        live = sum(int((state["exp_avg_sq"] > 0).sum()) for state in states if state)
         if self.best is not None:
             self.encoder.load_state_dict(self.best[1])
         if self.config.objective == "nli":
@@ -277,11 +274,11 @@ class Trainer:
             means = {name: self.validate(pairs) for name, pairs in self.corpus.held_out.items()}
             held_out = {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in means.items()}
         self.encoder.eval()
-        scores = {split: self.graded_scores(split) for split in self.corpus.graded}
+        scores, resampled = zip(*(scores_and_resamples(*self.graded(split)) for split in SCORED), strict=True)
         sizes = {"total": count_parameters(self.encoder), "embedding": count_parameters(self.encoder.embedding)}
         metrics = {
             "digest": self.config.digest(),
-            "scores": scores,
+            "scores": dict(zip(SCORED, scores, strict=True)),
             "validation_loss": self.history[-1]["validation_loss"],
             "held_out": held_out,
             "parameters": {**sizes, "with_gradient": live},
@@ -295,6 +292,7 @@ class Trainer:
             "versions": versions(),
             "commit": commit(),
         }
-        record = write_record(self.folder, self.config, metrics, self.history, self.encoder.cpu())
+        encoder = self.encoder.cpu()
+        record = write_record(self.folder, self.config, metrics, self.history, encoder, np.stack(resampled))
         self.checkpoint.unlink(missing_ok=True)
         return record

@@ -24,6 +24,8 @@ def measured(low, high, seeds=3, split="dev"):
         (measured(-2, -1), measured(-1, 1), "down (dev); open (test)"),
         (measured(-1, 1), measured(-1, 0.5), "open (dev and test)"),
         (measured(np.nan, np.nan, 1), measured(1, 2), "one seed only (dev); up (test)"),
+        (dataclasses.replace(measured(1, 2), pairs_low=-0.1, pairs_high=3.0), measured(1, 2), "open (dev); up (test)"),
+        (dataclasses.replace(measured(1, 2), pairs_low=0.1, pairs_high=1.2), measured(1, 2), "up (dev and test)"),
     ],
 )
 def test_the_verdict_is_what_the_intervals_allow(dev, test, verdict):

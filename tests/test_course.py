@@ -12,11 +12,13 @@ import re
 import numpy as np
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from scipy import stats
 from tokenizers import Tokenizer
 
 from fourier_lab import beside_paper, claims, paths, readings, scaling, study, summaries
 from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.id_order import first_word
+from fourier_lab.metrics import mean_interval, plus_minus
 from fourier_lab.runs import load_records
 from fourier_lab.tokenizer import token_words
 
@@ -261,7 +263,7 @@ def misconceptions():
     yield [f"{-value:.1f}" for value, _ in difference("departures", "none", "period_127", "departures")]
     shuffled = ("id_order", "frequency", "random", "id_order")
     changes = [*difference(*shuffled), *difference(*shuffled, values=readings.MATCHING)]
-    yield [f"{value:+.1f} ± {half:.1f}" for value, half in changes]
+    yield [plus_minus(value, value + half, "+.1f") for value, half in changes]
     toy = summaries.mean_columns(study.sweep_records("id_order_toy"), summaries.score("test"), "id_order")
     value = dict(zip(zip(toy["series"], toy["group"], strict=True), toy["value"], strict=True))
     arms = ("fourier (harmonic)", "learned")
@@ -291,11 +293,13 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
     found = [*difference("table_1", "learned", "fourier (harmonic)", series="1 x 256", **arms, **matched)]
     found += difference("snli_mnli", "learned", "fourier (random)", series="1 x 256", **arms, **matched)
     nli = claims.CLAIMS["nli"].answer()
+    mismatched = {"values": {"": readings.accuracy("mnli/validation_mismatched")}}
+    found += difference("snli_mnli", "learned", "fourier (random)", series="1 x 256", **arms, **mismatched)
     found += [(each.value, each.high - each.value) for each in nli if "(random)" in each.what and "snli/" in each.split]
     found += difference("id_order", "frequency", "by_count", "id_order")
     found += difference("id_order", "frequency", "random", "id_order", **matched)
     found += difference("id_order", "frequency", "alphabetical", "id_order", **matched)
-    found += difference("id_order", "frequency", "alphabetical", "id_order")
+    found += [*difference("id_order", "frequency", "alphabetical", "id_order")][::-1]
     found += difference("departures", "none", "period_127", "departures")
     found += difference("departures", "none", "period_127", "departures", **matched)
     for size in ("1 x 256", "2 x 256"):
@@ -308,10 +312,21 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
         ("fourier (random)", "validation"),
     ]
     found += [(m.value, m.high - m.value) for m in told]
+    log = [r for r in load_records(RECORDS / "snli_mnli") if summaries.series_name(r.config) == "fourier (log)"]
+    mean, _, high = mean_interval([r.score("test") for r in log])
+    found.append((mean - beside_paper.word_overlap("test")["bag of tokens, idf"], high - mean))
     assert re.findall(r"[\d.]+ ± \d+\.\d", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
-    gains = [2, 8, 9, 10, 11, 12, 13, 16, 17]  # random by a hair; shuffled, alphabetical; 127 rows when matching
+    # Random by a hair; shuffled, alphabetical; 127 rows when matching; log above idf.
+    gains = [2, 9, 10, 11, 12, 13, 14, 17, 18, 25]
     assert [i for i, (value, _) in enumerate(found) if value > 0] == gains
     assert re.search(" and ".join(rf"{-gap.value:.1f} [^.]*" for gap in nli[:2]), surprises)
+    alphabetical = [
+        m for m in claims.CLAIMS["id_order"].answer() if "alphabetical" in m.what and "matched" not in m.what
+    ]
+    assert [(m.split, m.low > 0, m.pairs_low > 0) for m in alphabetical] == [
+        ("validation", True, False),
+        ("test", True, True),
+    ]
     large = [
         next(difference("table_1", "learned", "fourier (harmonic)", series=f"{n} x 512", **arms))[0] for n in (1, 2)
     ]
@@ -333,7 +348,18 @@ def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the
         ("fourier (harmonic)", "fourier (log)", "test"),
     }
     (behind,) = [number for base, _, _, number in told if base == "learned"]
-    assert f"log\n  lies {behind} behind on validation" in text
+    assert f"log\n  lies {behind} behind on validation over seeds and level over pairs" in text
+    columns = summaries.difference_columns(
+        load_records(RECORDS / "snli_mnli"), SCORES["validation"], summaries.series_name, "learned", lambda config: ""
+    )
+    (i,) = np.flatnonzero(columns["group"] == "fourier (log)")
+    assert columns["pairs_low"][i] < 0 < columns["pairs_high"][i]
+    scores = {
+        arm: [r.score("test") for r in load_records(RECORDS / "snli_mnli") if summaries.series_name(r.config) == arm]
+        for arm in ("fourier (harmonic)", "learned")
+    }
+    welch = stats.ttest_ind(*scores.values(), equal_var=False).confidence_interval()
+    assert f"Table 1's gap on test from 0 as well ({sum(welch) / 2:.1f} ± {np.ptp(welch) / 2:.1f})" in text
 
     kept = [record for record in load_records(RECORDS / "left_out") if record.config.left_out == "scored"]
     before = {}

@@ -13,6 +13,8 @@ from fourier_lab.errors import RecordError
 from fourier_lab.ladder import KINDS, Rung
 from fourier_lab.runs import RunRecord, write_record
 
+SCORES = {split: {"spearman": {"value": 50.0}} for split in ("validation", "test")}
+
 CONFIGS = study.comparison(RunConfig(d_model=8, steps=4, warmup_steps=0), "learned,harmonic", n_seeds=2)
 
 
@@ -71,7 +73,14 @@ def test_a_kept_ladder_is_read_and_another_set_of_runs_is_not(made, small, monke
     monkeypatch.setattr(ladder, "prepare", lambda config: small)
     fewer = ladder.ladder(CONFIGS[:1], folder)
     assert len(fewer.rungs) < len(made.rungs)
-    (path,) = folder.iterdir()
+    (path,), (kept,) = folder.glob("*.json"), folder.glob("*.npz")
+    drawn = ladder.read_resamples(kept, "test")
+    assert list(drawn) == [rung.name for rung in made.rungs if rung.kind == ladder.KINDS[0]]
+    score = fewer.rungs[0].scores["test"]["spearman"]
+    assert np.percentile(drawn["bag of tokens"], (2.5, 97.5)) == pytest.approx((score["low"], score["high"]), abs=0.01)
+    kept.write_bytes(b"half")
+    with pytest.raises(RecordError, match="npz is damaged"):
+        ladder.read_resamples(kept, "test")
     path.write_text("{}")
     with pytest.raises(RecordError, match="damaged"):
         ladder.ladder(CONFIGS, folder)
@@ -128,7 +137,7 @@ def test_finished_runs_are_found_wherever_they_are(monkeypatch, tmp_path):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     first, second, third = CONFIGS[:3]
     for config, folder in ((first, paths.RUNS), (second, paths.RESULTS / "some_sweep")):
-        metrics = {"digest": config.digest(), "scores": {}, "parameters": {}, "data": {}}
+        metrics = {"digest": config.digest(), "scores": SCORES, "parameters": {}, "data": {}}
         write_record(folder / config.digest(), config, metrics, [{"step": config.steps}])
     trained = RunRecord(tmp_path, third, {}, [])
     monkeypatch.setattr(ladder, "train", lambda config: type("Result", (), {"record": trained}))

@@ -103,6 +103,10 @@ def test_a_second_training_is_refused_and_one_elsewhere_is_waited_for(make, tmp_
             second.start()
         until(lambda: first.state == "waiting")
         assert "another process is at this very run" in first.lines[0]
+        live.stop_all()
+        assert first.stopping and "stopping, step 0" in first.lines[0]
+        with pytest.raises(TrainingError, match="still stopping"):
+            first.start()
         process = first._jobs[0].process
         first.close()
     assert not process.is_alive() and tmp_path.is_dir()
@@ -112,6 +116,32 @@ def test_a_second_training_is_refused_and_one_elsewhere_is_waited_for(make, tmp_
     assert not folder.exists()
     with pytest.raises(TrainingError, match="was closed"):
         second.start()
+
+
+def test_a_process_that_cannot_be_started_is_told_and_can_be_tried_again(make, monkeypatch):
+    class Broken:
+        def __init__(self, **options):
+            pass
+
+        def start(self):
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    training = make([TINY])
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "CONTEXT", SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Broken))
+        training.start()
+    assert training.state == "failed" and "no process could be started" in training.lines[0]
+    training.stop()
+    training.close()
+    assert not training.runs.exists()
+
+
+def test_folders_of_processes_that_are_gone_are_deleted(make, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / f"fourier_lab_live_{2**22 + 1}_x").mkdir()
+    (tmp_path / f"fourier_lab_live_{os.getpid()}_x").mkdir()
+    training = make([TINY])
+    assert {path.name for path in tmp_path.iterdir()} == {f"fourier_lab_live_{os.getpid()}_x", training.runs.name}
 
 
 def test_settings_are_checked_before_anything_starts():

@@ -7,7 +7,7 @@ from scipy import stats
 
 from fourier_lab.errors import DataError
 from fourier_lab.losses import MAX_SCALE, ContrastiveLoss, NLIHead
-from fourier_lab.metrics import cosine, mean_interval, sts_scores
+from fourier_lab.metrics import cosine, mean_interval, scores_and_resamples, sts_scores
 
 
 def sample(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +33,23 @@ def test_interval_has_the_width_of_theory_and_is_repeatable():
     fisher = 100 * np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(397))
     assert (scores["pearson"]["low"], scores["pearson"]["high"]) == pytest.approx(tuple(fisher), abs=1.5)
     assert scores == sts_scores(predicted, label) != sts_scores(predicted, label, seed=1)
+
+
+def test_what_is_kept_of_two_methods_gives_the_interval_of_their_difference():
+    first, label = sample()
+    second = first + np.random.default_rng(9).normal(0, 0.5, len(label))  # errs on the same pairs
+    (scores, draws), (_, others) = scores_and_resamples(first, label), scores_and_resamples(second, label)
+    assert scores == sts_scores(first, label) and draws.shape == (1000,) and draws.dtype == np.int16
+    ends = np.percentile(draws / 100, (2.5, 97.5))
+    assert ends == pytest.approx((scores["spearman"]["low"], scores["spearman"]["high"]), abs=0.01)
+
+    def gap(a, b, c):
+        return stats.spearmanr(a, c).statistic - stats.spearmanr(b, c).statistic
+
+    drawn = stats.bootstrap((first, second, label), gap, paired=True, vectorized=False, method="percentile", rng=1)
+    low, high = np.percentile((draws - others.astype(int)) / 100, (2.5, 97.5))
+    ours, theirs = high - low, 100 * np.ptp(drawn.confidence_interval)
+    assert ours == pytest.approx(theirs, rel=0.15) and ours < np.ptp(ends) / 2
 
 
 def test_scores_are_not_rounded_to_integers():

@@ -321,6 +321,7 @@ class Fake:
     """Stands in for LiveTraining: does what it is told at once."""
 
     made: list = []
+    stopping = False
 
     def __init__(self, configs):
         self.configs, self.state, self.rows = configs, "ready", 0
@@ -372,6 +373,9 @@ def test_new_settings_make_a_new_training_but_not_while_one_is_at_work(training)
     assert "new settings hold from the next start" in training.text
     training.buttons["start"].click()
     assert "Press stop first" in training.message and len(Fake.made) == 1
+    Fake.made[0].stopping = True
+    training.buttons["start"].click()
+    assert "still stopping" in training.message and len(Fake.made) == 1
     training.press("stop")
     training.set(frequencies="random", id_order="random", steps=20)
     training.press("start")
@@ -456,6 +460,8 @@ def test_mistakes_say_what_to_do(training, monkeypatch):
     def refuse(self):
         raise TrainingError("another live training is at work here. Stop it first.")
 
+    training.set(steps=2000, id_order="within_64")
+    assert (training.controls["steps"].value, training.controls["id_order"].value) == (2000, "within_64")
     monkeypatch.setattr(Fake, "start", refuse)
     training.buttons["start"].click()
     assert "Stop it first" in training.message

@@ -1,13 +1,15 @@
 """Run records become columns: names, curves, scores with the right kind of interval."""
 
 import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fourier_lab import RunConfig, RunRecord, summaries
-from fourier_lab.errors import DataError
+from fourier_lab.errors import DataError, RecordError
+from fourier_lab.runs import write_record
 
 METRICS = {
     "scores": {"validation": {"n": 50, "spearman": {"value": 40.0, "low": 30.0, "high": 50.0}}},
@@ -115,6 +117,35 @@ def test_means_pool_seeds_within_group_and_series():
     # Student's t for two seeds: 12.706 standard errors of 1.
     np.testing.assert_allclose(columns["high"][0] - 2, 12.706, rtol=1e-4)
     assert np.isnan(columns["low"][1])
+
+
+def test_a_difference_has_an_interval_over_the_scored_pairs_where_records_keep_resamples(tmp_path):
+    draws = np.random.default_rng(0).normal(0, 100, (2, 1000)).round()
+    runs = []
+    for arm, shift in (("learned", 0), ("fourier", 250)):
+        for seed in range(3):
+            made = scored(40.0, arm=arm, seed=seed)
+            kept = (4000 + shift + draws + 50 * seed).astype(np.int16)
+            runs.append(
+                write_record(tmp_path / f"{arm}{seed}", made.config, made.metrics, made.history, resampled=kept)
+            )
+    assert runs[0].resampled().shape == (2, 1000)
+
+    columns = partial(
+        summaries.difference_columns,
+        runs,
+        summaries.score("validation"),
+        summaries.series_name,
+        "learned",
+        lambda config: "",
+    )
+    found = columns()  # what the pairs do to both arms alike cancels
+    assert (found["pairs_low"][0], found["pairs_high"][0]) == pytest.approx((2.5, 2.5))
+    (tmp_path / "fourier1" / "resampled.npy").write_bytes(b"half")
+    with pytest.raises(RecordError, match="resampled.npy is damaged"):
+        columns()
+    (tmp_path / "fourier1" / "resampled.npy").unlink()
+    assert np.isnan(columns()["pairs_low"][0])
 
 
 def test_differences_are_paired_by_seed_and_series():

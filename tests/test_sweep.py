@@ -23,6 +23,8 @@ from fourier_lab.sweep import RETRIES, run_sweep
 from fourier_lab.sweep_file import load_sweep
 from fourier_lab.sweep_plan import Places, timed_runs
 
+SCORES = {split: {"spearman": {"value": 50.0}} for split in ("validation", "test")}
+
 FILE = """
 question: Does dropout help?
 base: {d_model: 16, vocab_size: 2000, steps: 120, warmup_steps: 5, batch_size: 32, train_pairs: 600, threads: 1}
@@ -127,7 +129,7 @@ def test_times_of_a_device_that_is_not_here_are_passed_over(tmp_path, monkeypatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     here = RunConfig(steps=9, warmup_steps=0, device="cpu")
     for config in (here, here.replace(seed=1, device="cuda")):
-        metrics = {"digest": config.digest(), "scores": {}, "parameters": {}, "data": {}, "duration_s": 5.0}
+        metrics = {"digest": config.digest(), "scores": SCORES, "parameters": {}, "data": {}, "duration_s": 5.0}
         write_record(tmp_path / config.digest(), config, metrics | {"device": config.device}, [{"step": 9}])
     assert list(timed_runs(Places(tmp_path, tmp_path / "results" / "name"))) == [(here, 5.0)]
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def record(dev: float, test: float, **changes) -> RunRecord:
         "digest": config.digest(), "scores": scores, "validation_loss": 1.5, "duration_s": 10.0,
         "peak_memory_bytes": 2**30, "parameters": {"total": 1000, "embedding": 100, "with_gradient": 900}, "data": {},
     }  # fmt: skip
-    return RunRecord(None, config, metrics, [{"step": config.steps, "loss": 2.0}])
+    return RunRecord(Path("missing"), config, metrics, [{"step": config.steps, "loss": 2.0}])
 
 
 RECORDS = [

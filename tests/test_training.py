@@ -157,9 +157,10 @@ def test_records_that_lack_something_are_damaged(result, tmp_path, key):
     (tmp_path / "run" / "metrics.json").write_text(json.dumps({k: v for k, v in metrics.items() if k != key}))
     with pytest.raises(RecordError, match=f"metrics.json lacks {key}"):
         load_record(tmp_path / "run")
-    (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "scores": {}}))
-    with pytest.raises(RecordError, match="lacks scores of validation, test"):
-        load_record(tmp_path / "run")
+    for scores in ({}, None, {"validation": {"spearman": {"value": None}}}):
+        (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "scores": scores}))
+        with pytest.raises(RecordError, match="is damaged or of another version"):
+            load_record(tmp_path / "run")
 
 
 @pytest.mark.parametrize("kept", [0, 1, 9])
@@ -236,7 +237,7 @@ def test_what_stops_the_scoring_costs_no_training(result, tmp_path, monkeypatch,
 
     with monkeypatch.context() as patch:
         if problem is KeyboardInterrupt:
-            patch.setattr(Trainer, "graded_scores", fail)
+            patch.setattr(Trainer, "graded", fail)
         else:
             patch.setattr(runs, "write_atomically", fail)
         with pytest.raises(KeyboardInterrupt if problem is KeyboardInterrupt else RecordError):

@@ -103,6 +103,29 @@ def test_code_moves_controls_their_ranges_and_options_and_draws_once():
     assert len(toy.drawn) == 2
 
 
+def test_what_a_control_cannot_hold_changes_nothing():
+    explorer = Toy().make()
+    before = values(explorer), explorer.settings, explorer.figure, bytes(explorer._image.value)
+    with pytest.raises(ConfigError, match="a control cannot show .*'top': 3"):
+        explorer.set(top=3)
+    assert before == (values(explorer), explorer.settings, explorer.figure, bytes(explorer._image.value))
+    explorer.set(y=1)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: widgets.explore_basis(frequencies="x"),
+        lambda: widgets.explore_basis(vocab_size=0),
+        lambda: widgets.explore_live_training(arms="nobody"),
+        lambda: widgets.explore_sentences(limit=0),
+    ],
+)
+def test_bad_first_settings_are_named_by_their_rule(make):
+    with pytest.raises(ConfigError):
+        make()
+
+
 def test_a_control_pushes_another_one():
     explorer = Toy().make()
     explorer.controls["top"].value = 2

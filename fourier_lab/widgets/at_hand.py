@@ -1,20 +1,23 @@
 """Trained runs that can be loaded at once: those that ship with the project, and the reader's own."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from .. import paths, summaries
 from ..errors import ConfigError, FourierLabError
 from ..runs import RunRecord, check_weights, load_record
 
+_READ = ("config.json", "metrics.json", "weights.safetensors")
+_TOLD = 3  # unusable folders named in full
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 
 
-def runs_at_hand(folders: Sequence[Path | str] | None = None) -> tuple[dict[str, RunRecord], list[str]]:
+def runs_at_hand(folders: Path | str | Sequence[Path | str] | None = None) -> tuple[dict[str, RunRecord], list[str]]:
     """Find finished runs with weights, without loading them.
 
     Args:
-        folders: Folders that hold run folders, or run folders themselves; the shipped runs and those of
+        folders: A folder, or several, that hold run folders or are run folders themselves; the shipped runs and those of
             :data:`fourier_lab.paths.RUNS` if None.
 
     Returns:
@@ -24,16 +27,15 @@ def runs_at_hand(folders: Sequence[Path | str] | None = None) -> tuple[dict[str,
     Raises:
         ConfigError: If there is no run at all.
     """
-    roots = [SHIPPED, paths.RUNS] if folders is None else [Path(folder) for folder in folders]
+    given = [folders] if isinstance(folders, (str, Path)) else folders
+    roots = [SHIPPED, paths.RUNS] if given is None else [Path(folder) for folder in given]
     found, problems = {}, []
     for root in roots:
         inside = sorted(path for path in root.glob("*") if path.is_dir() and not path.name.startswith("."))
         for folder in [root] if _is_run(root) else filter(_is_run, inside):
-            try:
-                record = load_record(folder, with_history=False)
-                check_weights(folder)
-            except FourierLabError as error:
-                problems.append(str(error))
+            record = _sound(folder, tuple(_stamp(folder / name) for name in _READ))
+            if isinstance(record, str):
+                problems.append(record)
                 continue
             name = run_name(record) + (", shipped" if root == SHIPPED else "")
             found[name if name not in found else f"{name}, {folder}"] = record
@@ -45,6 +47,30 @@ def runs_at_hand(folders: Sequence[Path | str] | None = None) -> tuple[dict[str,
             f"learned,fourier', or by running notebook 02.{reasons}"
         )
     return found, problems
+
+
+def left_out(problems: Sequence[str]) -> list[str]:
+    """Return a line about folders that cannot be used, the first few in full; none if all can."""
+    more = f" And {len(problems) - _TOLD} more." if len(problems) > _TOLD else ""
+    return [f"Run folders left out: {' '.join(problems[:_TOLD])}{more}"] if problems else []
+
+
+@lru_cache(maxsize=4096)
+def _sound(folder: Path, stamps: tuple) -> RunRecord | str:
+    """Return a run's record, or why it cannot be used; read anew only once a file has changed."""
+    try:
+        check_weights(folder)
+        return load_record(folder, with_history=False)
+    except FourierLabError as error:
+        return str(error)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def run_name(record: RunRecord) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..errors import ConfigError, FourierLabError
+from ..errors import ConfigError, FourierLabError, brief
 from ..figures import style
 
 _log = logging.getLogger(__name__)
@@ -77,9 +77,11 @@ class Explorer:
         self.buttons: dict[str, Any] = {}
         self.message = self.notice = ""
         self.box: Any = None
+        first = self._prepare({})  # before there are controls, which would name a bad setting in their own words
         if os.environ.get("FOURIER_LAB_HEADLESS") != "1":
+            self._settings = first[0]
             self._build(make_controls)
-        self.set()
+        self._show(*first, {})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -99,20 +101,33 @@ class Explorer:
         """
         if unknown := sorted(settings.keys() - self._settings.keys()):
             raise ConfigError(f"unknown setting {', '.join(unknown)}. Choose from {', '.join(self._settings)}.")
+        return self._show(*self._prepare(settings), settings)
+
+    def _prepare(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any], View, float]:
+        """Return all settings after a change, their picture, and when the work began; nothing has changed yet."""
         start = time.perf_counter()
-        chosen = self._settings | settings
+        chosen = self._settings | dict(settings)
         if self._settle is not None:
             chosen = dict(self._settle(chosen, settings.keys()))
         drawn = self._draw(**chosen)
-        view = drawn if isinstance(drawn, View) else View(drawn)
-        png = _png(view.figure) if self.controls else b""  # rendering may fail as well: nothing has changed by then
+        return chosen, drawn if isinstance(drawn, View) else View(drawn), start
+
+    def _show(self, chosen: dict[str, Any], view: View, start: float, changed: Mapping[str, Any]) -> Figure:
+        png = _png(view.figure) if self.controls else b""  # rendering may fail as well
+        before, self._settings = self._settings, chosen
+        try:
+            self._follow(view.controls)
+        except Exception as error:  # of traitlets, in the words of a programmer
+            self._settings = before
+            self._follow({})
+            raise ConfigError(
+                f"a control cannot show {brief(changed)}: {error}. Choose from what it offers."
+            ) from error
         self.figure, self.text, self.message = view.figure, view.text, ""
-        self._settings = chosen
         if self.controls:
             self._image.value = png
             self._show_words()
-            self._follow(view.controls)
-            self._pace(settings or self.controls, time.perf_counter() - start)
+            self._pace(changed or self.controls, time.perf_counter() - start)
         return self.figure
 
     def press(self, label: str) -> None:

@@ -13,12 +13,11 @@ from ..columns import Columns
 from ..errors import ConfigError
 from ..figures import new_figure, style
 from ..projections import PROJECTIONS, available_projections, project
-from .at_hand import runs_at_hand
+from .at_hand import left_out, runs_at_hand
 from .explorer import Explorer, View, choice, closed, entry
 from .tokens import TrainedTokens, compared_with, given_tokens, run_tokens
 
 _KEPT_MODELS, _KEPT_TABLES = 4, 8  # 30 MB each for the largest vocabulary
-_TOLD = 3  # unusable folders named in full
 
 
 def explore_geometry(
@@ -86,11 +85,7 @@ def explore_geometry(
 
     def draw(run: str, **settings: str) -> View:
         view = _draw_geometry(source, compared(one_of(makers, run, "run")), **settings)
-        if not problems:
-            return view
-        more = f" And {len(problems) - _TOLD} more." if len(problems) > _TOLD else ""
-        left_out = f"Run folders left out: {' '.join(problems[:_TOLD])}{more}"
-        return View(view.figure, f"{view.text}\n{left_out}", view.controls)
+        return View(view.figure, "\n".join([view.text, *left_out(problems)]), view.controls)
 
     run = next(iter(makers))
     start = source.model(run)

@@ -46,10 +46,14 @@ class LiveExplorer(Explorer):
         """
         if self.training is None or self._begun != self.settings:
             if self.training is not None and self.training.active:
+                if self.training.stopping:
+                    raise ConfigError("the runs before are still stopping. Press start again in a moment.")
                 raise ConfigError("runs with other settings are at work. Press stop first, then start.")
             if self.training is not None:
                 self.training.close()
             self.training, self._begun = LiveTraining(self._configs(**self.settings)), self.settings
+        if self.training.state == "finished":
+            raise ConfigError("these runs are finished. Change a setting to train others.")
         self.training.start()
         self._follow_training()
 
@@ -119,15 +123,17 @@ class LiveExplorer(Explorer):
             self._seen = lines
             if settings != self._begun:
                 lines = [*lines, "The new settings hold from the next start."]
-        return View(_draw(records), "\n".join(lines))
+        orders = tuple(dict.fromkeys((*ID_ORDERS, settings["id_order"])))
+        steps = {"min": min(20, settings["steps"]), "max": max(1000, settings["steps"])}
+        return View(_draw(records), "\n".join(lines), {"id_order": {"options": orders}, "steps": steps})
 
     def _controls(self) -> dict[str, Any]:
         chosen = self.settings
         return {
             "arms": choice("arms", (BOTH, *ARMS), chosen["arms"]),
             "frequencies": choice("frequencies", FREQUENCY_SETS, chosen["frequencies"]),
-            "id_order": choice("id_order", tuple(dict.fromkeys((*ID_ORDERS, chosen["id_order"]))), chosen["id_order"]),
-            "steps": slider("steps", chosen["steps"], 20, max(1000, chosen["steps"]), 20),
+            "id_order": choice("id_order", (chosen["id_order"],), chosen["id_order"]),  # the view gives all options
+            "steps": slider("steps", chosen["steps"], chosen["steps"], chosen["steps"], 20),
         }
 
 

@@ -53,10 +53,12 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
         for name, options in choices.items():
             if chosen[name] not in options:
                 raise ConfigError(f"unknown {name} {chosen[name]!r}. Choose from {', '.join(options)}.")
+        low, high = (min(sizes, key=lambda size: abs(size - end)) for end in chosen["budget"])  # the slider's own steps
+        chosen = {**chosen, "budget": (low, high)}
         shown = filtered(chosen)
         if not shown:
             raise ConfigError(
-                "no record has both quantities within this filter. Widen the budget, or choose another axis."
+                "no record has both quantities within this filter. Widen the budget, or choose another arm, family or axis."
             )
         if chosen["point"] in {point.name for point in shown}:
             return chosen

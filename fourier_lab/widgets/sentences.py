@@ -16,7 +16,7 @@ from ..figures import new_figure, style
 from ..plots import sentences as plots
 from ..runs import RunRecord, load_encoder
 from ..toy import toy_language
-from .at_hand import runs_at_hand
+from .at_hand import left_out, runs_at_hand
 from .explorer import Explorer, View, choice, closed, entry
 
 _ENGLISH = ("A man is playing a guitar on stage.", "Someone is playing an instrument.")
@@ -31,16 +31,21 @@ def explore_sentences(
         first: A sentence; an example in the language of the first run if None.
         second: Another.
         folders: Run folders, or folders of them; the runs that ship with the library and ``runs/`` if None.
-        limit: At most this many runs per kind of text.
+        limit: At most this many runs per kind of text, the shipped ones first.
 
     Returns:
         Explorer: Its settings are ``first``, ``second``, ``run`` (whose tokens and bars are shown) and ``stage``.
 
     Raises:
-        ConfigError: If no trained run is at hand.
+        ConfigError: If no trained run is at hand, or ``limit`` is below 1.
     """
-    at_hand, notes = runs_at_hand(folders)
+    if limit < 1:
+        raise ConfigError(f"limit must be at least 1 run, got {limit}. Leave it out for 4.")
+    at_hand, problems = runs_at_hand(folders)
     records = sentence_lab.handful(at_hand, limit)
+    notes = left_out(problems)
+    if len(at_hand) > len(records):
+        notes.append(f"{len(at_hand) - len(records)} more runs are at hand; explore_sentences(limit=...) takes more.")
     one_of_each = {sentence_lab.kind_of_text(record): record for record in records.values()}
     examples = {kind: _example(record.config) for kind, record in one_of_each.items()}
 
