@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from .config import ModelConfig, RunConfig
 from .errors import ConfigError, RecordError
-from .metrics import RESAMPLES
 from .paths import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class RunRecord:
             return None
         try:
             found = np.load(path)
-            if found.shape != (2, RESAMPLES) or found.dtype != np.int16:
+            if found.ndim != 2 or len(found) != 2 or found.dtype != np.int16:
                 raise ValueError(f"it has shape {found.shape} and type {found.dtype}")
         except (OSError, ValueError, EOFError) as error:
             raise RecordError(f"{path} is damaged ({error}). Delete {self.folder} and run again.") from error
