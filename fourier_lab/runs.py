@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,11 +229,16 @@ def check_weights(folder: Path) -> ModelConfig:
         raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
     try:
         with safe_open(path, framework="pt") as stream:
-            return ModelConfig(**json.loads(stream.metadata()["model"]))
+            return _model(stream.metadata()["model"])
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise RecordError(
             f"{path} is cut short or of another version ({error}). Delete {folder} and run again."
         ) from error
+
+
+@lru_cache(maxsize=256)
+def _model(text: str) -> ModelConfig:
+    return ModelConfig(**json.loads(text))  # many runs have one model, whose rules take longer than the file
 
 
 def load_encoder(folder: Path) -> "SentenceEncoder":
@@ -242,7 +248,6 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
         RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, or the tokenizer is not the
             one whose hash the record holds.
     """
-    import torch
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
@@ -255,9 +260,10 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     if not (folder / "tokenizer.json").is_file():
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
-        with torch.device("meta"):  # no number is drawn that the weights would replace
-            encoder = SentenceEncoder(model)
-        encoder.load_state_dict(load_file(path), assign=True)
+        encoder = SentenceEncoder(
+            model
+        )  # on the meta device no number would be drawn in vain, but torch then loads its compiler
+        encoder.load_state_dict(load_file(path))
         tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
         encoder.set_tokenizer(tokenizer)
         known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
