@@ -120,7 +120,6 @@ class FourierEmbedding(nn.Module):
         super().__init__()
         self.period = resolve_period(num_embeddings, period)
         named = frequencies if basis == "fourier" else "harmonic"  # polynomials read none, so any will do
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.polynomials = None
         with torch.device("cpu"):
             self.frequencies = frequency_set(named, num_embeddings, embedding_dim, period, frequency_seed)
@@ -173,10 +172,10 @@ class FourierEmbedding(nn.Module):
 
     def _compute_table(self) -> Tensor:
         # In blocks, so that the peak is one table and not the MLP's hidden layer for every id.
-        weight, blocks = self.norm.weight, range(0, self.num_embeddings, _BLOCK)
+        weight = self.norm.weight
         table = weight.new_empty(self.num_embeddings, self.embedding_dim)
         with torch.autocast(weight.device.type, enabled=False):
-            for start in blocks:
+            for start in range(0, self.num_embeddings, _BLOCK):
                 ids = torch.arange(start, min(start + _BLOCK, self.num_embeddings), device=weight.device)
                 table[start : start + _BLOCK] = self.compute(ids)
         return table
