@@ -155,7 +155,7 @@ class FourierEmbedding(nn.Module):
         return self.norm(basis if self.mlp is None else self.mlp(basis) + basis)
 
     def forward(self, token_ids: Tensor) -> Tensor:
-        if torch.compiler.is_compiling() or _is_symbolic(token_ids):
+        if torch.compiler.is_compiling() or torch.jit.is_tracing() or _is_symbolic(token_ids):
             # The range of ids and the number of distinct ones depend on the data, which these cannot look at.
             check_id_type(token_ids)
             return self.compute(token_ids)
