@@ -12,16 +12,17 @@ NOTEBOOK = "01_frequency_bases.ipynb"
 
 
 def run_all(page):
-    """Run all cells; JupyterLab loses those that are run while its kernel connects, so a reader clicks once more."""
+    """Run all cells to the last; JupyterLab loses those that are run while its kernel connects, so a reader clicks again."""
     from playwright.sync_api import TimeoutError as TooLate
 
+    last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
     for _ in range(5):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         with contextlib.suppress(TooLate):
-            page.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).first.wait_for(timeout=30_000)
+            last.wait_for(state="attached", timeout=60_000)
             return
-    raise AssertionError("no cell ran")
+    raise AssertionError("the last cell did not run")
 
 
 def test_a_lesson_runs_in_jupyterlab_and_its_slider_moves_the_picture(tmp_path, browser, visit):
