@@ -14,7 +14,7 @@ from .paper import BERT
 from .readings import MATCHING, accuracy, gap_columns
 from .runs import RunRecord, load_records
 from .study import sweep_records
-from .summaries import Columns, difference_columns, mean_columns, score, series_name
+from .summaries import Columns, difference_columns, mean_columns, pairs_interval, score, series_name
 from .verdicts import Claim, Measured
 
 HARMONIC = "fourier (harmonic)"
@@ -155,10 +155,8 @@ def _with_pairs(measured: Measured, records: Sequence[RunRecord], bag: str) -> M
     """Add the interval over pairs of a mean score minus that of a bag of tokens."""
     value, theirs = score(measured.split), overlap_resamples(measured.split).get(bag, np.empty(0))
     ours = [value.resampled(record) for record in records if measured.what.startswith(series_name(record.config))]
-    if not len(theirs) or not all(len(each) for each in ours):
-        return measured
-    low, high = np.percentile(np.mean(ours, axis=0) - theirs, (2.5, 97.5))
-    return replace(measured, pairs_low=float(low), pairs_high=float(high))
+    low, high = pairs_interval(ours, [theirs])
+    return replace(measured, pairs_low=low, pairs_high=high)
 
 
 def _longer_steps(record: dict[str, Any]) -> list[Measured]:

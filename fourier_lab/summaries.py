@@ -223,7 +223,12 @@ def difference_columns(
         pairs = [(run, partners[name, run.config.seed]) for run in runs if (name, run.config.seed) in partners]
         if label != base and pairs:
             interval = mean_interval([value(run) - value(other) for run, other in pairs])
-            rows.append((label, name, *interval, len(pairs), *_over_pairs(pairs, value)))
+            over_pairs = np.nan, np.nan
+            if isinstance(value, Score):
+                over_pairs = pairs_interval(
+                    *([value.resampled(run) for run in runs] for runs in zip(*pairs, strict=True))
+                )
+            rows.append((label, name, *interval, len(pairs), *over_pairs))
     if not rows:
         raise DataError(
             f"no run has a partner in the group {base!r} with its series and seed. Run the sweep's base first."
@@ -231,13 +236,19 @@ def difference_columns(
     return from_rows(("group", "series", "value", "low", "high", "seeds", "pairs_low", "pairs_high"), rows)
 
 
-def _over_pairs(
-    pairs: Sequence[tuple[RunRecord, RunRecord]], value: Callable[[RunRecord], float]
-) -> tuple[float, float]:
-    draws = [value.resampled(run) for both in pairs for run in both] if isinstance(value, Score) else []
-    if not draws or not all(len(each) for each in draws):
+def pairs_interval(first: Sequence[NDArray[np.float64]], second: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval over pairs of the first scores' mean minus the second's.
+
+    Args:
+        first: Of each run, its score x 100 on each resample, as :meth:`Score.resampled` gives them.
+        second: The same of what it is compared with, on the same resamples.
+
+    Returns:
+        Low and high; nan if one of them is empty.
+    """
+    if not (first and second and all(map(len, [*first, *second]))):
         return np.nan, np.nan
-    low, high = np.percentile(np.mean(draws[::2], axis=0) - np.mean(draws[1::2], axis=0), (2.5, 97.5))
+    low, high = np.percentile(np.mean(first, axis=0) - np.mean(second, axis=0), (2.5, 97.5))
     return float(low), float(high)
 
 

@@ -19,6 +19,7 @@ from fourier_lab import beside_paper, claims, paths, readings, scaling, study, s
 from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.id_order import first_word
 from fourier_lab.metrics import mean_interval, plus_minus
+from fourier_lab.paper import TABLE_2
 from fourier_lab.runs import load_records
 from fourier_lab.tokenizer import token_words
 
@@ -386,6 +387,25 @@ def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the
         for record in load_records(RECORDS / "left_out")
     }
     assert f"{dropped['graded']:,} training pairs" in text and f"The {dropped['graded'] - dropped['scored']} of" in text
+
+
+def test_what_the_limits_say_of_rates_and_of_budgets_is_in_the_records():
+    limits = section(FRONT.read_text(encoding="utf-8"), "Limits")
+    tried = {(r.config.arm, r.config.learning_rate): r for r in load_records(RECORDS / "rates")}
+    gain = {
+        (arm, value): value(tried[arm, 4e-3]) - value(tried[arm, 2e-3])
+        for arm in ("learned", "fourier")
+        for value in (SCORES["validation"], readings.MATCHING["SNLI test"])
+    }
+    of_table, matched, _, harmonic = gain.values()
+    assert f"the table gains {of_table:.1f} points on validation, and matches {matched:.1f} points more" in limits
+    assert f"where the harmonic arm gains {harmonic:.1f} (one seed)" in limits
+    theirs = {row.parameters: row.spearman for row in TABLE_2 if row.split == "validation"}
+    ours = {r.metrics["parameters"]["total"]: [] for r in study.sweep_records("table_2")}
+    for record in study.sweep_records("table_2"):
+        ours[record.metrics["parameters"]["total"]].append(record.score("validation"))
+    behind = [theirs[total] - np.mean(scores) for total, scores in ours.items()]
+    assert f"Table 2's runs stay {min(behind):.0f} to {max(behind):.0f} points below the paper's own" in limits
 
 
 def test_more_than_a_quarter_of_real_text_lies_below_the_first_word():

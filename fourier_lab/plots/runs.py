@@ -183,7 +183,7 @@ def draw_quality(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
             else:
                 place, side = (0, -13) if "fourier" in name and not deep else (0, 6), "center"
             ax.annotate(text, (x, y), place, textcoords="offset points", fontsize=6.5, ha=side, path_effects=[HALO])
-    ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
+    ax.set(xscale="log", xlabel="parameters (count; published marks 3 % right of it, ours 3 % left)", ylabel=label)
     ax.margins(x=0.12, y=0.12)
     return finish(ax, "above")
 
