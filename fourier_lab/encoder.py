@@ -209,9 +209,8 @@ class SentenceEncoder(nn.Module):
     def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
         """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output."""
         check_length(packed.groups[-1][1], self.config.max_seq_len)
-        cosine, sine = self.rotary.to(packed.positions.device)[:, packed.positions].unsqueeze(
-            2
-        )  # each (n_tokens, 1, width / 2), shared by heads
+        rotary = self.rotary.to(packed.positions.device)
+        cosine, sine = rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
         rows = self.embedding(packed.distinct)
         states = [self.dropout(F.embedding(packed.places, rows))]
         for i, block in enumerate(cast(Iterable[Block], self.blocks)):

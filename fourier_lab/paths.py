@@ -69,7 +69,7 @@ def temporary_folder(prefix: str) -> Path:
 def _is_alive(process: str) -> bool:
     try:
         os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
+    except (ProcessLookupError, ValueError, OverflowError):
         return False
     except PermissionError:  # someone else's
         return True

@@ -139,6 +139,7 @@ def test_a_process_that_cannot_be_started_is_told_and_can_be_tried_again(make, m
 def test_folders_of_processes_that_are_gone_are_deleted(make, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / f"fourier_lab_live_{2**22 + 1}_x").mkdir()
+    (tmp_path / f"fourier_lab_live_{2**70}_x").mkdir()
     (tmp_path / f"fourier_lab_live_{os.getpid()}_x").mkdir()
     training = make([TINY])
     assert {path.name for path in tmp_path.iterdir()} == {f"fourier_lab_live_{os.getpid()}_x", training.runs.name}
