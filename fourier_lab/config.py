@@ -259,13 +259,16 @@ class RunConfig:
         except ValueError:
             raise ConfigError(f"{name} must be {describe(kinds)}, got {text!r}.") from None
 
-    def digest(self) -> str:
+    def digest(self, *without: str) -> str:
         """Return 10 hexadecimal digits that name this run: a hash of the fields that decide its numbers.
 
         Fields at their default are left out: a field added later leaves the names of finished runs alone if its default
         is what they did.
+
+        Args:
+            *without: Fields to leave out as well, such as ``seed`` for a name that runs of other seeds share.
         """
-        fields = [f for f in dataclasses.fields(self) if f.metadata.get("digest", True)]
+        fields = [f for f in dataclasses.fields(self) if f.metadata.get("digest", True) and f.name not in without]
         decisive = {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
 

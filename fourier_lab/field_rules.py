@@ -108,6 +108,9 @@ def normalise(config: Any) -> None:
     cls = type(config)
     for name, kinds in kinds_of(cls).items():  # type: ignore[arg-type]  # mypy asks the class for the hash of its objects
         value: Any = getattr(config, name)
+        usual = getattr(cls, name, ...)
+        if type(value) is type(usual) and value == usual:  # a default keeps its rule, and most values are defaults
+            continue
         if tuple in kinds and isinstance(value, list):
             value = tuple(value)
         if name in ("pretraining", "departures"):
