@@ -37,7 +37,6 @@ class _Job:
     notebook: str
     source: Path
     executed: Path
-    figures: str
     parameters: dict[str, Any]
     environment: dict[str, str]
     fingerprint: str
@@ -167,7 +166,6 @@ def _plan(
         notebook=notebook,
         source=source,
         executed=executed_copy(notebook),
-        figures=notebook,
         parameters=values,
         environment=environment,
         fingerprint=fingerprint(cells, values, data_folder() if origin == "folder" else None),
@@ -215,7 +213,7 @@ def _run_all(
 
 def _figure_stamps(job: _Job) -> dict[Path, int]:
     # Also one folder down: a notebook of the toy language may draw the study's records of real text, figures/CORPUS/NAME.
-    folders = (paths.FIGURES / job.figures, *paths.FIGURES.glob(f"*/{job.figures}"))
+    folders = (paths.FIGURES / job.notebook, *paths.FIGURES.glob(f"*/{job.notebook}"))
     return {path: time_ns for folder in folders for path, time_ns in file_stamps(folder).items()}
 
 

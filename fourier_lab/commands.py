@@ -179,13 +179,19 @@ def bench(options: argparse.Namespace) -> int:
 def data(options: argparse.Namespace) -> int:
     """Fetch the corpora into a folder, or check a source by reading all of it."""
     from .data import check_source, fetch
+    from .tokenizer import load_tokenizer, vocabulary_hash
 
     if options.action == "fetch":
         for path in fetch(Path(options.data).expanduser()):
             _say(f"wrote {path}")
     else:
-        for name, split, rows, fingerprint in check_source(_source(options.data)):
+        source = _source(options.data)
+        for name, split, rows, fingerprint in check_source(source):
             _say(f"[OK]   {name}/{split}: {rows:,} pairs, {fingerprint}")
+        if source != "builtin":
+            tokenizer = load_tokenizer(RunConfig(corpus="snli", source=source))
+            n_ids = tokenizer.get_vocab_size(with_added_tokens=True)
+            _say(f"[OK]   tokenizer: {n_ids:,} ids, {vocabulary_hash(tokenizer)}")
     return 0
 
 
@@ -253,9 +259,7 @@ def _literal(text: str) -> Any:
 
 
 def _changes(config: RunConfig) -> str:
-    """Return the settings that differ from the defaults."""
-    values = ((field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config))
-    return ", ".join(f"{name} {value}" for name, value, default in values if value != default) or "all defaults"
+    return ", ".join(f"{name} {value}" for name, value in config.changes().items()) or "all defaults"
 
 
 def _progress_lines(label: str) -> "Callable[[Progress], None]":

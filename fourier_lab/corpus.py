@@ -89,13 +89,14 @@ def _prepare(
     contrastive, graded = objective == "contrastive", graded_name(corpus)
     held_out: dict[str, SentencePairs] = {}
     if objective == "sts":
-        train, aside, account = fine_tuning_pairs(corpus, source)
+        train, aside, account = fine_tuning_pairs(corpus, source, vocab_size)
         held_out[f"{graded}/validation_tenth_of_train"] = aside
     else:
-        train, account = training_pairs(corpus, source, train_pairs, contrastive and not all_pairs, left_out)
+        entailment_only = contrastive and not all_pairs
+        train, account = training_pairs(corpus, source, train_pairs, entailment_only, left_out, vocab_size)
         for name in corpus.split("+"):
             for split in SPLITS[name][1:]:
-                pairs = load_pairs(name, split, source)
+                pairs = load_pairs(name, split, source, vocab_size=vocab_size)
                 kept = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
                 if not len(kept):
                     raise DataError(
@@ -109,7 +110,7 @@ def _prepare(
         tokenizer = reorder(tokenizer, most_used(words, counts, vocab_size))
     number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
     keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
-    scored = {split: load_pairs(graded, split, source) for split in SCORED}
+    scored = {split: load_pairs(graded, split, source, vocab_size=vocab_size) for split in SCORED}
     account = {
         "train": account,
         "train_pairs": len(train),

@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import DataError
 from .field_rules import SOURCES
-from .paths import write_atomically
+from .paths import replacing, write_atomically
 from .toy import toy_language
 
 ENTAILMENT = 0
@@ -84,14 +84,14 @@ def data_folder() -> Path:
     return folder
 
 
-def load_pairs(name: str, split: str, source: str = "builtin", size: int | None = None) -> SentencePairs:
+def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: int = TOY_VOCAB_SIZE) -> SentencePairs:
     """Load the labelled pairs of one split, in their original order.
 
     Args:
         name: ``toy`` (NLI) and ``toy_sts`` (graded) with source ``builtin``; ``snli``, ``mnli``, ``stsb`` otherwise.
         split: ``train``, ``validation`` or ``test``; MNLI has ``validation_matched`` and ``validation_mismatched``.
         source: ``builtin``, ``folder`` (FOURIER_LAB_DATA) or ``hub`` (pinned revisions).
-        size: Number of pairs to draw from the toy language; a default per split if None. Real text is always whole.
+        vocab_size: Number of ids of the toy language, whose words and frequencies follow from it; not read for real text.
 
     Returns:
         SentencePairs: Rows with label -1 (no gold label) are dropped; scores stay floats.
@@ -100,9 +100,9 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
         DataError: If the split, folder, file, column or label is missing or malformed, or the hub is out of reach.
 
     Example:
-        >>> pairs = load_pairs("toy", "test", size=6)
+        >>> pairs = load_pairs("toy", "test")
         >>> len(pairs), sorted(set(pairs.label.tolist()))
-        (6, [0, 1, 2])
+        (2000, [0, 1, 2])
     """
     if name not in SPLITS or split not in SPLITS[name]:
         known = "; ".join(f"{key}: {', '.join(value)}" for key, value in SPLITS.items())
@@ -116,9 +116,9 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
             f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
         )
     if name.startswith("toy"):
-        language = toy_language(TOY_VOCAB_SIZE)
+        language = toy_language(vocab_size)
         draw = language.sts if name in GRADED else language.nli
-        return _checked(name, split, *draw(split, TOY_SIZES[split] if size is None else size))
+        return _checked(name, split, *draw(split, TOY_SIZES[split]))
     columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
     rows = _read_folder(name, split) if source == "folder" else _read_hub(name, split)
     label = "score" if "label" not in rows and "score" in rows else "label"
@@ -130,7 +130,7 @@ def load_pairs(name: str, split: str, source: str = "builtin", size: int | None 
 
 
 def training_pairs(
-    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str
+    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str, vocab_size: int = TOY_VOCAB_SIZE
 ) -> tuple[SentencePairs, dict]:
     """Load, filter and join the training pairs of a corpus such as ``snli+mnli``.
 
@@ -142,6 +142,7 @@ def training_pairs(
         n: Number of pairs, taken evenly over the corpora from the front; all if None.
         entailment_only: Keep label 0 alone (contrastive training), else all three labels.
         left_out: ``graded``: every split of the graded corpus counts; ``scored``: validation and test.
+        vocab_size: Number of ids of the toy language.
 
     Returns:
         The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
@@ -155,7 +156,7 @@ def training_pairs(
     names = corpus.split("+")
     parts, account = [], {}
     for i, name in enumerate(names):
-        pairs = load_pairs(name, "train", source)
+        pairs = load_pairs(name, "train", source, vocab_size=vocab_size)
         kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
         both = zip(pairs.first, pairs.second, strict=True)
         seen = np.array([normalised(a) in held_out or normalised(b) in held_out for a, b in both])
@@ -176,7 +177,9 @@ def training_pairs(
     return SentencePairs(corpus, "train", first, second, label, fingerprint), account
 
 
-def fine_tuning_pairs(corpus: str, source: str) -> tuple[SentencePairs, SentencePairs, dict]:
+def fine_tuning_pairs(
+    corpus: str, source: str, vocab_size: int = TOY_VOCAB_SIZE
+) -> tuple[SentencePairs, SentencePairs, dict]:
     """Load the graded training pairs of a corpus, without pairs that are scored later, and set every tenth aside.
 
     Returns:
@@ -185,9 +188,9 @@ def fine_tuning_pairs(corpus: str, source: str) -> tuple[SentencePairs, Sentence
     name = graded_name(corpus)
     scored = set()
     for split in SCORED:
-        pairs = load_pairs(name, split, source)
+        pairs = load_pairs(name, split, source, vocab_size=vocab_size)
         scored |= {frozenset(map(normalised, pair)) for pair in zip(pairs.first, pairs.second, strict=True)}
-    pairs = load_pairs(name, "train", source)
+    pairs = load_pairs(name, "train", source, vocab_size=vocab_size)
     seen = [frozenset(map(normalised, pair)) in scored for pair in zip(pairs.first, pairs.second, strict=True)]
     free = np.flatnonzero(~np.array(seen))
     aside = np.arange(len(free)) % 10 == 0  # the rows are sorted by genre, so a tenth from the end would be one genre
@@ -223,20 +226,18 @@ def fetch(folder: Path) -> Iterator[Path]:
     """Export the hub's corpora and vocabulary into ``folder`` as Parquet and ``vocab.txt``; yield each file written."""
     import pandas as pd
 
-    from .tokenizer import _hub_tokenizer
+    from .tokenizer import hub_tokenizer
 
     for name in ("snli", "mnli", "stsb"):
         for split in SPLITS[name]:
             pairs = load_pairs(name, split, "hub")
             columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
             path = folder / name / f"{split}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
             table = {columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}
-            pd.DataFrame(table).to_parquet(temporary)
-            temporary.replace(path)
+            with replacing(path) as stream:
+                pd.DataFrame(table).to_parquet(stream)
             yield path
-    vocabulary = sorted(_hub_tokenizer().get_vocab().items(), key=lambda item: item[1])
+    vocabulary = sorted(hub_tokenizer().get_vocab().items(), key=lambda item: item[1])
     path = folder / "tokenizer" / "vocab.txt"
     write_atomically(path, "\n".join(token for token, _ in vocabulary) + "\n")
     yield path

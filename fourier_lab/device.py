@@ -60,11 +60,11 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def set_random_states(states: Mapping[str, Any], device: torch.device) -> None:
-    """Restore what :func:`random_states` returned; older checkpoints hold no state of the GPU."""
+    """Restore what :func:`random_states` returned; a run may go on on a device that it did not begin on."""
     torch.set_rng_state(states["random"].cpu())
-    if device.type == "cuda" and states.get("random_cuda") is not None:
+    if device.type == "cuda" and states["random_cuda"] is not None:
         torch.cuda.set_rng_state(states["random_cuda"].cpu(), device)
-    if device.type == "mps" and states.get("random_mps") is not None:
+    if device.type == "mps" and states["random_mps"] is not None:
         torch.mps.set_rng_state(states["random_mps"].cpu())
 
 

@@ -58,7 +58,7 @@ def _dependencies() -> list[str]:
 
 def _check_package(name: str) -> Check:
     try:
-        importlib.import_module(_IMPORT_NAMES.get(name, name))
+        importlib.import_module(_IMPORT_NAMES.get(name, name.replace("-", "_")))
         return Check(True, f"package {name}", metadata.version(name))
     except (ImportError, OSError) as problem:  # OSError: a shared library is missing
         return Check(False, f"package {name}", f"{type(problem).__name__}: {problem}", _INSTALL)
@@ -93,8 +93,9 @@ def _check_data() -> Check:
     except DataError as problem:
         return Check(False, "data folder", str(problem), "Fetch it with: fourier-lab data fetch FOLDER.")
     wanted = [f"{name}/{split}.parquet" for name, splits in SPLITS.items() if name in HUB for split in splits]
+    wanted.append("tokenizer/vocab.txt")
     missing = [name for name in wanted if not (folder / name).is_file()]
-    detail = f"{folder} has no {', '.join(missing)}" if missing else f"{folder}, {len(wanted)} Parquet files"
+    detail = f"{folder} has no {', '.join(missing)}" if missing else f"{folder}, {len(wanted)} files"
     return Check(not missing, "data folder", detail, "Fetch it with: fourier-lab data fetch FOLDER.")
 
 

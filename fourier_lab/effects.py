@@ -20,6 +20,7 @@ from . import geometry, paths
 from .baselines import untrained_encoder
 from .config import RunConfig
 from .corpus import Corpus, TokenPairs, prepare
+from .data import SCORED
 from .embeddings import FourierEmbedding, LearnedEmbedding
 from .encoder import SentenceEncoder
 from .errors import ConfigError, RecordError
@@ -36,8 +37,6 @@ BIN_SIZES = (1, 2, 8, 32, 64, 119, 237)  # ids; 119 and 237 are V/d of BERT's vo
 LAGS = (1, 2, 4, 8, 16, 32, 64, 119, 237, 512, 1024, 4096)
 # Occurrences in the training text, up to which one speaks of each class.
 OCCURRENCES = {"never": 0, "1 to 9": 9, "10 to 99": 99, "100 to 999": 999, "1,000 or more": None}
-
-_SPLITS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ def class_scores(
     for size in sizes:
         stands_for = merged_ids(vocab_size, first_word, size)
         row: dict[str, float] = {"size": size, "classes": math.ceil((vocab_size - first_word) / size)}
-        merged = {split: corpus.graded[split].with_ids(stands_for) for split in _SPLITS}
+        merged = {split: corpus.graded[split].with_ids(stands_for) for split in SCORED}
         row["used"] = len(np.unique(np.concatenate([s for p in merged.values() for s in p.first + p.second])))
         rows.append({**row, **_spearman(encoder, merged)})
     return rows
@@ -251,7 +250,7 @@ def restored_scores(trained: SentenceEncoder, start: SentenceEncoder, corpus: Co
     embedding = trained.embedding
     trained.embedding = start.embedding
     try:
-        return _spearman(trained, {split: corpus.graded[split] for split in _SPLITS})
+        return _spearman(trained, corpus.graded)
     finally:
         trained.embedding = embedding
 
@@ -259,6 +258,7 @@ def restored_scores(trained: SentenceEncoder, start: SentenceEncoder, corpus: Co
 def _spearman(encoder: SentenceEncoder, graded: dict[str, TokenPairs]) -> dict[str, float]:
     from scipy import stats
 
+    # Not metrics.sts_scores, which refuses a constant: ids merged into one class leave nothing to correlate.
     return {
         split: 100
         * float(stats.spearmanr(embedding_similarity(encoder, pairs.first, pairs.second), pairs.label).statistic)

@@ -67,6 +67,19 @@ def mean_cosine(table: ArrayLike) -> float:
     return float((np.square(unit.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
+def pair_cosines(table: ArrayLike, n_pairs: int = 2000, seed: int = 0) -> Columns:
+    """Return the cosines of random pairs of different rows, whose spread the mean hides: a cone, clusters, near copies.
+
+    Returns:
+        Columns: ``pair`` (number from 0) and ``cosine``, ``n_pairs`` of each.
+    """
+    unit = _unit(as_rows(table))
+    rng = np.random.default_rng(seed)
+    first = rng.integers(len(unit), size=n_pairs)
+    second = (first + rng.integers(1, len(unit), size=n_pairs)) % len(unit)
+    return {"pair": np.arange(n_pairs), "cosine": (unit[first] * unit[second]).sum(axis=1)}
+
+
 def iso_score(table: ArrayLike) -> float:
     """Return the IsoScore: 1 if every direction has the same variance, near 0 if one direction has all of it.
 

@@ -50,12 +50,13 @@ def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data
     """
     sources = sorted(path for path in _LIBRARY.rglob("*") if path.suffix in {".py", ".mplstyle"})
     files = sorted(path for path in data.rglob("*") if path.is_file()) if data else []
+    study = sorted(path for root in (paths.RECORDS, paths.SWEEPS) for path in root.rglob("*") if path.is_file())
     decisive = {
         "cells": [(cell["cell_type"], "".join(cell["source"])) for cell in cells],
         "parameters": dict(parameters),
         "library": [file_hash(path) for path in sources],
         "data": [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files],
-        "study": [file_hash(path) for root in (paths.RECORDS, paths.SWEEPS) for path in sorted(root.rglob("*.[jy]*"))],
+        "study": [file_hash(path) for path in study],
         "versions": provenance.versions(),
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

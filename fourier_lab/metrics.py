@@ -76,7 +76,7 @@ def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: boo
 
 
 def _pearson(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Correlate along an axis; scipy's own functions take one sample at a time, a thousand times slower here."""
+    """Correlate along an axis; scipy's ``pearsonr`` takes five times as long, and its ``spearmanr`` one sample at a time."""
     a, b = a - a.mean(axis, keepdims=True), b - b.mean(axis, keepdims=True)
     return (a * b).sum(axis) / np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
 

@@ -55,9 +55,6 @@ def read_parameters(namespace: Mapping[str, Any], **extras: type) -> RunConfig:
 
 def settings_table(config: RunConfig) -> str:
     """Return the settings that differ from their defaults, and the digest, as aligned text."""
-    changed = {
-        f.name: getattr(config, f.name) for f in dataclasses.fields(config) if getattr(config, f.name) != f.default
-    }
-    rows = [("digest", config.digest()), *changed.items()]
+    rows = [("digest", config.digest()), *config.changes().items()]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -93,7 +93,6 @@ def measure_steps(plan: Plan, say: Callable[[str], None]) -> list[Record]:
     rows += race({**published, **without, "padding alone": ("padding",)}, fraction, plan, part="published")
     say("step time: the published recipe on a larger share")
     rows += race(published, larger, plan, part="check")
-    say("peak memory, each case in a process of its own")
     return rows
 
 

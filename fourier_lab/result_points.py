@@ -1,6 +1,5 @@
 """Committed records as points: one per configuration, its seeds pooled, with intervals and the command that rebuilds it."""
 
-import dataclasses
 import math
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -8,17 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import paths
-from .columns import Columns
+from .columns import Columns, from_rows
 from .config import RunConfig
 from .errors import ConfigError, RecordError
 from .metrics import mean_interval
 from .runs import RunRecord, load_record
 from .summaries import IN_SERIES_NAME, cases, reported, series_name, varying_settings
-
-# Settings that the name of a series already tells, or that decide no comparison.
 
 
 @dataclass(frozen=True)
@@ -133,7 +128,7 @@ def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
         "steps": Quantity("training steps (count)", lambda run: (run.config.steps, math.nan, math.nan)),
         "rate": Quantity("peak learning rate (per step)", lambda run: (run.config.peak_rate, math.nan, math.nan), True),
         "seconds": Quantity("training time (s)", metric("duration_s"), True),
-        "validation loss": Quantity("validation loss (nats)", metric("validation_loss")),
+        "validation loss": Quantity("validation loss (nats; 1 − r of fine-tuned runs)", metric("validation_loss")),
     }  # fmt: skip
     for words, split in {"dev": "validation", "test": "test"}.items():
         for measure in ("spearman", "pearson"):
@@ -177,7 +172,7 @@ def point_columns(points: Sequence[Point], x: Quantity, y: Quantity) -> Columns:
     ]
     names = ("point", "series", "x", "x_low", "x_high", "y", "y_low", "y_high", "seeds")
     kept = [row for row in rows if math.isfinite(row[2]) and math.isfinite(row[5])]
-    return {name: np.array([row[place] for row in kept]) for place, name in enumerate(names)}
+    return from_rows(names, kept)
 
 
 def train_command(configs: Sequence[RunConfig]) -> str:
@@ -187,12 +182,8 @@ def train_command(configs: Sequence[RunConfig]) -> str:
         >>> train_command([RunConfig(arm="learned", steps=600, seed=seed) for seed in (0, 1)])
         'fourier-lab train --arm learned --steps 600 --seed 0,1'
     """
-    options = [("seed", ",".join(str(config.seed) for config in configs))]
-    for field in dataclasses.fields(RunConfig):
-        value = getattr(configs[0], field.name)
-        if value != field.default and field.name != "seed":
-            options.append((field.name, _as_text(field.name, value)))
-    options = options[1:] + options[:1]
+    changed = {**configs[0].changes(), "seed": ",".join(str(config.seed) for config in configs)}
+    options = ((name, _as_text(name, value)) for name, value in changed.items())
     return "fourier-lab train " + " ".join(f"--{name.replace('_', '-')} {shlex.quote(text)}" for name, text in options)
 
 

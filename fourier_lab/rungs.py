@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .baselines import bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
 from .basis import FREQUENCY_SETS, fourier_basis
 from .columns import Columns, stack
-from .config import RunConfig
+from .config import PUBLISHED_PERIOD, RunConfig
 from .corpus import Corpus, TokenPairs
 from .encoder import SentenceEncoder
 from .metrics import embedding_similarity, scores_and_resamples
@@ -20,7 +20,6 @@ from .summaries import series_name
 from .tokenizer import token_words
 
 KINDS = ("shared tokens", "fixed vectors", "untrained encoder", "trained encoder")
-RELEASED_PERIOD = 127
 _WEIGHT_BANDS = 30
 
 
@@ -85,7 +84,7 @@ def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarra
         draws: Sequence[int | None] = seeds if name == "random" else (None,)
         for draw in draws:
             yield rung(vectors, f"mean of T(p), {name}", features(frequencies=name, seed=draw or 0), seed=draw)
-    yield rung(vectors, f"mean of T(p), period {RELEASED_PERIOD}", features(period=RELEASED_PERIOD))
+    yield rung(vectors, f"mean of T(p), period {PUBLISHED_PERIOD}", features(period=PUBLISHED_PERIOD))
     for config in configs:
         encode = partial(_encoded, untrained_encoder(config, corpus))
         yield rung(encoders, series_name(config), encode, seed=config.seed)

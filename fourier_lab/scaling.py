@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from . import paths
 from .bench import machine
 from .columns import Columns, from_rows, where
 from .config import ARMS
+from .device import threads
 from .errors import ConfigError, RecordError
 from .paper import TABLE_1
 from .races import PLANS, Plan, Record, measure_memory, measure_steps
@@ -51,18 +51,16 @@ def measure_scaling(
             raise ConfigError(f"no size {size!r} to measure. Choose one of {', '.join(PLANS)}.")
         plan = PLANS[size]
     say = report or (lambda line: None)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
+        steps = measure_steps(plan, say)
+        say("peak memory, each case in a process of its own")
         return {
             "size": size,
             "plan": json.loads(json.dumps(asdict(plan))),
             "machine": machine(),
-            "steps": measure_steps(plan, say),
+            "steps": steps,
             "memory": [measure_memory(arm, shape, plan) for shape in plan.memory for arm in ARMS],
         }
-    finally:
-        torch.set_num_threads(before)
 
 
 def write_record(record: Record) -> Path:

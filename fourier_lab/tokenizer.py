@@ -29,7 +29,7 @@ def load_tokenizer(config: "RunConfig") -> Tokenizer:
         known = config.id_order in TOY_ORDERS
         return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")
     if config.source == "hub":
-        return _hub_tokenizer()
+        return hub_tokenizer()
     from .data import data_folder
 
     return wordpiece_tokenizer(data_folder() / "tokenizer" / "vocab.txt")
@@ -123,7 +123,12 @@ def with_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
-def _hub_tokenizer() -> Tokenizer:
+def hub_tokenizer() -> Tokenizer:
+    """Return BERT's uncased WordPiece tokenizer from the hub, at its pinned revision.
+
+    Raises:
+        DataError: If the hub cannot be reached.
+    """
     name, revision = HUB_TOKENIZER
     try:
         return Tokenizer.from_pretrained(name, revision=revision)

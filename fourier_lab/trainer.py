@@ -110,8 +110,7 @@ class Trainer:
             # On the CPU, from where each value is copied to its place: a GPU need not hold all of it twice.
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             identity = self._identity()
-            later = {key: identity[key] for key in ("vocabulary", "precision")}  # older checkpoints do not say
-            same = all(({**later, **state})[key] == value for key, value in identity.items())
+            same = all(state[key] == value for key, value in identity.items())
             if same:
                 self.encoder.load_state_dict(state["encoder"])
                 self.objective.load_state_dict(state["objective"])
@@ -143,7 +142,7 @@ class Trainer:
         return self.objective(anchors, positives, label)
 
     def update(self, index: np.ndarray) -> float:
-        """Take one optimiser step and return its loss in nats."""
+        """Take one optimiser step and return its loss: in nats, or 1 - r when fine-tuning on graded pairs."""
         rate = learning_rate_at(self.step, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -279,7 +278,7 @@ class Trainer:
         metrics = {
             "digest": self.config.digest(),
             "scores": dict(zip(SCORED, scores, strict=True)),
-            "validation_loss": self.history[-1]["validation_loss"],
+            "validation_loss": self.validation_loss() if self.best else self.history[-1]["validation_loss"],
             "held_out": held_out,
             "parameters": {**sizes, "with_gradient": live},
             "duration_s": round(self.seconds, 3),

@@ -90,6 +90,10 @@ def test_whatever_decides_the_figures_changes_the_fingerprint(home, monkeypatch)
     seen.append(fingerprint())
     paths.write_atomically(home / "library" / "basis.py", "x = 1")
     seen.append(fingerprint())
+    monkeypatch.setattr(paths, "RECORDS", home / "results")
+    for name in ("metrics.json", "history.csv", "resampled.npy"):
+        paths.write_atomically(home / "results" / "table_1" / "0123456789" / name, name)
+        seen.append(fingerprint())
     assert len(set(seen)) == len(seen)
 
 
@@ -144,12 +148,11 @@ def test_optional_parameters_go_only_where_declared_and_real_text_has_its_own_fo
         ("snli_mnli/01_one-small", {"corpus": "snli+mnli"}),
         ("02_two", {}),
     ]
-    assert jobs[0].figures == "snli_mnli/01_one-small"
     assert jobs[0].executed == home / "reports" / "snli_mnli" / "01_one-small.ipynb"
     labelled = batch._plan(1, one, {}, {"corpus": "snli+mnli"}, workers=1, label="wide")
-    assert labelled.figures == "snli_mnli/01_one-wide"
+    assert labelled.notebook == "snli_mnli/01_one-wide"
     chosen = batch._plan(1, one, {"steps": 600}, {"corpus": "snli+mnli"}, workers=1)
-    assert chosen.figures == "snli_mnli/01_one"  # whoever chooses sizes writes the figures proper
+    assert chosen.notebook == "snli_mnli/01_one"  # whoever chooses sizes writes the figures proper
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fourier_lab import batch, cli, data, doctor, paths, runs, sweep_plan, training
+from fourier_lab import batch, cli, data, doctor, paths, runs, sweep_plan, tokenizer, training
 from fourier_lab.config import RunConfig
 from fourier_lab.errors import DataError, TrainingError
 from fourier_lab.manifest import NotebookResult
@@ -205,9 +205,12 @@ def test_figures_on_a_folder_names_it_for_the_kernels(asked, tmp_path, monkeypat
 def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(data, "check_source", lambda source: iter([("snli", "test", 9824, "abc123")]))
     monkeypatch.setattr(data, "fetch", lambda folder: iter([folder / "snli" / "test.parquet"]))
+    monkeypatch.setattr(tokenizer, "load_tokenizer", lambda config: tokenizer.toy_tokenizer(200))
     assert cli.main(["data", "check", "hub"]) == 0
     assert cli.main(["data", "fetch", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == (f"[OK]   snli/test: 9,824 pairs, abc123\nwrote {tmp_path}/snli/test.parquet\n")
+    pairs, words, wrote = capsys.readouterr().out.splitlines()
+    assert pairs == "[OK]   snli/test: 9,824 pairs, abc123" and wrote == f"wrote {tmp_path}/snli/test.parquet"
+    assert words.startswith("[OK]   tokenizer: 200 ids, ")
 
     def unreachable(folder):
         raise DataError("cannot read stanfordnlp/snli (test). Check the network.")
@@ -234,6 +237,11 @@ def test_the_doctor_names_the_remedy(monkeypatch, capsys, tmp_path):
     assert "[FAIL] package no-such-package: ModuleNotFoundError" in text and "make figures" in text
     assert "[FAIL] data folder: " in text and "fourier-lab data fetch FOLDER" in text
     assert "[FAIL] can write runs/: " in text and "FOURIER_LAB_HOME" in text
+    monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path))
+    assert cli.main(["doctor"]) == 1
+    assert (
+        f"{tmp_path} has no snli/train.parquet" in (text := capsys.readouterr().out) and "tokenizer/vocab.txt" in text
+    )
 
 
 def test_a_sweep_is_found_by_its_name_from_any_home(tmp_path, monkeypatch, capsys):

@@ -184,7 +184,7 @@ def test_wordpiece(folder):
 
 
 def test_toy_tokenizer_knows_every_word_and_the_order_changes_only_ids():
-    pairs = load_pairs("toy", "test", size=300)
+    pairs = load_pairs("toy", "test").select(np.arange(300))
     tokenizers = {order: toy_tokenizer(30522, order) for order in ("frequency", "semantic", "random")}
     said = {}
     for order, tokenizer in tokenizers.items():
@@ -194,6 +194,13 @@ def test_toy_tokenizer_knows_every_word_and_the_order_changes_only_ids():
         said[order] = [tokenizer.decode(row, skip_special_tokens=False) for row in ids]
     assert said["frequency"] == said["semantic"] == said["random"]
     assert len({vocabulary_hash(tokenizer) for tokenizer in tokenizers.values()}) == 3
+
+
+@pytest.mark.parametrize("objective", ["contrastive", "sts"])
+def test_a_smaller_toy_language_is_known_whole_as_well(objective):
+    corpus = prepare(RunConfig(vocab_size=2000, objective=objective))
+    texts = [corpus.train, *corpus.held_out.values(), *corpus.graded.values()]
+    assert all(corpus.tokenizer.token_to_id("[UNK]") not in row for text in texts for row in text.first + text.second)
 
 
 def test_pack_lays_sentences_end_to_end():

@@ -162,6 +162,13 @@ def test_the_selected_checkpoint_is_the_best_look(tmp_path, monkeypatch):
     assert last == at_the_end == seen[-1] < chosen
 
 
+def test_the_validation_loss_is_of_the_selected_weights(tmp_path):
+    metrics = train(
+        TINY.replace(departures=["selected_checkpoint"], steps=60, learning_rate=1e-1), runs=tmp_path
+    ).metrics
+    assert metrics["validation_loss"] == metrics["held_out"]["toy/validation"]["loss"]
+
+
 @pytest.mark.parametrize("name", DEPARTURES)
 def test_every_departure_trains_alone(name, tmp_path):
     result = train(TINY.replace(departures=[name]), runs=tmp_path)

@@ -1,7 +1,10 @@
 """pyproject.toml is the truth about dependencies; the conda file and the lock follow it."""
 
+import ast
 import subprocess
+import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
@@ -54,3 +57,21 @@ def test_the_commit_is_the_librarys_own(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         monkeypatch.setattr(provenance, "__file__", str(folder / "provenance.py"))
         assert (provenance.commit() is not None) == known
+
+
+def test_every_package_that_the_library_imports_is_required(required):
+    imported = set()
+    for path in (paths.ROOT / "fourier_lab").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.partition(".")[0])
+    imported -= {
+        *sys.stdlib_module_names,
+        "sentence_transformers",
+        "transformers",
+        "umap",
+    }  # extras, asked for where used
+    homes = metadata.packages_distributions()
+    assert [name for name in imported if not {canonicalize_name(home) for home in homes[name]} & set(required)] == []

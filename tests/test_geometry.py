@@ -48,6 +48,12 @@ def test_mean_cosine_is_exact_over_pairs():
     assert geometry.mean_cosine([[1, 0], [-1, 0]]) == pytest.approx(-1)
 
 
+def test_sampled_pairs_are_of_different_rows_and_stand_for_all():
+    assert not geometry.pair_cosines(np.eye(3), 500)["cosine"].any()
+    cosines = geometry.pair_cosines(NOISE[:50] + 1, 5000)["cosine"]
+    assert cosines.mean() == pytest.approx(geometry.mean_cosine(NOISE[:50] + 1), abs=4 * cosines.std() / np.sqrt(5000))
+
+
 def test_iso_score_of_its_two_extremes_and_between():
     corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
     assert geometry.iso_score(corners) == pytest.approx(1)

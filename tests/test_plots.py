@@ -66,6 +66,9 @@ DRAWINGS = {
     "singular values": lambda ax: plots.draw_singular_values(
         {"series": ["learned"] * 2, "rank": [1, 2], "share": [0.7, 0.3]}, ax=ax
     ),
+    "cosines": lambda ax: plots.draw_cosines(
+        resolution.stack({name: geometry.pair_cosines(table) for name, table in TABLES.items()}), width=8, ax=ax
+    ),
     "projection": lambda ax: plots.draw_projection(PLANE, method="pca", colour_label="token id", ax=ax),
     "projection of classes": lambda ax: plots.draw_projection(
         {**PLANE, "colour": ["agent", "object", "agent"]}, method="tsne", colour_label="role", ax=ax

@@ -192,21 +192,17 @@ def stop_at(step):
     return callback
 
 
-def test_a_checkpoint_of_another_vocabulary_is_refused_and_an_older_one_is_resumed(result, tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, runs=tmp_path, callback=stop_at(7))
-    path = tmp_path / SMALL.digest() / "checkpoint.pt"
     corpus = prepare(SMALL)
     other = dataclasses.replace(corpus, account={**corpus.account, "vocabulary": "another"})
     with monkeypatch.context() as patch, pytest.raises(RecordError, match="vocabulary or precision"):
         patch.setattr(training, "prepare", lambda config: other)
         train(SMALL, runs=tmp_path)
-    state = torch.load(path, weights_only=True)
-    torch.save({k: v for k, v in state.items() if k not in ("vocabulary", "random_cuda")}, path)
-    assert comparable(train(SMALL, runs=tmp_path).metrics) == comparable(result.metrics)
 
 
-@pytest.mark.parametrize("key", ["digest", "data"])
+@pytest.mark.parametrize("key", ["digest", "data", "vocabulary", "precision"])
 def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path, key):
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, runs=tmp_path, callback=stop_at(7))

@@ -19,7 +19,7 @@ from .runs import (
     draw_scores,
     share_legend,
 )
-from .tables import draw_neighbours, draw_projection, draw_singular_values, draw_spectrum
+from .tables import draw_cosines, draw_neighbours, draw_projection, draw_singular_values, draw_spectrum
 
 __all__ = [
     "draw_cells",
@@ -27,6 +27,7 @@ __all__ = [
     "draw_classes",
     "draw_collapse",
     "draw_conditioning",
+    "draw_cosines",
     "draw_curves",
     "draw_differences",
     "draw_distance",

@@ -15,6 +15,7 @@ from ..palette import colours_of, marker_of
 
 Data = Mapping[str, Any]  # a pandas DataFrame serves as well
 
+DASHES = ("-", "--", "-.", ":")
 HALO = withStroke(linewidth=2.5, foreground="white")  # keeps text legible over marks
 
 
@@ -50,9 +51,7 @@ def bars(own: Mapping[str, NDArray[Any]], value: str = "value", low: str = "low"
     return np.array([own[value] - own[low], own[high] - own[value]])
 
 
-def lines(
-    ax: Axes, column: Mapping[str, NDArray[Any]], x: str, y: str, dashes: Sequence[str] = ("-", "--", "-.", ":")
-) -> None:
+def lines(ax: Axes, column: Mapping[str, NDArray[Any]], x: str, y: str, dashes: Sequence[str] = DASHES) -> None:
     """Draw one line per series, with a band where the columns hold one; dashes keep them apart in grey print."""
     for number, name, colour, own in by_series(column):
         ax.plot(own[x], own[y], color=colour, linestyle=dashes[number % len(dashes)], label=name)

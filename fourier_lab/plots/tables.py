@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from ..figures import new_figure, style
 from ..palette import MARKERS, REFERENCE, class_colours, colours_of
 from ..projections import PROJECTION_NAMES
-from ._marks import HALO, Data, axes_or_new, columns_of, finish, in_order, lines
+from ._marks import DASHES, HALO, Data, axes_or_new, by_series, columns_of, finish, in_order, lines
 
 
 @style()
@@ -51,6 +51,34 @@ def draw_singular_values(data: Data, *, ax: Axes | None = None) -> Axes:
     lines(ax, {**column, "share": 100 * column["share"]}, "rank", "share")
     ax.set(xlabel="singular value (rank)", ylabel="share of the sum (%)")
     ax.set_ylim(bottom=0)
+    return finish(ax)
+
+
+@style()
+def draw_cosines(data: Data, *, width: int, ax: Axes | None = None) -> Axes:
+    """Draw which share of random pairs of rows has a cosine above each value, on a logarithmic scale.
+
+    Args:
+        data: ``series``, ``cosine``, as ``geometry.pair_cosines`` gives them.
+        width: d in columns; the dotted line is of random directions, whose cosines are nearly normal with deviation 1/√d.
+        ax: Where to draw.
+    """
+    import seaborn  # takes a second to load, and no explorer needs it
+    from scipy.special import ndtr
+
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "cosine")
+    x = np.linspace(-1, 1, 801)
+    for number, name, colour, own in by_series(column):
+        look = {"color": colour, "linestyle": DASHES[number % len(DASHES)], "label": name}
+        seaborn.ecdfplot(x=own["cosine"], stat="percent", complementary=True, ax=ax, **look)
+    ax.plot(
+        x, 100 * ndtr(-x * np.sqrt(width)), color=REFERENCE, linestyle=":", linewidth=1.2, label="random directions"
+    )
+    lowest = 50 / max(len(own["cosine"]) for *_, own in by_series(column))  # half a pair
+    ax.set(yscale="log", xlim=(column["cosine"].min(), 1.02), ylim=(lowest, 130))
+    ax.set_xlabel("cosine of two random tokens (dimensionless)")
+    ax.set_ylabel("pairs with a larger cosine (%)")
     return finish(ax)
 
 

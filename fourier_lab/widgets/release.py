@@ -9,12 +9,11 @@ from tokenizers import Tokenizer
 
 from .. import geometry, plots, resolution
 from ..basis import check_width, resolve_period
+from ..config import PUBLISHED_PERIOD
 from ..errors import ConfigError
 from ..figures import new_figure, style
 from ..tokenizer import token_words, toy_tokenizer
 from .explorer import Explorer, View, closed, entry, slider, steps
-
-RELEASED = 127  # the longest sentence of the released code, 128 tokens, less 1
 
 _STEPS = 24
 _SHOWN = 30  # words of a class in the picture, of as many as there are
@@ -25,7 +24,7 @@ def explore_release(
     tokenizer: Tokenizer | None = None,
     *,
     d_model: int = 256,
-    normaliser: int = RELEASED,
+    normaliser: int = PUBLISHED_PERIOD,
     class_number: int = 0,
     word: str = "",
     counts: ArrayLike | None = None,
@@ -121,7 +120,7 @@ def explore_release(
 
 def _normalisers(vocab_size: int, chosen: int) -> list[int]:
     """Return normalisers from V - 1 down to the released one in even ratios, and the chosen one among them."""
-    spaced = np.geomspace(vocab_size - 1, min(RELEASED, vocab_size - 1), _STEPS).round().astype(int).tolist()
+    spaced = np.geomspace(vocab_size - 1, min(PUBLISHED_PERIOD, vocab_size - 1), _STEPS).round().astype(int).tolist()
     return sorted({*spaced, chosen}, reverse=True)
 
 

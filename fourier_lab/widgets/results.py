@@ -7,7 +7,6 @@ from typing import Any
 from ..config import ARMS
 from ..errors import ConfigError
 from ..figures import new_figure, style
-from ..params import settings_table
 from ..plots.results import draw_points
 from ..result_points import Point, Quantity, point_columns, pooled_value, quantities, read_points, train_command
 from .explorer import Explorer, View, choice, closed
@@ -106,8 +105,8 @@ def _describe(point: Point, axes: dict[str, Quantity]) -> list[str]:
         value, low, high, seeds = pooled_value(point, quantity)
         interval = f"{low:,.4g} to {high:,.4g}, 95 % {f't interval over {seeds} seeds' if seeds > 1 else 'over pairs'}"
         lines.append(f"{name}: {value:,.4g}" + (f" ({interval})" if high > low else ""))
-    settings = (" ".join(line.split()) for line in settings_table(configs[0]).splitlines())
-    lines.append(f"Settings that are not the default: {'; '.join(settings)}")
+    settings = {"digest": configs[0].digest(), **configs[0].changes()}
+    lines.append(f"Settings that are not the default: {'; '.join(f'{n} {value}' for n, value in settings.items())}")
     lines.append(train_command(configs))
     if point.config.source == "folder":
         lines.append(
