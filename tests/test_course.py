@@ -15,7 +15,16 @@ from IPython.core.inputtransformer2 import TransformerManager
 from scipy import stats
 from tokenizers import Tokenizer
 
-from fourier_lab import beside_paper, claims, paths, readings, scaling, study, summaries
+from fourier_lab import (
+    FourierEmbedding,
+    beside_paper,
+    claims,
+    paths,
+    readings,
+    scaling,
+    study,
+    summaries,
+)
 from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.id_order import first_word
 from fourier_lab.metrics import mean_interval, plus_minus
@@ -434,3 +443,24 @@ def test_which_classifiers_are_ahead_of_a_bag_that_reads_one_sentence():
         ahead[split] = [name for name, low in zip(columns["series"], columns["low"], strict=True) if low > bag]
     assert [*ahead.values()] == [[], ["learned"]]
     assert "On SNLI none; on MNLI mismatched only the table" in text(*FOLDER.glob("11_*.ipynb"))
+
+
+def test_the_speed_table_of_the_front_page_is_that_of_the_measurement():
+    measured = json.loads((RECORDS / "bench" / "bench.json").read_text())["rows"]
+    section = FRONT.read_text(encoding="utf-8").partition("## Speed")[2].partition("\n## ")[0]
+    table = [line.split("|")[2:5] for line in section.splitlines() if line.startswith("| ")][1:]
+    for cells, row in zip(table, measured, strict=True):
+        for cell, value in zip(cells, (row["ours"], row["theirs"], row["ratio"]), strict=True):
+            if number := cell.replace("x", "").partition("%")[0].split():
+                decimals = len(number[0].partition(".")[2])
+                assert number[0] == f"{value * (100 if '%' in cell else 1):,.{decimals}f}"
+
+
+def test_the_counts_of_the_front_page_are_those_of_the_layers_and_of_the_records():
+    page = FRONT.read_text(encoding="utf-8")
+    size = sum(p.numel() for p in FourierEmbedding(30522, 256, frequencies="random").parameters())
+    assert f"# {size:,} parameters; a table has {30522 * 256:,}" in page
+    (account,) = {json.dumps(r.metrics["data"]["train"]) for r in load_records(RECORDS / "snli_mnli")}
+    used = {name: part["used"] for name, part in json.loads(account).items()}
+    assert all(f"| {name.upper()} train, entailment | {n:,} |" in page for name, n in used.items())
+    assert f"the {sum(used.values()):,} pairs used" in page
