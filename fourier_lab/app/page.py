@@ -92,7 +92,7 @@ def study_tabs() -> list[Tab]:
         ),
         Tab(
             "Train",
-            "Choose and press start: both kinds of embedding train before your eyes, in about a minute.",
+            "Press start: both embeddings train before your eyes, in about a minute. Then choose the semantic id_order: what turns over?",
             widgets.explore_live_training,
         ),
         Tab(
