@@ -119,6 +119,8 @@ def frequency_set(
         tensor([  1,   8,  63, 499])
     """
     check_width(d_model)
+    if not is_integer(seed) or seed < 0:
+        raise ConfigError(f"the seed of frequencies must be an integer from 0, got {seed!r}. Try 0.")
     # Strictly below M/2: at M/2 itself the sine is zero at every id.
     k, highest = d_model // 2, (resolve_period(vocab_size, period) - 1) // 2
     if not isinstance(frequencies, str):

@@ -137,7 +137,7 @@ def _plan(
     try:
         cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
         declared = papermill.inspect_notebook(str(source))
-    except (ValueError, KeyError) as problem:
+    except (ValueError, KeyError, TypeError) as problem:
         raise NotebookError(f"{source} is not a notebook ({problem!r}). Restore it from version control.") from problem
     # papermill only warns of an unknown name, and the run would silently use the default.
     if unknown := sorted(set(parameters) - set(declared)):

@@ -61,18 +61,20 @@ def run_benchmarks(
         ``detail["missing"]``.
 
     Raises:
-        ConfigError: If a name is unknown.
+        ConfigError: If a name is unknown, or ``out`` is a folder.
     """
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join(BENCHMARKS)}.")
     size = size or (replace(Size(), repeats=3) if quick else Size())
+    if out is not None and Path(out).is_dir():
+        raise ConfigError(f"{out} is a folder. Name the file that the measurements are to be written to.")
     rows = []
     for name in names or BENCHMARKS:
         if report is not None:
             report(f"measuring {name}")
         rows.append({"name": name, **BENCHMARKS[name](size)})
-    if out is not None:
-        write_atomically(Path(out), json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+        if out is not None:  # after each, so that an interruption loses one
+            write_atomically(Path(out), json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
     return rows
 
 

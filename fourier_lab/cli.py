@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {problem}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted: repeat the same command to resume; finished runs are not run again", file=sys.stderr)
+        resumes = options.command in (commands.train, commands.sweep, commands.figures)
+        hint = ": repeat the same command to resume; finished runs are not run again" if resumes else ""
+        print(f"\ninterrupted{hint}", file=sys.stderr)
         return 130
 
 
@@ -97,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         "sweep", nargs="?", metavar="NAME", help="records of this sweep, in results/NAME; writes its CSV"
     )
     table.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run records")
-    table.add_argument("--where", nargs="+", default=[], metavar="NAME=VALUE", help="keep runs with these settings")
+    table.add_argument(
+        "--where", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="keep runs with these settings"
+    )
     table.add_argument(
         "--export", type=Path, metavar="FOLDER", help="copy the records, without weights, and a CSV there"
     )

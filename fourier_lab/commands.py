@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import paths
 from .config import RunConfig, expand
-from .errors import ConfigError, NotebookError, TrainingError
+from .errors import ConfigError, FourierLabError, NotebookError, TrainingError
 from .field_rules import in_one_order
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def train(options: argparse.Namespace) -> int:
     """Train encoders; every option is a field of RunConfig.
 
     Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4". Finished runs are loaded, interrupted
-    ones resume. A run that diverges is named and does not stop the others.
+    ones resume. A run that fails is named and does not stop the others.
     """
     axes = {
         field.name: [RunConfig.parse(field.name, text) for text in given.split(",")]
@@ -56,11 +56,11 @@ def train(options: argparse.Namespace) -> int:
     }
     configs = expand(RunConfig(), **axes)
     if options.dry_run:
-        from .runs import is_complete
+        from .runs import is_trained
 
         _say(f"{len(configs)} runs")
         for config in configs:
-            state = "finished" if is_complete(options.runs / config.digest()) else "to do"
+            state = "finished" if is_trained(options.runs / config.digest()) else "to do"
             _say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
         return 0
 
@@ -72,7 +72,9 @@ def train(options: argparse.Namespace) -> int:
         _say(f"{label} {_changes(config)}")
         try:
             records.append(training.train(config, callback=_progress_lines(label), runs=options.runs).record)
-        except TrainingError as problem:
+        except (FourierLabError, OSError) as problem:
+            if len(configs) == 1 and not isinstance(problem, TrainingError):
+                raise
             failed += 1
             print(f"{label} failed: {problem}", file=sys.stderr)
     if records:
@@ -121,6 +123,10 @@ def table(options: argparse.Namespace) -> int:
     from .tables import export_records, insert_table, load_baselines, paired_table, results_table, write_table
 
     wanted = dict(_wanted(condition) for condition in options.where)
+    if len(wanted) < len(options.where):
+        raise ConfigError(f"--where names a setting twice: {' '.join(options.where)}. A run has one value of each.")
+    if options.sweep is not None and options.runs != paths.RUNS:
+        raise ConfigError(f"the records of {options.sweep} are in results/: leave out either its name or --runs.")
     folder = options.runs if options.sweep is None else paths.RESULTS / options.sweep
     records = [
         record
@@ -178,11 +184,11 @@ def bench(options: argparse.Namespace) -> int:
 
 def data(options: argparse.Namespace) -> int:
     """Fetch the corpora into a folder, or check a source by reading all of it."""
-    from .data import check_source, fetch
+    from .fetch import check_source, fetch
     from .tokenizer import load_tokenizer, vocabulary_hash
 
     if options.action == "fetch":
-        for path in fetch(Path(options.data).expanduser()):
+        for path in fetch(Path(os.path.expanduser(options.data))):
             _say(f"wrote {path}")
     else:
         source = _source(options.data)
@@ -232,7 +238,7 @@ def _source(data: str) -> str:
     """Return the data source that ``data`` names; a folder becomes FOURIER_LAB_DATA, also for the kernels."""
     if data in ("builtin", "hub"):
         return data
-    folder = Path(data).expanduser().resolve()
+    folder = Path(os.path.expanduser(data)).resolve()
     if not folder.is_dir():
         raise ConfigError(f"--data must be builtin, hub or a folder, and {folder} is no folder. Correct the path.")
     os.environ["FOURIER_LAB_DATA"] = str(folder)
@@ -241,8 +247,8 @@ def _source(data: str) -> str:
 
 def _find_notebook(name: str) -> Path:
     path = Path(name)
-    if path.suffix == ".ipynb":
-        return path
+    if path.suffix == ".ipynb" or len(path.parts) > 1:
+        return path.with_name(path.name.removesuffix(".ipynb") + ".ipynb")
     found = sorted(paths.NOTEBOOKS.glob(f"{name}*.ipynb"))
     if len(found) != 1:
         known = ", ".join(path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))) or "none"

@@ -255,7 +255,7 @@ class RunConfig:
         if name == "pretraining":
             parts = [part.partition("=") for part in text.split()]
             return {key: cls.parse(key, value) for key, _, value in parts}
-        if tuple in kinds and text.replace(",", " ").replace(" ", "").isdigit():
+        if tuple in kinds and text.replace(",", " ").replace(" ", "").isdecimal():
             return tuple(int(part) for part in text.replace(",", " ").split())
         if str in kinds:
             return text

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DataError
+from .errors import DataError, brief
 from .field_rules import SOURCES
-from .paths import replacing, write_atomically
 from .toy import toy_language
 
 ENTAILMENT = 0
@@ -78,7 +77,7 @@ def data_folder() -> Path:
     name = os.environ.get("FOURIER_LAB_DATA")
     if not name:
         raise DataError("source 'folder' needs FOURIER_LAB_DATA=FOLDER with <name>/<split>.parquet in it. Set it.")
-    folder = Path(name).expanduser().resolve()
+    folder = Path(os.path.expanduser(name)).resolve()
     if not folder.is_dir():
         raise DataError(f"FOURIER_LAB_DATA names {folder}, which is not a folder. Correct it, or use source 'hub'.")
     return folder
@@ -126,7 +125,7 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
         raise DataError(
             f"{name}/{split} has no column {', '.join(missing)}, only {', '.join(rows)}. Rename its columns."
         )
-    return _checked(name, split, rows[columns[0]], rows[columns[1]], np.asarray(rows[label]))
+    return _checked(name, split, rows[columns[0]], rows[columns[1]], rows[label])
 
 
 def training_pairs(
@@ -209,40 +208,6 @@ def normalised(sentence: str) -> str:
     return _SEPARATORS.sub("", sentence.lower())
 
 
-def check_source(source: str) -> Iterator[tuple[str, str, int, str]]:
-    """Read every split of a source whole; yield ``(name, split, rows, fingerprint)`` for each.
-
-    Raises:
-        DataError: At the first split that is missing or malformed.
-    """
-    for name, splits in SPLITS.items():
-        if name.startswith("toy") == (source == "builtin"):
-            for split in splits:
-                pairs = load_pairs(name, split, source)
-                yield name, split, len(pairs), pairs.fingerprint
-
-
-def fetch(folder: Path) -> Iterator[Path]:
-    """Export the hub's corpora and vocabulary into ``folder`` as Parquet and ``vocab.txt``; yield each file written."""
-    import pandas as pd
-
-    from .tokenizer import hub_tokenizer
-
-    for name in ("snli", "mnli", "stsb"):
-        for split in SPLITS[name]:
-            pairs = load_pairs(name, split, "hub")
-            columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
-            path = folder / name / f"{split}.parquet"
-            table = {columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}
-            with replacing(path) as stream:
-                pd.DataFrame(table).to_parquet(stream)
-            yield path
-    vocabulary = sorted(hub_tokenizer().get_vocab().items(), key=lambda item: item[1])
-    path = folder / "tokenizer" / "vocab.txt"
-    write_atomically(path, "\n".join(token for token, _ in vocabulary) + "\n")
-    yield path
-
-
 def _read_folder(name: str, split: str) -> dict:
     from pyarrow import parquet
 
@@ -266,20 +231,21 @@ def _columns(what: str, read: Callable[[], Any]) -> dict:
     """Return the columns of an Arrow table by name; any failure to read it becomes one ``DataError``."""
     try:
         table = read()
+        return {column: table[column].to_pylist() for column in table.column_names}
     except Exception as error:  # datasets, arrow, the file system and the hub client each raise their own kinds
         cause = error.__cause__ or error
         raise DataError(
             f"cannot read {what}: {type(cause).__name__}: {cause}. For a file, fetch it again with 'fourier-lab data "
             "fetch FOLDER'; for the hub, check the network or use source 'folder'; check that the disk is not full."
         ) from error
-    return {column: table[column].to_pylist() for column in table.column_names}
 
 
-def _checked(name: str, split: str, first: list, second: list, label: np.ndarray) -> SentencePairs:
+def _checked(name: str, split: str, first: list, second: list, labels: list | np.ndarray) -> SentencePairs:
     """Drop rows without a gold label, check the rest, and fingerprint them."""
     where = f"{name}/{split}"
-    if len(label) and (label.dtype == object or not np.issubdtype(label.dtype, np.number)):
-        raise DataError(f"{where}: labels must be numbers, got {label.dtype}. Map label names to 0, 1, 2 first.")
+    if wrong := [x for x in labels if isinstance(x, bool) or not isinstance(x, int | float | np.number)]:
+        raise DataError(f"{where}: labels must be numbers, got {brief(wrong[0])}. Map label names to 0, 1, 2 first.")
+    label = np.asarray(labels)
     gold = np.flatnonzero(label != -1)
     if not len(gold):
         raise DataError(f"{where} holds no labelled pair. Check the file, or use another split.")
@@ -292,7 +258,8 @@ def _checked(name: str, split: str, first: list, second: list, label: np.ndarray
         )
     for i in gold:
         if not all(isinstance(s, str) and s.strip() for s in (first[i], second[i])):
-            raise DataError(f"{where}: row {i} has an empty sentence: {(first[i], second[i])!r}. Drop the row.")
+            pair = brief((first[i], second[i]))
+            raise DataError(f"{where}: row {i} has a sentence that is empty or no text: {pair}. Drop the row.")
     first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold].astype(dtype)
     content = "\n".join(first) + "\0" + "\n".join(second)
     digest = hashlib.sha256(content.encode())

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -76,7 +77,7 @@ def describe(kinds: tuple[type, ...]) -> str:
 
 def _check_id_order(value: Any) -> None:
     kind, _, size = str(value).rpartition("_")
-    if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and size.isdigit() and int(size) > 0):
+    if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and re.fullmatch("[1-9][0-9]*", size)):
         known = ", ".join((*ID_ORDERS, *(f"{kind}_N" for kind in BLOCK_ORDERS)))
         raise ConfigError(f"id_order must be one of {known} (N: block size in ids), got {value!r}.")
 
@@ -89,6 +90,10 @@ def in_one_order(cls: type, name: str, value: Any) -> Any:
         except (TypeError, ValueError):
             raise ConfigError(f"pretraining must map settings to values, got {value!r}. Try {{steps: 600}}.") from None
         reject_unknown(cls, map(str, settings))
+        if idle := settings.keys() & {f.name for f in dataclasses.fields(cls) if not f.metadata.get("digest", True)}:
+            raise ConfigError(f"pretraining must not set {', '.join(sorted(idle))}: both stages have it of the run.")
+        real = {key for key, kinds in kinds_of(cls).items() if float in kinds and int not in kinds}
+        settings = {key: float(v) if key in real and type(v) is int else v for key, v in settings.items()}
         value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in settings.items()))
     if name == "departures" and isinstance(value, tuple):
         if unknown := [each for each in value if not isinstance(each, str) or each not in DEPARTURES]:
@@ -111,8 +116,8 @@ def normalise(config: Any) -> None:
         usual = getattr(cls, name, ...)
         if type(value) is type(usual) and value == usual:  # a default keeps its rule, and most values are defaults
             continue
-        if tuple in kinds and isinstance(value, list):
-            value = tuple(value)
+        if tuple in kinds and isinstance(value, list | tuple):
+            value = tuple(getattr(each, "item", lambda each=each: each)() for each in value)  # numpy's integers as well
         if name in ("pretraining", "departures"):
             value = in_one_order(cls, name, value)
         if name == "id_order":

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,9 @@ class Manifest:
 
     def __init__(self) -> None:
         self._path = paths.REPORTS / "manifest.json"
-        try:
-            self._entries: dict[str, dict[str, Any]] = json.loads(self._path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            self._entries = {}  # it only saves time: without it every notebook runs
+        self._entries: dict[str, dict[str, Any]] = {}
+        with suppress(FileNotFoundError, ValueError, TypeError):  # it only saves time: without it every notebook runs
+            self._entries.update(json.loads(self._path.read_text(encoding="utf-8")))
 
     def record(self, result: NotebookResult, fingerprint: str) -> None:
         """Keep ``result``; only a finished run can later be taken for unchanged."""

@@ -71,7 +71,7 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         ConfigError: If there is no record.
     """
     folder = paths.RESULTS if folder is None else Path(folder)
-    families: dict[str, list[RunRecord]] = {}
+    families: dict[str, dict[str, RunRecord]] = {}  # by digest: a copy is no further seed
     skipped = []
     for path in sorted(folder.glob("*/*/metrics.json")):
         try:
@@ -82,7 +82,9 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         except (KeyError, TypeError) as error:
             skipped.append(f"Left out: the record in {path.parent} lacks {error}. Delete that folder and run again.")
         else:
-            families.setdefault(path.parent.parent.name, []).append(record)
+            kept = families.setdefault(path.parent.parent.name, {})
+            if (first := kept.setdefault(record.config.digest(), record)) is not record:
+                skipped.append(f"Left out: {path.parent} holds the same run as {first.folder}. Delete one.")
     if not families:
         raise ConfigError(
             f"there is no record below {folder}. Train runs with 'fourier-lab train' and copy their records there with "
@@ -90,7 +92,7 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         )
     points = []
     for family, records in families.items():
-        pooled = [sorted(reported(runs), key=lambda r: r.config.seed) for runs in cases(records)]
+        pooled = [sorted(reported(runs), key=lambda r: r.config.seed) for runs in cases(records.values())]
         points += [Point(name, family, tuple(runs)) for name, runs in zip(_names(family, pooled), pooled, strict=True)]
     return points, skipped
 

@@ -7,8 +7,10 @@ import csv
 import errno
 import fcntl
 import io
+import itertools
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from .encoder import SentenceEncoder
 
 _DIGEST = re.compile("[0-9a-f]{10}")
+_METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class RunRecord:
             found = np.load(path)
             if found.ndim != 2 or len(found) != 2 or found.dtype != np.int16:
                 raise ValueError(f"it has shape {found.shape} and type {found.dtype}")
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise RecordError(f"{path} is damaged ({error}). Delete {self.folder} and run again.") from error
         return found
 
@@ -163,6 +166,11 @@ def _lock(descriptor: int, operation: int) -> bool:
     return True
 
 
+def is_trained(folder: Path) -> bool:
+    """Say whether ``folder`` holds a finished record and its weights, so that nothing is left to train."""
+    return is_complete(folder) and (folder / "weights.safetensors").is_file()
+
+
 def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
     """Read one finished record.
 
@@ -190,11 +198,13 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
             if not history or history[-1]["step"] != config.steps:
                 raise ValueError(f"history.csv does not end with step {config.steps}")
         digest = metrics["digest"]
-        if missing := [key for key in ("scores", "parameters", "data") if key not in metrics]:
+        if missing := [key for key in _METRICS if key not in metrics]:
             raise ValueError(f"metrics.json lacks {', '.join(missing)}")
-        for split in ("validation", "test"):
-            float(metrics["scores"][split]["spearman"]["value"])
-    except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
+        for split, measure in itertools.product(("validation", "test"), ("spearman", "pearson")):
+            float(metrics["scores"][split][measure]["value"])
+        for size in ("total", "embedding", "with_gradient"):
+            int(metrics["parameters"][size])
+    except (OSError, ValueError, TypeError, KeyError, csv.Error, ConfigError) as error:
         raise RecordError(
             f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
         ) from error
@@ -212,8 +222,20 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
 
 
 def load_records(folder: Path) -> list[RunRecord]:
-    """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over."""
-    return [load_record(path.parent) for path in sorted(Path(folder).glob("*/metrics.json"))]
+    """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
+
+    Raises:
+        RecordError: If one is damaged, or two are of one run.
+    """
+    records: dict[str, RunRecord] = {}
+    for path in sorted(Path(folder).glob("*/metrics.json")):
+        record = load_record(path.parent)
+        first = records.setdefault(record.config.digest(), record)
+        if first is not record:
+            raise RecordError(
+                f"{first.folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
+            )
+    return list(records.values())
 
 
 def check_weights(folder: Path) -> ModelConfig:

@@ -39,7 +39,7 @@ class Run:
         """Ten hexadecimal digits that name the run."""
         if self.config is not None:
             return self.config.digest()
-        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:10]
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,10 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
         seeds: Sequence[int | None] = group.seeds(default_seeds) or [None]
         for seed, point in itertools.product(seeds[:1] if smoke else seeds, source.grid()):
             changes = fixed | point
-            full = base | changes | ({} if seed is None else {"seed": seed})
+            full = base | changes
+            if seed is not None and "seed" in full:
+                group.refuse("has 'seed' among its settings", "Name all seeds in one list: seeds: [0, 1, 2]")
+            full |= {} if seed is None else {"seed": seed}
             quick = full | overlay
             config = None
             if notebook is None:  # both sizes are checked, whichever is asked for

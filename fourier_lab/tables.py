@@ -162,15 +162,18 @@ def insert_table(document: Path, name: str, table: str) -> None:
     """Replace the lines between ``<!-- table: NAME -->`` and ``<!-- end -->`` in a Markdown file.
 
     Raises:
-        RecordError: If the document has no such pair of marks.
+        RecordError: If the document is not text, or has no such pair of marks.
     """
     begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
-    text = document.read_text(encoding="utf-8")
+    try:
+        text = document.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{document} is not text in UTF-8 ({error}). Name a Markdown file.") from error
     head, found, rest = text.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if not found or not closed:
+    before, closed, tail = rest.partition(end)
+    if not found or not closed or "<!-- table: " in before:
         raise RecordError(f"{document} has no lines {begin.strip()!r} and {end.strip()!r}. Add both where it belongs.")
-    write_atomically(document, f"{head}{begin}{table}\n{end}{tail}")
+    write_atomically(document.resolve(), f"{head}{begin}{table}\n{end}{tail}")
 
 
 def _write_csv(folder: Path, records: Sequence[RunRecord], baselines: Sequence[Baseline]) -> None:

@@ -49,14 +49,20 @@ def wordpiece_tokenizer(path: Path) -> Tokenizer:
     """Return BERT's uncased WordPiece tokenizer over a ``vocab.txt``, one piece a line.
 
     Raises:
-        DataError: If the file is missing, no text, or lacks a special token.
+        DataError: If the file is missing, no text, lacks a special token or has one piece twice.
     """
     if not path.is_file():
         raise DataError(f"no vocabulary at {path}. Put BERT's vocab.txt there, or set source to 'hub' to download it.")
     try:
-        vocabulary = {line: i for i, line in enumerate(path.read_text(encoding="utf-8").splitlines())}
+        lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text ({error}). Use the vocab.txt of bert-base-uncased.") from error
+    vocabulary = {line: i for i, line in enumerate(lines)}
+    if len(vocabulary) < len(lines):
+        twice = next(line for i, line in enumerate(lines) if vocabulary[line] != i)
+        raise DataError(
+            f"{path} has the line {twice!r} twice, so ids would be skipped. Use bert-base-uncased's vocab.txt."
+        )
     if missing := {"[PAD]", UNKNOWN, "[CLS]", "[SEP]"} - set(vocabulary):
         raise DataError(f"{path} lacks {', '.join(sorted(missing))}. Use the vocab.txt of bert-base-uncased.")
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))

@@ -17,7 +17,7 @@ from .errors import ConfigError
 from .metrics import embedding_similarity, sts_scores
 from .paths import RUNS
 from .processes import deferred_interrupts
-from .runs import RunRecord, is_complete, load_encoder, load_record, run_lock, write_record
+from .runs import RunRecord, is_trained, load_encoder, load_record, run_lock, write_record
 from .summaries import IN_SERIES_NAME, series_name, setting, varying_settings
 from .tokenizer import vocabulary_hash
 from .trainer import Progress, Trainer
@@ -83,8 +83,7 @@ def train(
 
 
 def _finished(folder: Path) -> TrainResult | None:
-    complete = is_complete(folder) and (folder / "weights.safetensors").is_file()
-    return TrainResult(load_record(folder), load_encoder(folder)) if complete else None
+    return TrainResult(load_record(folder), load_encoder(folder)) if is_trained(folder) else None
 
 
 def _train(

@@ -153,6 +153,8 @@ def test_legendre_values():
         (lambda: frequency_set([[1], [2]], 30, 4), "distinct integers"),
         (lambda: frequency_set("cubic", 30, 4), "unknown frequency set 'cubic'"),
         (lambda: frequency_set("random", 30, 40), "at most 28"),
+        (lambda: frequency_set("random", 30, 4, seed=-1), "seed of frequencies must be an integer from 0, got -1"),
+        (lambda: frequency_set("random", 30, 4, seed=None), "seed of frequencies"),
         (lambda: frequency_set([1, 1], 30, 4), "distinct"),
         (lambda: frequency_set([1, 2, 3], 30, 4), "2 distinct integers"),
         (lambda: polynomial_basis(torch.tensor([1]), 30, 4, "bessel"), "unknown basis"),

@@ -105,6 +105,11 @@ def test_figures_touched_or_lost_mean_a_new_run(home):
     manifest.Manifest().record(manifest.NotebookResult("01_one", "done", 1.0, {"01_one/one.png": digest}), "f")
     assert manifest.Manifest().unchanged("01_one", "f")
     assert not manifest.Manifest().unchanged("01_one", "g")
+    kept = (home / "reports" / "manifest.json").read_bytes()
+    for damaged in (b"[]", b"\xff", b"{"):
+        (home / "reports" / "manifest.json").write_bytes(damaged)
+        assert not manifest.Manifest().unchanged("01_one", "f")
+    (home / "reports" / "manifest.json").write_bytes(kept)
     figure.write_text("touched up by hand")
     assert not manifest.Manifest().unchanged("01_one", "f")
     figure.unlink()
@@ -157,7 +162,12 @@ def test_optional_parameters_go_only_where_declared_and_real_text_has_its_own_fo
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "there is no notebook"), ("{", "is not a notebook"), ("{}", "is not a notebook")],
+    [
+        (None, "there is no notebook"),
+        ("{", "is not a notebook"),
+        ("{}", "is not a notebook"),
+        ("[]", "is not a notebook"),
+    ],
 )
 def test_a_missing_or_damaged_notebook_is_refused(home, content, message):
     path = home / "03_x.ipynb"

@@ -60,6 +60,18 @@ def test_missing_extra_is_named(monkeypatch):
     assert "pip install 'fourier_lab[bench]'" in bench.table([row])
 
 
+def test_what_is_measured_is_kept_when_the_next_is_interrupted(tmp_path, monkeypatch):
+    def interrupted(size):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(bench.BENCHMARKS, "matmul", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench.run_benchmarks(["import", "matmul"], tmp_path / "bench.json", size=TINY)
+    assert [row["name"] for row in json.loads((tmp_path / "bench.json").read_text())["rows"]] == ["import"]
+    with pytest.raises(ConfigError, match="is a folder"):
+        bench.run_benchmarks(["import"], tmp_path, size=TINY)
+
+
 def test_unknown_name_is_refused():
     with pytest.raises(ConfigError, match="no benchmark speed.*Known: recipe"):
         bench.run_benchmarks(["speed"], size=TINY)

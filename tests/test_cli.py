@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fourier_lab import batch, cli, data, doctor, paths, runs, sweep_plan, tokenizer, training
+from fourier_lab import batch, cli, doctor, fetch, paths, runs, sweep_plan, tokenizer, training
 from fourier_lab.config import RunConfig
 from fourier_lab.errors import DataError, TrainingError
 from fourier_lab.manifest import NotebookResult
@@ -110,6 +110,13 @@ def test_a_table_finds_runs_by_settings_that_are_lists_in_any_order(tmp_path, ca
     assert cli.main(["table", "--runs", str(tmp_path), "--where", *where]) == 0
     assert "| 8 |" in capsys.readouterr().out
     assert cli.main(["table", "--runs", str(tmp_path), "--where", "departures=all_pairs"]) == 2
+    # Conditions given apart hold together; one that is given twice cannot.
+    assert cli.main(["table", "--runs", str(tmp_path), "--where", "seed=0", "--where", "arm=learned"]) == 2
+    assert cli.main(["table", "--runs", str(tmp_path), "--where", "arm=fourier", "--where", "arm=learned"]) == 2
+    assert cli.main(["table", "dropout", "--runs", str(tmp_path)]) == 2
+    refused = capsys.readouterr().err
+    assert "with seed=0 arm=learned" in refused and "--where names a setting twice" in refused
+    assert "leave out either its name or --runs" in refused
 
 
 def test_a_diverging_run_is_named_and_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
@@ -126,6 +133,12 @@ def test_a_diverging_run_is_named_and_does_not_stop_the_others(tmp_path, capsys,
     assert len(runs.load_records(tmp_path)) == 1
 
 
+def test_a_run_that_cannot_be_is_named_and_does_not_stop_the_others(tmp_path, capsys):
+    assert cli.main(["train", *SMALL, "--batch-size", "9999,16", "--runs", str(tmp_path)]) == 1
+    assert "[1/2]" in (said := capsys.readouterr()).err and "[2/2]" in said.out
+    assert [record.config.batch_size for record in runs.load_records(tmp_path)] == [16]
+
+
 def test_an_interrupt_says_how_to_resume(monkeypatch, capsys):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
@@ -133,6 +146,9 @@ def test_an_interrupt_says_how_to_resume(monkeypatch, capsys):
     monkeypatch.setattr(training, "train", interrupted)
     assert cli.main(["train", *SMALL]) == 130
     assert "repeat the same command to resume" in capsys.readouterr().err
+    monkeypatch.setattr("fourier_lab.bench.run_benchmarks", interrupted)
+    assert cli.main(["bench"]) == 130  # which measures again from the start
+    assert "resume" not in capsys.readouterr().err
 
 
 def test_a_full_disk_is_a_one_line_error(monkeypatch, capsys):
@@ -203,8 +219,8 @@ def test_figures_on_a_folder_names_it_for_the_kernels(asked, tmp_path, monkeypat
 
 
 def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(data, "check_source", lambda source: iter([("snli", "test", 9824, "abc123")]))
-    monkeypatch.setattr(data, "fetch", lambda folder: iter([folder / "snli" / "test.parquet"]))
+    monkeypatch.setattr(fetch, "check_source", lambda source: iter([("snli", "test", 9824, "abc123")]))
+    monkeypatch.setattr(fetch, "fetch", lambda folder: iter([folder / "snli" / "test.parquet"]))
     monkeypatch.setattr(tokenizer, "load_tokenizer", lambda config: tokenizer.toy_tokenizer(200))
     assert cli.main(["data", "check", "hub"]) == 0
     assert cli.main(["data", "fetch", str(tmp_path)]) == 0
@@ -215,7 +231,7 @@ def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
     def unreachable(folder):
         raise DataError("cannot read stanfordnlp/snli (test). Check the network.")
 
-    monkeypatch.setattr(data, "fetch", unreachable)
+    monkeypatch.setattr(fetch, "fetch", unreachable)
     assert cli.main(["data", "fetch", str(tmp_path)]) == 2
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from fourier_lab import ModelConfig, RunConfig, expand, read_parameters
@@ -42,6 +43,9 @@ from fourier_lab.errors import ConfigError
         ({"pretraining": ["steps", 600]}, r"pretraining must map settings to values, got \('steps', 600\)"),
         ({"pretraining": [1, 2]}, "pretraining must map settings to values"),
         ({"pretraining": 600}, "pretraining must be a list or None"),
+        ({"pretraining": {"steps": 40, "threads": 1}}, "pretraining must not set threads"),
+        ({"id_order": "within_²"}, "id_order must be one of"),
+        ({"id_order": "within_010"}, "id_order must be one of"),
         ({"departures": [["a"]]}, r"unknown departure \['a'\]"),
         ({"left_out": "all"}, "left_out must be one of graded, scored"),
     ],
@@ -68,6 +72,10 @@ def test_digest_names_what_decides_the_numbers():
     others = expand(base, seed=[0, 1], frequencies=["harmonic", "log"], steps=[300, 301])
     assert len({config.digest() for config in others}) == 8
     assert len(expand(base, seed=[0, 0], threads=[1, 2])) == 1  # one run, which no table may count as two seeds
+    one_run = [{"learning_rate": 1}, {"learning_rate": 1.0}]
+    assert len({base.replace(pretraining=each).digest() for each in one_run}) == 1
+    frequencies = [list(range(1, 65)), np.arange(1, 65).tolist(), tuple(np.arange(1, 65))]
+    assert len({base.replace(frequencies=each).digest() for each in frequencies}) == 1
     # Finished runs are found by these names: a change here would orphan every record.
     assert base.digest() == "44136fa355" and base.replace(seed=1).digest() == "a4bbadc1c7"
 

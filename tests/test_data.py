@@ -64,11 +64,13 @@ def test_fingerprint_follows_the_content(folder):
         (nli(label=(0, -1, -1, 7)), "row 3 has label 7"),
         (nli(label=(0, 1.5, 1, 1)), r"row 1 has label 1\.5, outside 0\.\.2 in whole numbers"),
         (nli(label=(0, 1, float("inf"), 1)), "row 2 has label inf"),
-        (nli(label=(-1, 0, 0, 0)).assign(premise=["", "a", " ", "a"]), "row 2 has an empty sentence"),
+        (nli(label=(-1, 0, 0, 0)).assign(premise=["", "a", " ", "a"]), "row 2 has a sentence that is empty"),
         (nli(label=(-1, -1, -1, -1)), "no labelled pair"),
-        (nli(label=("yes", "no", "no", "no")), "labels must be numbers"),
-        (nli().assign(premise=""), "empty sentence"),
-        (nli().assign(premise=None), "empty sentence"),
+        (nli(label=("yes", "no", "no", "no")), "labels must be numbers, got 'yes'"),
+        (nli(label=([0], [1, 2], [0], [1])), "labels must be numbers, got "),
+        (nli(label=(True, False, True, True)), "labels must be numbers, got True"),
+        (nli().assign(premise=""), "sentence that is empty"),
+        (nli().assign(premise=7), r"no text: \(7, "),
         (nli().iloc[:0], "no labelled pair"),
     ],
 )
@@ -177,6 +179,9 @@ def test_wordpiece(folder):
         tokenize(tokenizer, ["a", " "], 5)
     (folder / "tokenizer" / "vocab.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is not text"):
+        wordpiece_tokenizer(folder / "tokenizer" / "vocab.txt")
+    (folder / "tokenizer" / "vocab.txt").write_text("\n".join([*VOCABULARY, "dog"]))
+    with pytest.raises(DataError, match="has the line 'dog' twice"):
         wordpiece_tokenizer(folder / "tokenizer" / "vocab.txt")
     (folder / "tokenizer" / "vocab.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match=r"lacks \[CLS\], \[PAD\]"):

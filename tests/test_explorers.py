@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from made_up import METRICS
 
 from fourier_lab import RunConfig, SentenceEncoder, fourier_basis, paths, plots, resolution, stages, widgets
 from fourier_lab.batches import pack
@@ -14,8 +15,6 @@ from fourier_lab.errors import ConfigError, DataError, RecordError
 from fourier_lab.runs import load_encoder, write_record
 from fourier_lab.tokenizer import token_words, toy_tokenizer
 from fourier_lab.widgets import at_hand, explorer, tokens
-
-SCORES = {split: {"spearman": {"value": 50.0}} for split in ("validation", "test")}
 
 V = 500
 WORDS = [f"w{number}" for number in range(40)]
@@ -42,7 +41,7 @@ def write_run(root, arm, **changes):
     config = RunConfig(arm=arm, vocab_size=V, d_model=16, **changes)
     torch.manual_seed(0)
     encoder = SentenceEncoder(config.model(V), toy_tokenizer(V))
-    metrics = {"digest": config.digest(), "scores": SCORES, "parameters": {}, "data": {}}
+    metrics = {**METRICS, "digest": config.digest()}
     history = [{"step": config.steps, "loss": 1.0}]
     return write_record(root / config.digest(), config, metrics, history, encoder)
 

@@ -6,14 +6,13 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from made_up import METRICS
 
 from fourier_lab import RunConfig, figures, ladder, paths, plots, study
 from fourier_lab.corpus import TokenPairs, prepare
 from fourier_lab.errors import RecordError
 from fourier_lab.ladder import KINDS, Rung
 from fourier_lab.runs import RunRecord, write_record
-
-SCORES = {split: {"spearman": {"value": 50.0}} for split in ("validation", "test")}
 
 CONFIGS = study.comparison(RunConfig(d_model=8, steps=4, warmup_steps=0), "learned,harmonic", n_seeds=2)
 
@@ -137,7 +136,7 @@ def test_finished_runs_are_found_wherever_they_are(monkeypatch, tmp_path):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     first, second, third = CONFIGS[:3]
     for config, folder in ((first, paths.RUNS), (second, paths.RESULTS / "some_sweep")):
-        metrics = {"digest": config.digest(), "scores": SCORES, "parameters": {}, "data": {}}
+        metrics = {**METRICS, "digest": config.digest()}
         write_record(folder / config.digest(), config, metrics, [{"step": config.steps}])
     trained = RunRecord(tmp_path, third, {}, [])
     monkeypatch.setattr(ladder, "train", lambda config: type("Result", (), {"record": trained}))

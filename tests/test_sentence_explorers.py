@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from made_up import METRICS
 
 from fourier_lab import RunConfig, SentenceEncoder, cli, expand, paths, result_points, widgets
 from fourier_lab.errors import ConfigError, DataError, TrainingError
@@ -33,9 +34,9 @@ def write_run(folder, config, *, score=50.0, weights=False, **metrics):
     one = {"value": score, "low": score - 2, "high": score + 2}
     graded = {"n": 100, "spearman": one, "pearson": one}
     content = {
-        "digest": config.digest(), "scores": {"validation": graded, "test": graded}, "validation_loss": 1.5,
-        "held_out": {"toy/test": {"loss": 1.0, "accuracy": 0.5}}, "duration_s": 7.0,
-        "parameters": {"total": 1000 * config.d_model, "embedding": 100, "with_gradient": 900}, "data": {}, **metrics,
+        **METRICS, "digest": config.digest(), "scores": {"validation": graded, "test": graded},
+        "held_out": {"toy/test": {"loss": 1.0, "accuracy": 0.5}},
+        "parameters": {"total": 1000 * config.d_model, "embedding": 100, "with_gradient": 900}, **metrics,
     }  # fmt: skip
     history = [{"step": step, "loss": 1.0 / step, "validation_loss": 2.0 / step} for step in (1, config.steps)]
     tokenizer = toy_tokenizer(V)

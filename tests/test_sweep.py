@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from made_up import METRICS
 from test_batch import WRITES_A_FIGURE, home, write_notebook  # noqa: F401
 
 from fourier_lab import RunConfig, cli, load_records, processes, sweep_plan, training
@@ -22,8 +23,6 @@ from fourier_lab.runs import is_complete, is_locked, run_lock, write_record
 from fourier_lab.sweep import RETRIES, run_sweep
 from fourier_lab.sweep_file import load_sweep
 from fourier_lab.sweep_plan import Places, timed_runs
-
-SCORES = {split: {"spearman": {"value": 50.0}} for split in ("validation", "test")}
 
 FILE = """
 question: Does dropout help?
@@ -92,6 +91,8 @@ def test_runs_come_group_by_group_seed_by_seed_last_axis_fastest(write):
         ("name: dropout", "name: rates", "two groups called 'rates'"),
         ("seeds: [0]", "seeds: 3", "group 'dropout' has wrong 'seeds'"),
         ("seeds: [0, 1]", "seeds: [0, 1.5]", "integers from 0"),
+        ("grid: {dropout: [0, 0.1]}", "grid: {seed: [0, 1]}", r"group 'dropout' has 'seed' .*seeds: \[0, 1, 2\]"),
+        ("steps: 120", "seed: 7", "group 'rates' has 'seed' among its settings"),
         ("set:", "sets:", "unknown key 'sets'. Known: name, set, grid, seeds"),
         ("set: {arm: learned}", "set: learned", "wrong 'set'"),
         ("seeds: [0]\n", "seeds: [0]\nseeds: [1]\n", "'seeds' is given twice"),
@@ -129,7 +130,7 @@ def test_times_of_a_device_that_is_not_here_are_passed_over(tmp_path, monkeypatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     here = RunConfig(steps=9, warmup_steps=0, device="cpu")
     for config in (here, here.replace(seed=1, device="cuda")):
-        metrics = {"digest": config.digest(), "scores": SCORES, "parameters": {}, "data": {}, "duration_s": 5.0}
+        metrics = {**METRICS, "digest": config.digest()}
         write_record(tmp_path / config.digest(), config, metrics | {"device": config.device}, [{"step": 9}])
     assert list(timed_runs(Places(tmp_path, tmp_path / "results" / "name"))) == [(here, 5.0)]
 
@@ -148,12 +149,7 @@ def fake(monkeypatch, tmp_path):
         if config.learning_rate == 3e-3 and config.arm == "fourier":
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.1)
-        score = {m: {"value": 70.0, "low": 69.0, "high": 71.0} for m in ("spearman", "pearson")} | {"n": 9}
-        metrics = {
-            "digest": config.digest(), "scores": {"validation": score, "test": score}, "validation_loss": 1.0,
-            "parameters": {"total": 1, "embedding": 1, "with_gradient": 1}, "duration_s": 5.0,
-            "peak_memory_bytes": 1, "device": "cpu", "data": {},
-        }  # fmt: skip
+        metrics = {**METRICS, "digest": config.digest(), "device": "cpu"}
         return write_record(folder, config, metrics, [{"step": config.steps, "loss": 2.0}])
 
     monkeypatch.setattr(training, "_train", train)

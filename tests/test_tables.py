@@ -144,6 +144,15 @@ def test_documents_keep_the_rest_of_their_text(tmp_path):
     )
     with pytest.raises(RecordError, match="table: c"):
         insert_table(document, "c", "")
+    (tmp_path / "link.md").symlink_to(document)
+    insert_table(tmp_path / "link.md", "a", "| newer |")
+    assert (tmp_path / "link.md").is_symlink() and "| newer |" in document.read_text()
+    document.write_text("<!-- table: a -->\nmine\n<!-- table: b -->\n<!-- end -->\n")
+    with pytest.raises(RecordError, match="table: a"):  # whose end is that of another table
+        insert_table(document, "a", "")
+    document.write_bytes(b"<!-- table: a -->\n\xe9\n<!-- end -->\n")
+    with pytest.raises(RecordError, match="not text in UTF-8"):
+        insert_table(document, "a", "")
 
 
 def test_bags_by_hand():

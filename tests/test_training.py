@@ -151,16 +151,24 @@ def test_a_record_under_the_name_of_another_run_is_refused(result, tmp_path):
     assert load_record(tmp_path / "kept").config == SMALL
 
 
-@pytest.mark.parametrize("key", ["scores", "parameters", "data"])
+@pytest.mark.parametrize("key", ["scores", "parameters", "data", "duration_s"])
 def test_records_that_lack_something_are_damaged(result, tmp_path, key):
     metrics = copy_record(result, tmp_path / "run")
     (tmp_path / "run" / "metrics.json").write_text(json.dumps({k: v for k, v in metrics.items() if k != key}))
     with pytest.raises(RecordError, match=f"metrics.json lacks {key}"):
         load_record(tmp_path / "run")
-    for scores in ({}, None, {"validation": {"spearman": {"value": None}}}):
+    halves = {split: {"spearman": metrics["scores"][split]["spearman"]} for split in metrics["scores"]}
+    for scores in ({}, None, {"validation": {"spearman": {"value": None}}}, halves):
         (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "scores": scores}))
         with pytest.raises(RecordError, match="is damaged or of another version"):
             load_record(tmp_path / "run")
+
+
+def test_a_copied_folder_is_no_second_seed(result, tmp_path):
+    for name in ("one", "copy of one"):
+        copy_record(result, tmp_path / name)
+    with pytest.raises(RecordError, match="hold the same run"):
+        load_records(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 9])

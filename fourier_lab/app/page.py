@@ -92,7 +92,7 @@ def study_tabs() -> list[Tab]:
         ),
         Tab(
             "Train",
-            "Press start: both embeddings train before your eyes, in about a minute. Then choose the semantic id_order: what turns over?",
+            "Press start: both embeddings train before your eyes. Then choose semantic ids, start again: what turns over?",
             widgets.explore_live_training,
         ),
         Tab(

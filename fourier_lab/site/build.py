@@ -34,7 +34,7 @@ def build_site(out: Path | None = None) -> Path:
         ConfigError: If the folder holds anything but a site written here, or the project has no README to begin with.
         RecordError: If a figure lacks its picture or its JSON is damaged.
     """
-    out = paths.REPORTS / "site" if out is None else Path(out)
+    out = paths.REPORTS / "site" if out is None else Path(out).resolve()
     if out.exists() and not (out.is_dir() and ((out / _MARKER).is_file() or not any(out.iterdir()))):
         raise ConfigError(
             f"{out} is no site of this program (no {_MARKER} in it) and would be deleted. Name another folder, or remove "

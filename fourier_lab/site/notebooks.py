@@ -8,6 +8,7 @@ from typing import Any
 
 import nbformat
 
+from ..errors import NotebookError, brief
 from ..gallery import Picture
 from .markdown import Link, to_html
 
@@ -33,7 +34,12 @@ def notebook_html(path: Path, link: Link, pictures: Mapping[str, Picture]) -> st
     """
     from nbconvert import HTMLExporter
 
-    notebook = nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # of json or nbformat, whichever meets the damage first
+        raise NotebookError(
+            f"{path} is damaged ({brief(error)}). Run that notebook again, or delete its report."
+        ) from error
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _describe(cell, pictures)
