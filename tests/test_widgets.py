@@ -13,7 +13,8 @@ from fourier_lab import RunConfig, RunRecord, widgets
 from fourier_lab.errors import ConfigError
 from fourier_lab.figures import new_figure
 from fourier_lab.widgets import explorer as base
-from fourier_lab.widgets.explorer import Explorer, View, choice, closed, entry, slider, steps
+from fourier_lab.widgets.controls import choice, entry, slider, steps
+from fourier_lab.widgets.explorer import Explorer, View, closed
 
 RECORDS = [
     RunRecord(
@@ -179,6 +180,9 @@ def test_code_gets_the_error_itself():
     explorer = Toy().make()
     with pytest.raises(ConfigError, match="must lie in"):
         explorer.set(y=-1)
+    for wrong in (None, "3", 2.0, True):
+        with pytest.raises(ConfigError, match=rf"y must be a whole number, such as \d+, got {wrong!r}\."):
+            explorer.set(y=wrong)
     with pytest.raises(ConfigError, match="unknown setting width. Choose from top, y, name, kind"):
         explorer.set(width=3)
 

@@ -13,7 +13,8 @@ from .. import plots, resolution
 from ..basis import FREQUENCY_SETS, fourier_basis, frequency_set, resolve_period
 from ..figures import new_figure, style
 from ..tokenizer import token_words
-from .explorer import Explorer, View, choice, closed, slider
+from .controls import choice, slider
+from .explorer import Explorer, View, closed
 
 _LARGEST = {"vocab_size": 65536, "d_model": 512}  # ends of sliders; code may go beyond, and the slider follows
 _NAMED = 8  # colliding ids named before the others are counted

@@ -5,9 +5,10 @@ import functools
 import html
 import io
 import logging
+import numbers
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,13 @@ from ..figures import style
 
 _log = logging.getLogger(__name__)
 
+_KINDS: dict[str, Any] = {
+    "true or false": bool,
+    "a whole number": numbers.Integral,
+    "a number": numbers.Real,
+    "text": str,
+    "a list": (tuple, list),
+}
 CHEAP_SECONDS = 0.05  # what redraws faster than this may follow a slider while it is dragged
 
 
@@ -101,6 +109,10 @@ class Explorer:
         """
         if unknown := sorted(settings.keys() - self._settings.keys()):
             raise ConfigError(f"unknown setting {', '.join(unknown)}. Choose from {', '.join(self._settings)}.")
+        for name, value in settings.items():
+            kind, found = _kind(self._settings[name]), _kind(value)
+            if kind and found != kind and (kind, found) != ("a number", "a whole number"):
+                raise ConfigError(f"{name} must be {kind}, such as {self._settings[name]!r}, got {brief(value)}.")
         return self._show(*self._prepare(settings), settings)
 
     def _prepare(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any], View, float]:
@@ -234,38 +246,6 @@ class Explorer:
         return bundle
 
 
-def choice(name: str, options: Sequence[Any], value: Any) -> Any:
-    """Return a drop-down menu."""
-    import ipywidgets
-
-    return ipywidgets.Dropdown(options=list(options), value=value, description=name, style=_LABEL)
-
-
-def slider(name: str, value: int, low: int, high: int, step: int = 1) -> Any:
-    """Return a slider over integers with its value beside it, which can be typed over."""
-    import ipywidgets
-
-    return ipywidgets.IntSlider(
-        value=value, min=low, max=high, step=step, description=name, continuous_update=False, style=_LABEL
-    )
-
-
-def steps(name: str, options: Sequence[Any], value: Any) -> Any:
-    """Return a slider over given values; an option is a value or a pair of its label and the value."""
-    import ipywidgets
-
-    return ipywidgets.SelectionSlider(
-        options=list(options), value=value, description=name, continuous_update=False, style=_LABEL
-    )
-
-
-def entry(name: str, value: str) -> Any:
-    """Return a line of text, read when it is left or Enter is pressed."""
-    import ipywidgets
-
-    return ipywidgets.Text(value=value, description=name, continuous_update=False, style=_LABEL)
-
-
 def closed(figure: Figure) -> Figure:
     """Take the figure out of pyplot's list, so that a notebook shows it once; it can still be saved."""
     import matplotlib.pyplot as plt
@@ -274,7 +254,9 @@ def closed(figure: Figure) -> Figure:
     return figure
 
 
-_LABEL = {"description_width": "initial"}
+def _kind(value: Any) -> str:
+    """Return in words what a setting is; no words for what may become anything."""
+    return next((words for words, kind in _KINDS.items() if isinstance(value, kind)), "")
 
 
 def _paragraphs(text: str) -> str:

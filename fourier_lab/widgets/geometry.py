@@ -14,7 +14,8 @@ from ..errors import ConfigError
 from ..figures import new_figure, style
 from ..projections import PROJECTIONS, available_projections, project
 from .at_hand import left_out, runs_at_hand
-from .explorer import Explorer, View, choice, closed, entry
+from .controls import choice, entry
+from .explorer import Explorer, View, closed
 from .tokens import TrainedTokens, compared_with, given_tokens, run_tokens
 
 _KEPT_MODELS, _KEPT_TABLES = 4, 8  # 30 MB each for the largest vocabulary

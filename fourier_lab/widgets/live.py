@@ -14,7 +14,8 @@ from ..figures import new_figure, style
 from ..live import LiveTraining
 from ..runs import RunRecord, load_records
 from .at_hand import SHIPPED
-from .explorer import Explorer, View, choice, closed, slider
+from .controls import choice, slider
+from .explorer import Explorer, View, closed
 
 TOY = RunConfig(vocab_size=2000, d_model=32, steps=300, warmup_steps=30, batch_size=64, train_pairs=8000)
 BOTH = "both"

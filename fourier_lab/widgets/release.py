@@ -13,7 +13,8 @@ from ..config import PUBLISHED_PERIOD
 from ..errors import ConfigError
 from ..figures import new_figure, style
 from ..tokenizer import token_words, toy_tokenizer
-from .explorer import Explorer, View, closed, entry, slider, steps
+from .controls import entry, slider, steps
+from .explorer import Explorer, View, closed
 
 _STEPS = 24
 _SHOWN = 30  # words of a class in the picture, of as many as there are

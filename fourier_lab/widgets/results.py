@@ -9,7 +9,8 @@ from ..errors import ConfigError
 from ..figures import new_figure, style
 from ..plots.results import draw_points
 from ..result_points import Point, Quantity, point_columns, pooled_value, quantities, read_points, train_command
-from .explorer import Explorer, View, choice, closed
+from .controls import choice
+from .explorer import Explorer, View, closed
 
 ALL = "all"
 _SHOWN = ("dev Spearman", "test Spearman")

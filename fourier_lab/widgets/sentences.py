@@ -17,7 +17,8 @@ from ..plots import sentences as plots
 from ..runs import RunRecord, load_encoder
 from ..toy import toy_language
 from .at_hand import left_out, runs_at_hand
-from .explorer import Explorer, View, choice, closed, entry
+from .controls import choice, entry
+from .explorer import Explorer, View, closed
 
 _ENGLISH = ("A man is playing a guitar on stage.", "Someone is playing an instrument.")
 

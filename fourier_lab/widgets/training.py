@@ -9,7 +9,8 @@ from .. import plots, summaries
 from ..errors import ConfigError
 from ..figures import new_figure
 from ..runs import RunRecord
-from .explorer import Explorer, choice, closed
+from .controls import choice
+from .explorer import Explorer, closed
 
 
 def explore_training(records: Sequence[RunRecord]) -> Explorer:
