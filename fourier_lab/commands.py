@@ -95,6 +95,10 @@ def sweep(options: argparse.Namespace) -> int:
 
     file = options.file if options.file.suffix else paths.SWEEPS / f"{options.file}.yaml"
     asked = load_sweep(file, smoke=options.smoke, only=options.only)
+    if asked.notebook is not None and (options.runs, options.results) != (paths.RUNS, paths.RESULTS):
+        raise ConfigError(
+            f"a sweep of the notebook {asked.notebook} has no use for --runs and --results. Leave them out."
+        )
     places = {"runs": options.runs, "results": options.results}
     _say(f"{asked.name}: {asked.question}")
     if options.dry_run:

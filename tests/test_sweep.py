@@ -288,6 +288,7 @@ def test_a_notebook_runs_once_per_parameter_set_under_its_own_name(home):  # noq
         assert (home / "figures" / f"01_one-{run.digest}" / "one.csv").read_text() == steps
         assert (home / "reports" / f"01_one-{run.digest}.html").is_file()
     assert [outcome.status for outcome in run_sweep(sweep)] == ["loaded", "loaded"]
+    assert cli.main(["sweep", str(file), "--runs", str(home / "mine")]) == 2  # where no notebook writes
 
 
 def comparable(folder: Path) -> dict:

@@ -84,9 +84,11 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
 
     def make_controls() -> dict[str, Any]:
         import ipywidgets
+        from matplotlib.ticker import EngFormatter
 
+        short = EngFormatter(places=1, sep="")  # whole counts do not fit beside the slider
         budget = ipywidgets.SelectionRangeSlider(
-            options=[(f"{size:,}", size) for size in sizes], value=settings["budget"], description="budget (parameters)",
+            options=[(short(size), size) for size in sizes], value=settings["budget"], description="budget (parameters)",
             continuous_update=False, style={"description_width": "initial"}, layout={"width": "420px"},
         )  # fmt: skip
         menus = {name: choice(name, options, settings[name]) for name, options in choices.items()}
