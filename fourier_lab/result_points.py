@@ -185,14 +185,14 @@ def train_command(configs: Sequence[RunConfig]) -> str:
         'fourier-lab train --arm learned --steps 600 --seed 0,1'
     """
     changed = {**configs[0].changes(), "seed": ",".join(str(config.seed) for config in configs)}
-    options = ((name, _as_text(name, value)) for name, value in changed.items())
+    options = ((name, as_text(name, value)) for name, value in changed.items())
     return "fourier-lab train " + " ".join(f"--{name.replace('_', '-')} {shlex.quote(text)}" for name, text in options)
 
 
-def _as_text(name: str, value: Any) -> str:
+def as_text(name: str, value: Any) -> str:
     """Write a setting the way ``RunConfig.parse`` reads it."""
     if name == "pretraining":
-        return " ".join(f"{key}={_as_text(key, entry)}" for key, entry in value)
+        return " ".join(f"{key}={as_text(key, entry)}" for key, entry in value)
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -203,7 +203,7 @@ def _names(family: str, pooled: Sequence[Sequence[RunRecord]]) -> list[str]:
     names = []
     for config, runs in zip(configs, pooled, strict=True):
         parts = [f"{family}: {series_name(config)}", *config.departures]
-        parts += [f"{name} {_as_text(name, getattr(config, name))}" for name in varying]
+        parts += [f"{name} {as_text(name, getattr(config, name))}" for name in varying]
         seeds = ", ".join(str(run.config.seed) for run in runs)
         names.append(f"{', '.join(parts)}, seed{'s' * (len(runs) > 1)} {seeds}")
     return names

@@ -8,7 +8,16 @@ from ..config import ARMS
 from ..errors import ConfigError
 from ..figures import new_figure, style
 from ..plots.results import draw_points
-from ..result_points import Point, Quantity, point_columns, pooled_value, quantities, read_points, train_command
+from ..result_points import (
+    Point,
+    Quantity,
+    as_text,
+    point_columns,
+    pooled_value,
+    quantities,
+    read_points,
+    train_command,
+)
 from .controls import choice
 from .explorer import Explorer, View, closed
 
@@ -106,13 +115,18 @@ def _describe(point: Point, axes: dict[str, Quantity]) -> list[str]:
     lines = [f"Marked: {point.name}."]
     for name, quantity in axes.items():
         value, low, high, seeds = pooled_value(point, quantity)
-        interval = f"{low:,.4g} to {high:,.4g}, 95 % {f't interval over {seeds} seeds' if seeds > 1 else 'over pairs'}"
-        lines.append(f"{name}: {value:,.4g}" + (f" ({interval})" if high > low else ""))
+        kind = f"t interval over {seeds} seeds" if seeds > 1 else "over pairs"
+        interval = f" ({_number(low)} to {_number(high)}, 95 % {kind})" if high > low else ""
+        lines.append(f"{name}: {_number(value)}{interval}")
     settings = {"digest": configs[0].digest(), **configs[0].changes()}
-    lines.append(f"Settings that are not the default: {'; '.join(f'{n} {value}' for n, value in settings.items())}")
+    lines.append(f"Settings that are not the default: {'; '.join(f'{n} {as_text(n, v)}' for n, v in settings.items())}")
     lines.append(train_command(configs))
     if point.config.source == "folder":
         lines.append(
             "Before the command, set FOURIER_LAB_DATA to the folder of the corpora ('fourier-lab data fetch')."
         )
     return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
