@@ -193,6 +193,18 @@ def test_a_word_chooses_its_class_and_a_class_empties_the_word():
     assert made.settings["word"] == ""
 
 
+def test_a_click_into_the_folded_ids_shows_the_words_of_that_class():
+    made = widgets.explore_release(toy_tokenizer(V))
+    made.figure.draw_without_rendering()
+    folded = made.figure.axes[1]
+    width, height = made.figure.bbox.size
+    x, y = folded.transData.transform((200, 42.3))
+    made.on_click({"relativeX": x, "boundingRectWidth": width, "relativeY": height - y, "boundingRectHeight": height})
+    assert made.settings["class_number"] == made.controls["class_number"].value == 42
+    made.on_click({"relativeX": 1, "boundingRectWidth": width, "relativeY": 1, "boundingRectHeight": height})
+    assert made.settings["class_number"] == 42
+
+
 def test_the_normaliser_runs_from_the_paper_to_the_release_and_takes_others():
     made = widgets.explore_release(toy_tokenizer(V))
     offered = [value for _, value in made.controls["normaliser"].options]

@@ -225,6 +225,23 @@ def test_seeds_are_pooled_with_the_interval_that_is_said(results):
     assert result_points.pooled_value(points[2], score) == (60, 58, 62, 1)
 
 
+def test_a_click_marks_the_nearest_point(results):
+    explorer = widgets.explore_results(results)
+    explorer.figure.draw_without_rendering()
+    (ax,) = explorer.figure.axes
+    width, height = explorer.figure.bbox.size
+    before = explorer.settings["point"]
+    spots = [spot for bars in ax.containers for spot in bars.lines[0].get_xydata()]
+    marked = set()
+    for spot in spots:
+        x, y = ax.transData.transform(spot) + 3
+        place = {"relativeX": x, "boundingRectWidth": width, "relativeY": height - y, "boundingRectHeight": height}
+        marked.add(explorer._pick(x, y)["point"])
+    explorer.on_click(place)
+    assert marked == {point for point in explorer.controls["point"].options} and before in marked
+    assert explorer.settings["point"] == explorer.controls["point"].value and explorer._pick(0, 0) == {}
+
+
 def test_only_classifiers_have_an_accuracy(explorer):
     explorer.set(y="accuracy toy/test")
     assert explorer.controls["point"].options == ("nli: fourier (harmonic), seed 0",)

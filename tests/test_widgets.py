@@ -176,6 +176,28 @@ def test_a_picture_that_cannot_be_rendered_leaves_the_previous_one(monkeypatch):
     assert (explorer.figure, explorer.text, bytes(explorer._image.value)) == (figure, text, picture)
 
 
+def test_a_click_chooses_what_its_place_stands_for():
+    toy = Toy()
+    explorer = toy.make()
+    box = {"boundingRectWidth": 200, "boundingRectHeight": 100}
+    drawn = explorer.figure
+    explorer.on_click({**box, "relativeX": 10, "relativeY": 10})
+    assert explorer.figure is drawn  # there is nothing to choose
+    width, height = drawn.bbox.size
+    asked = []
+
+    def pick(x, y):
+        asked.append((x / width, y / height))
+        return {"y": 7} if x < width / 2 else {"y": -1}
+
+    explorer._pick = pick
+    explorer.on_click({**box, "relativeX": 50, "relativeY": 10})
+    assert asked == [(0.25, pytest.approx(0.9))] and explorer.settings["y"] == explorer.controls["y"].value == 7
+    explorer._pick = pick
+    explorer.on_click({**box, "relativeX": 150, "relativeY": 10})
+    assert "must lie in" in explorer.message and explorer.settings["y"] == 7
+
+
 def test_code_gets_the_error_itself():
     explorer = Toy().make()
     with pytest.raises(ConfigError, match="must lie in"):

@@ -77,7 +77,7 @@ def study_tabs() -> list[Tab]:
         ),
         Tab(
             "Release",
-            "Slide the normaliser from the size of the vocabulary down to 127 and watch words collapse onto shared rows.",
+            "Slide the normaliser down to 127: words collapse onto shared rows. Click into the folded ids to read a row.",
             lambda: widgets.explore_release(**_shipped_vocabulary()),
         ),
         Tab(
@@ -97,7 +97,7 @@ def study_tabs() -> list[Tab]:
         ),
         Tab(
             "Results",
-            "Every run on record. Mark a point for its settings and for the command that repeats it.",
+            "Every run on record. Click a point for its settings and for the command that repeats it.",
             widgets.explore_results,
         ),
         Tab(

@@ -37,7 +37,7 @@ def draw_points(
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "point", "series", "x", "x_low", "x_high", "y", "y_low", "y_high", "seeds")
-    column["x"], shift = _side_by_side(column["x"], log_x)
+    column["x"], shift = side_by_side(column["x"], log_x)
     column["x_low"], column["x_high"] = (shift(column[end]) for end in ("x_low", "x_high"))
     names = in_order(column["series"])
     for number, (name, colour) in enumerate(zip(names, _colours(names), strict=True)):
@@ -64,7 +64,7 @@ def draw_points(
     return ax
 
 
-def _side_by_side(x: NDArray[Any], log: bool) -> tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]:
+def side_by_side(x: NDArray[Any], log: bool) -> tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]:
     """Return places at which points of equal x do not cover each other, and what moves other values along."""
     scale = np.log(x) if log else x.astype(float)
     span = np.ptp(scale) or 1.0

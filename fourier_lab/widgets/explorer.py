@@ -38,11 +38,14 @@ class View:
         figure: The picture.
         text: Sentences and numbers below it, plain text; a line break starts a new line.
         controls: Traits of controls that had to follow, by setting, such as ``{"token_id": {"max": 499}}``.
+        pick: Returns the settings that a click chooses, given its place in pixels of the figure from the lower left
+            corner; none where there is nothing to choose.
     """
 
     figure: Figure
     text: str = ""
     controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pick: Callable[[float, float], Mapping[str, Any]] = lambda x, y: {}
 
 
 class Explorer:
@@ -135,7 +138,7 @@ class Explorer:
             raise ConfigError(
                 f"a control cannot show {brief(changed)}: {error}. Choose from what it offers."
             ) from error
-        self.figure, self.text, self.message = view.figure, view.text, ""
+        self.figure, self.text, self.message, self._pick = view.figure, view.text, "", view.pick
         if self.controls:
             self._image.value = png
             self._show_words()
@@ -163,6 +166,13 @@ class Explorer:
             self.message = ""
             self._show_words()
 
+    def on_click(self, event: Mapping[str, Any]) -> None:
+        """Answer a click into the picture: change what its place stands for."""
+        width, height = self.figure.bbox.size
+        x, y = event["relativeX"] / event["boundingRectWidth"], event["relativeY"] / event["boundingRectHeight"]
+        if chosen := self._pick(x * width, (1 - y) * height):
+            self._answer(functools.partial(self.set, **chosen), f"a click on {chosen}")
+
     def show_error(self, error: Exception) -> None:
         """Show an error above the picture, which stays, until the next change succeeds."""
         known = isinstance(error, FourierLabError)
@@ -188,16 +198,19 @@ class Explorer:
 
     def _build(self, make_controls: Callable[[], dict[str, Any]]) -> None:
         try:
+            import ipyevents
             import ipywidgets
-        except ImportError:
+        except ImportError as error:
             self.notice = (
-                "This picture has no controls, because ipywidgets is not installed. Install it with 'pip install "
-                "ipywidgets' and start the kernel again, or change settings by explorer.set(...)."
+                f"This picture has no controls, because {error.name} is not installed. Install it with 'pip install "
+                f"{error.name}' and start the kernel again, or change settings by explorer.set(...)."
             )
             return
         self.controls = make_controls()
         self.buttons = {label: ipywidgets.Button(description=label) for label in self._actions}
         self._image = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+        self._clicks = ipyevents.Event(source=self._image, watched_events=["click"])
+        self._clicks.on_dom_event(self.on_click)
         self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML()
         inputs = ipywidgets.Box([*self.controls.values(), *self.buttons.values()], layout={"flex_flow": "row wrap"})
         # The message stands above the picture: below it, a reader who typed something wrong would not see it.

@@ -44,7 +44,7 @@ def explore_release(
 
     Returns:
         Explorer: Its settings are ``normaliser``, ``class_number`` and ``word``; a new class empties ``word``, a word
-        chooses its class.
+        chooses its class, and so does a click into the picture of the folded ids.
 
     Raises:
         ConfigError: If the word is unknown, or the class or the normaliser out of range.
@@ -101,11 +101,16 @@ def explore_release(
             f"{', '.join(words[i] for i in telling)}{' ...' if len(own) > len(telling) else '.'}",
             f"Neighbouring rows have cosine {_next_cosine(normaliser, d_model):.4f} (d = {d_model}).",
         ]
-        return View(
-            closed(figure),
-            "\n".join(text),
-            {"normaliser": {"options": _options(normalisers)}, "class_number": {"max": n_rows - 1}},
-        )
+
+        def pick(x: float, y: float) -> dict[str, Any]:
+            row = axes[0, 1].transData.inverted().transform((x, y))[1]
+            return {"class_number": min(max(0, round(row)), n_rows - 1)} if axes[0, 1].bbox.contains(x, y) else {}
+
+        controls: dict[str, dict[str, Any]] = {
+            "normaliser": {"options": _options(normalisers)},
+            "class_number": {"max": n_rows - 1},
+        }
+        return View(closed(figure), "\n".join(text), controls, pick)
 
     def make_controls() -> dict[str, Any]:
         settled = settle(dict(first), set())

@@ -4,10 +4,12 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..config import ARMS
 from ..errors import ConfigError
 from ..figures import new_figure, style
-from ..plots.results import draw_points
+from ..plots.results import draw_points, side_by_side
 from ..result_points import (
     Point,
     Quantity,
@@ -22,6 +24,7 @@ from .controls import choice
 from .explorer import Explorer, View, closed
 
 ALL = "all"
+_REACH = 25.0  # pixels from which a click still means the nearest point
 _SHOWN = ("dev Spearman", "test Spearman")
 
 
@@ -35,7 +38,8 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
 
     Returns:
         Explorer: Its settings are ``x``, ``y``, ``arm``, ``family``, ``budget`` (smallest and largest number of
-        parameters) and ``point``, the name of the marked one, whose configuration and command are its text.
+        parameters) and ``point``, the name of the marked one, whose configuration and command are its text; a
+            click on another marks that.
 
     Raises:
         ConfigError: If there is no record, or ``x`` or ``y`` is unknown.
@@ -81,15 +85,22 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
         shown = filtered(chosen)
         first, second = known[chosen["x"]], known[chosen["y"]]
         figure, ax = new_figure(height=4.4)
+        columns = point_columns(shown, first, second)
         draw_points(
-            point_columns(shown, first, second), x_label=first.label, y_label=second.label, ax=ax,
+            columns, x_label=first.label, y_label=second.label, ax=ax,
             log_x=first.logarithmic, log_y=second.logarithmic, marked=chosen["point"],
         )  # fmt: skip
         axes = {name: known[name] for name in dict.fromkeys((chosen["x"], chosen["y"], *_SHOWN))}
         mixed = len({point.config.corpus == "toy" for point in shown}) > 1
         warning = ["Runs of the toy language and of English are shown together; their scores do not compare."] * mixed
         text = "\n".join([*warning, *_describe(by_name[chosen["point"]], axes), *skipped])
-        return View(closed(figure), text, {"point": {"options": tuple(point.name for point in shown)}})
+
+        def pick(x: float, y: float) -> dict[str, Any]:
+            places = np.column_stack([side_by_side(columns["x"], first.logarithmic)[0], columns["y"]])
+            away = np.linalg.norm(ax.transData.transform(places) - (x, y), axis=1)
+            return {"point": str(columns["point"][away.argmin()])} if away.min() < _REACH else {}
+
+        return View(closed(figure), text, {"point": {"options": tuple(point.name for point in shown)}}, pick)
 
     def make_controls() -> dict[str, Any]:
         import ipywidgets

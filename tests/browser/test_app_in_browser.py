@@ -7,6 +7,8 @@ import psutil
 import pytest
 from seen import DESKTOP, PHONE, drag, keep, serving, wait_for_new_picture
 
+from fourier_lab.widgets import explore_results
+
 TABS = ["Basis", "Release", "Geometry", "Sentences", "Train", "Results", "Curves", "Figures"]
 
 
@@ -84,6 +86,26 @@ def test_sliders_answer_to_keys_and_mouse_with_a_new_picture(page):
     drag(page, handle(page, "normaliser"), -60)
     wait_for_new_picture(page, image, before)
     keep(page, "app_release_moved")
+    assert page.troubles == []
+
+
+def test_clicks_into_pictures_choose_a_class_and_a_point(page):
+    for tab, (right, down), setting in (("Release", (0.8, 0.25), "class"), ("Results", (0.5, 0.5), "point")):
+        image = select(page, tab)
+        chosen = page.locator(f".widget-inline-hbox:visible:has(label:text-is('{setting}'))")
+        chosen = chosen.locator("select, .widget-readout")
+        before, value = image.get_attribute("src"), chosen.evaluate("e => e.value ?? e.textContent")
+        box = image.bounding_box()
+        if tab == "Results":  # where a point is, the same records say without a browser
+            figure = explore_results().figure
+            figure.draw_without_rendering()
+            (*_, spot) = figure.axes[0].containers[0].lines[0].get_xydata()
+            right, up = figure.axes[0].transData.transform(spot) / figure.bbox.size
+            down = 1 - up
+        image.click(position={"x": right * box["width"], "y": down * box["height"]})
+        wait_for_new_picture(page, image, before)
+        assert chosen.evaluate("e => e.value ?? e.textContent") != value
+        keep(page, f"app_{tab.lower()}_clicked")
     assert page.troubles == []
 
 
