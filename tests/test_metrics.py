@@ -69,6 +69,10 @@ def test_undefined_correlations_are_named(sides):
 def test_mean_interval():
     assert mean_interval([1.0, 2.0, 3.0]) == pytest.approx((2, 2 - 2.48414, 2 + 2.48414), abs=1e-4)
     assert np.isnan(mean_interval([5.0])[1])
+    for n in (2, 3, 4, 10):
+        values = np.random.default_rng(n).normal(size=n)
+        theirs = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
+        assert mean_interval(values)[1:] == pytest.approx(theirs, rel=1e-12)
 
 
 def test_cosine():
