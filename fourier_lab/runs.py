@@ -282,9 +282,8 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     if not (folder / "tokenizer.json").is_file():
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
-        encoder = SentenceEncoder(
-            model
-        )  # on the meta device no number would be drawn in vain, but torch then loads its compiler
+        # On the meta device no number would be drawn in vain, but torch then loads its compiler.
+        encoder = SentenceEncoder(model)
         encoder.load_state_dict(load_file(path))
         tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
         encoder.set_tokenizer(tokenizer)

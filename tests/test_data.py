@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fourier_lab import RunConfig, load_pairs
+from fourier_lab import RunConfig, fetch, load_pairs
 from fourier_lab import data as data_module
 from fourier_lab.batches import batch_stream, chunk_by_tokens, epoch_batches, pack
 from fourier_lab.corpus import prepare
@@ -129,6 +129,24 @@ def test_hub_revisions_are_pinned_and_the_test_scores_come_from_a_copy_that_has_
         "mteb/stsbenchmark-sts",
     ]
     assert all(len(options["revision"]) == 40 for _, options in asked)
+
+
+def test_a_fetched_folder_holds_what_the_hub_does(tmp_path, monkeypatch):
+    offered = {"mnli": nli((2, 0, 1)), "snli": nli(), "stsb": graded((0.25, 4.999))}
+    monkeypatch.setattr(data_module, "_read_hub", lambda name, split: offered[name].to_dict("list"))
+    words = toy_tokenizer(200)
+    monkeypatch.setattr("fourier_lab.tokenizer.hub_tokenizer", lambda: words)
+    monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    written = list(fetch.fetch(tmp_path))
+    assert sorted(written) == sorted(path for kind in ("*.parquet", "*.txt") for path in tmp_path.glob(f"*/{kind}"))
+    splits = [(name, split) for name in offered for split in data_module.SPLITS[name]]
+    assert len(written) == len(splits) + 1
+    for name, split in splits:
+        ours, theirs = (load_pairs(name, split, source) for source in ("folder", "hub"))
+        assert ours.fingerprint == theirs.fingerprint and ours.label.tolist() == theirs.label.tolist()
+    fetched = load_tokenizer(RunConfig(corpus="snli", source="folder", vocab_size=200))
+    assert vocabulary_hash(fetched) == vocabulary_hash(words)
 
 
 def test_training_pairs_leave_out_evaluation_sentences(folder):

@@ -39,7 +39,7 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
     Returns:
         Explorer: Its settings are ``x``, ``y``, ``arm``, ``family``, ``budget`` (smallest and largest number of
         parameters) and ``point``, the name of the marked one, whose configuration and command are its text; a
-            click on another marks that.
+        click on another marks that.
 
     Raises:
         ConfigError: If there is no record, or ``x`` or ``y`` is unknown.
