@@ -24,7 +24,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .bench_material import LEARNING_RATE, Size, batches_of, make_trainer, text_for, zipf_ids
 from .bench_rivals import INSTALL, PublishedTrainer, race_sentence_transformers
-from .device import freed_memory_kept
 from .embeddings import FourierEmbedding
 from .errors import ConfigError
 from .optimizer import make_optimizer
@@ -73,8 +72,7 @@ def run_benchmarks(
     for name in names or BENCHMARKS:
         if report is not None:
             report(f"measuring {name}")
-        with freed_memory_kept():  # as in training; the other side of a ratio gains by it as well
-            rows.append({"name": name, **BENCHMARKS[name](size)})
+        rows.append({"name": name, **BENCHMARKS[name](size)})
         if out is not None:  # after each, so that an interruption loses one
             write_atomically(Path(out), json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
     return rows

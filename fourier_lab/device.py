@@ -1,6 +1,5 @@
 """Where a run computes, in which precision, and how much memory that took."""
 
-import ctypes
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +10,6 @@ from typing import Any
 import torch
 
 from .errors import ConfigError
-
-# Parameters of glibc's mallopt, as malloc.h numbers them.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 
 
 def resolve_device(name: str) -> torch.device:
@@ -52,31 +48,6 @@ def threads(count: int | None) -> Iterator[None]:
     finally:
         if count is not None:
             torch.set_num_threads(before)
-
-
-@contextmanager
-def freed_memory_kept() -> Iterator[None]:
-    """Let the C library keep what is freed inside the block for the next request, and return it at the end of the block.
-
-    A training step asks for hundreds of megabytes and frees them again. Returned to the system at every step, each page is
-    mapped and zeroed anew: up to a fifth of a step's time at d = 512 on a CPU. Does nothing where the library is not glibc.
-    """
-    try:
-        libc = ctypes.CDLL(None)
-        settle, trim = libc.mallopt, libc.malloc_trim
-    except (OSError, AttributeError, TypeError):  # musl and macOS lack the functions, Windows the library
-        yield
-        return
-    settle(_MMAP_MAX, 0)
-    settle(_TRIM_THRESHOLD, 2**31 - 1)
-    try:
-        yield
-    finally:
-        # Once set, glibc adjusts these no more by itself; so they get the values where its own adjustment ends.
-        settle(_MMAP_MAX, 65536)
-        settle(_MMAP_THRESHOLD, 32 * 2**20)
-        settle(_TRIM_THRESHOLD, 64 * 2**20)
-        trim(0)
 
 
 def random_states(device: torch.device) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 
 from .config import RunConfig
 from .corpus import TokenPairs, prepare
-from .device import freed_memory_kept, reset_peak_memory, resolve_device, threads
+from .device import reset_peak_memory, resolve_device, threads
 from .encoder import SentenceEncoder
 from .errors import ConfigError
 from .metrics import embedding_similarity, sts_scores
@@ -105,7 +105,7 @@ def _train(
                 )
             trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()
-        with freed_memory_kept(), deferred_interrupts() as pressed:
+        with deferred_interrupts() as pressed:
             trainer.run(callback, pressed)
         if pressed:  # while the last checkpoint was being written
             raise KeyboardInterrupt

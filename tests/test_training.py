@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import json
-import resource
 import shutil
 from pathlib import Path
 
@@ -282,27 +281,6 @@ def test_the_peak_of_memory_is_the_runs_own():
     del used
     device.reset_peak_memory(cpu)
     assert device.peak_memory_bytes(cpu) - before < 2**26
-
-
-def pages_mapped_by_48_mib() -> int:
-    """Allocate, touch and free 48 MiB, as a step does with its largest tensors; return how many pages were mapped anew."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(12 * 2**20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-
-def test_freed_memory_is_used_again_within_the_block_and_returned_after_it():
-    if max(pages_mapped_by_48_mib() for _ in range(3)) < 10_000:
-        pytest.skip("this system does not count pages, or maps large ones")
-    with device.freed_memory_kept():
-        assert min(pages_mapped_by_48_mib() for _ in range(10)) < 1000
-    assert pages_mapped_by_48_mib() > 10_000
-
-
-def test_without_glibc_freed_memory_is_left_to_the_system(monkeypatch):
-    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: object())
-    with device.freed_memory_kept():
-        assert torch.ones(3).sum() == 3
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
