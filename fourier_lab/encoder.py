@@ -59,7 +59,9 @@ class SiLUProjections(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention within each sentence of a packed batch, ``(n_tokens, 3 d) -> (n_tokens, d)``.
 
-    Takes the output of :attr:`qkv` and not its input, so that the caller may share projections between tokens.
+    Takes the output of :meth:`project` and not its input, so that the caller may share projections between tokens. A single
+    head's output projection is applied to the values: weights that sum to 1 mix projected values into the projected mix,
+    and equal tokens of the first layer then share this projection as well.
     Sentences of one length form a dense block, so no mask is needed and no padding is computed; sentences padded on purpose
     (the departure ``padding_mean``) do not attend to padding, but padding attends to them.
     """
@@ -72,6 +74,15 @@ class Attention(nn.Module):
         silu = config.projections == "silu"
         self.qkv = SiLUProjections(d) if silu else nn.Linear(d, 3 * d)
         self.out = SiLUMLP(d) if silu else nn.Linear(d, d)
+        self.values_projected = self.n_heads == 1 and not silu
+
+    def project(self, x: Tensor) -> Tensor:
+        """Return queries, keys and values of token states, ``(n, d) -> (n, 3 d)``."""
+        qkv = self.qkv(x)
+        if not self.values_projected:
+            return qkv
+        d = x.shape[-1]
+        return torch.cat((qkv[:, : 2 * d], self.out(qkv[:, 2 * d :])), dim=-1)
 
     def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
         q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
@@ -81,7 +92,7 @@ class Attention(nn.Module):
             self._within(block, count, length, mask)
             for (count, length), *block in zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
         ]
-        return self.out(torch.cat(mixed))
+        return torch.cat(mixed) if self.values_projected else self.out(torch.cat(mixed))
 
     def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
         """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
@@ -217,9 +228,9 @@ class SentenceEncoder(nn.Module):
             if i == 0 and not (self.training and self.config.dropout):
                 # Before positions and context come in, equal ids have equal projections: compute each once.
                 # Gathered in full precision, because the backward pass sums over all occurrences of an id.
-                qkv = F.embedding(packed.places, block.attention.qkv(rows).to(rows.dtype))
+                qkv = F.embedding(packed.places, block.attention.project(rows).to(rows.dtype))
             else:
-                qkv = block.attention.qkv(states[-1])
+                qkv = block.attention.project(states[-1])
             states.append(block(states[-1], qkv, packed, cosine, sine))
         return states
 

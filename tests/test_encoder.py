@@ -58,17 +58,21 @@ def test_padding_and_batch_order_do_not_change_an_embedding(arm):
     assert not torch.allclose(encoder(padded), together, atol=1e-3)  # without the mask, padding does count
 
 
-def test_attention_equals_torch_multi_head_attention():
-    encoder = tiny()
+@pytest.mark.parametrize("n_heads", [1, 2])
+def test_attention_equals_torch_multi_head_attention(n_heads):
+    encoder = tiny(n_heads=n_heads)
     block, row = encoder.blocks[0].attention, sentences(1)[0]
     packed = pack([row])
     x = encoder.embedding(packed.token_ids)
-    reference = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+    reference = torch.nn.MultiheadAttention(16, n_heads, batch_first=True)
     reference.in_proj_weight.data, reference.in_proj_bias.data = block.qkv.weight.data, block.qkv.bias.data
     reference.out_proj.weight.data, reference.out_proj.bias.data = block.out.weight.data, block.out.bias.data
-    still = torch.ones(len(row), 1, 4), torch.zeros(len(row), 1, 4)  # cosine 1, sine 0: no rotation
+    still = (
+        torch.ones(len(row), 1, 8 // n_heads),
+        torch.zeros(len(row), 1, 8 // n_heads),
+    )  # cosine 1, sine 0: no rotation
     expected = reference(x[None], x[None], x[None])[0][0]
-    torch.testing.assert_close(block(block.qkv(x), packed, *still), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(block(block.project(x), packed, *still), expected, atol=1e-6, rtol=0)
 
 
 def test_rotary_positions_keep_norms_and_are_relative():
