@@ -1,6 +1,7 @@
-"""What the benchmarks measure on: their size, sentence pairs of SNLI's lengths, trainers and Zipf-distributed ids."""
+"""What the benchmarks measure on: size, machine, sentence pairs of SNLI's lengths, trainers and Zipf-distributed ids."""
 
 import os
+import platform
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from .config import RunConfig
 from .corpus import Corpus, TokenPairs
 from .data import ENTAILMENT, load_pairs
+from .provenance import commit, versions
 from .tokenizer import load_tokenizer, tokenize, toy_tokenizer
 from .toy import SPECIAL_TOKENS
 from .trainer import Trainer
@@ -54,6 +56,19 @@ class Size:
     large_d_model: int = 512
     matmul: int = 2048
     repeats: int = 15
+
+
+def machine() -> dict[str, Any]:
+    """Return what the times depend on: processor, threads, load when asked, versions and commit."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "versions": versions(),
+        "commit": commit(),
+    }
 
 
 @dataclass(frozen=True)

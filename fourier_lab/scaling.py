@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import paths
-from .bench import machine
+from .bench_material import machine
 from .columns import Columns, from_rows, where
 from .config import ARMS
 from .device import threads
