@@ -1,6 +1,5 @@
 """Where a run computes, in which precision, and how much memory that took."""
 
-import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -97,5 +96,11 @@ def peak_memory_bytes(device: torch.device) -> int:
     status = Path("/proc/self/status")
     if status.is_file():  # getrusage also counts the parent's peak at the start of this process
         return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0])
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

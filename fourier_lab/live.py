@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .config import RunConfig
 from .errors import ConfigError, TrainingError
 from .paths import temporary_folder
-from .processes import CONTEXT, obey_parent
+from .processes import CONTEXT, interrupts_blocked, obey_parent
 from .runs import RunRecord, is_locked
 from .summaries import series_name
 
@@ -174,10 +174,9 @@ class _Job:
         self.asked = self.problem = ""
         self.pipe, theirs = CONTEXT.Pipe()
         process = CONTEXT.Process(target=_work, args=(theirs, self.config.to_dict(), str(self.runs)), daemon=True)
-        # Interrupting a cell reaches the process before it can say that only its parent may end it.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            process.start()
+            with interrupts_blocked():  # one would reach the process before it can say that only its parent may end it
+                process.start()
         except OSError as error:
             self.pipe.close()
             self.pipe, self.state = None, "failed"
@@ -185,7 +184,6 @@ class _Job:
         else:
             self.process, self.state = process, "starting"
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             theirs.close()  # so that the end of the process is the end of the pipe
 
     def tell(self, command: str) -> None:
@@ -235,7 +233,7 @@ class _Job:
                 f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended without a word (exit code {code})"
             )
             self.state = "failed"
-            cause = "; too little memory is the usual cause" if code == -signal.SIGKILL else ""
+            cause = "; too little memory is the usual cause" if code == -9 else ""
             self.problem = (
                 f"its process {how}{cause}. Start it again: it goes on from its last checkpoint, or from the beginning if "
                 "there is none."

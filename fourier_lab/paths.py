@@ -67,10 +67,9 @@ def temporary_folder(prefix: str) -> Path:
 
 
 def _is_alive(process: str) -> bool:
+    import psutil
+
     try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
+        return psutil.pid_exists(int(process))
+    except (ValueError, OverflowError):  # no number of a process
         return False
-    except PermissionError:  # someone else's
-        return True
-    return True

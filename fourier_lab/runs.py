@@ -5,11 +5,11 @@
 
 import csv
 import errno
-import fcntl
 import io
 import itertools
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,13 +135,13 @@ def _write(
 def run_lock(folder: Path) -> Iterator[None]:
     """Hold the right to work on the run in ``folder``; wait while another process has it.
 
-    The lock is ``flock`` on the file ``.lock``, so the kernel releases it when a process dies, however that happens. On a
-    file system without such locks nobody waits: two processes may then do a run twice, and each still writes whole files.
-    Temporary files of processes that died are removed.
+    The lock is ``flock`` on the file ``.lock``, so the kernel releases it when a process dies, however that happens. On
+    Windows, and on a file system without such locks, nobody waits: two processes may then do a run twice, and each still
+    writes whole files. Temporary files of processes that died are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "a") as stream:
-        _lock(stream.fileno(), fcntl.LOCK_EX)
+        _lock(stream.fileno(), wait=True)
         remove_leftovers(folder)
         yield
 
@@ -150,14 +150,18 @@ def is_locked(folder: Path) -> bool:
     """Say whether another process works on the run in ``folder`` now."""
     try:
         with open(folder / ".lock", "a") as stream:
-            return not _lock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return not _lock(stream.fileno(), wait=False)
     except FileNotFoundError:  # nobody has ever worked on it
         return False
 
 
-def _lock(descriptor: int, operation: int) -> bool:
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
     try:
-        fcntl.flock(descriptor, operation)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as problem:
@@ -285,7 +289,7 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
         # On the meta device no number would be drawn in vain, but torch then loads its compiler.
         encoder = SentenceEncoder(model)
         encoder.load_state_dict(load_file(path))
-        tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text())
+        tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
         encoder.set_tokenizer(tokenizer)
         known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
         if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):

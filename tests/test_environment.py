@@ -59,6 +59,15 @@ def test_the_commit_is_the_librarys_own(tmp_path, monkeypatch):
         assert (provenance.commit() is not None) == known
 
 
+def test_no_module_needs_unix_to_be_imported():
+    unix = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios"}
+    for path in (paths.ROOT / "fourier_lab").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
+                assert not names & unix, path.name
+
+
 def test_every_package_that_the_library_imports_is_required(required):
     imported = set()
     for path in (paths.ROOT / "fourier_lab").rglob("*.py"):
