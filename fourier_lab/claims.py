@@ -201,7 +201,7 @@ CLAIMS = {
         "04_table_1", "snli_mnli/04_table_1/arms", lambda: sweep_records("table_1"),
         between_arms,
         ("Fourier ahead", "Fourier behind", "not told apart"),
-        "one pass over a part of the training text, not the paper's 50 over all of it; one seed says nothing of the next.",
+        "one pass over a part of the training text, not the paper's 50 over all of it.",
         shown=4,
     ),
     "table_2": Claim(
