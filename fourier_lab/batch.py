@@ -256,8 +256,8 @@ def _papermill(job: _Job, output: Path, connection: Connection) -> str:
         begun.append(cell_index)
         connection.send({"cell": f"cell {cell_index + 1} of {total}"})
 
-    # Without the log level every kernel tells the terminal that it talks to us unencrypted, some of their interruption at
-    # the end; what fails in a cell is in the executed copy.
+    # At a lower level every kernel tells the terminal that it talks to us unencrypted, and some that they were interrupted,
+    # which is how they are shut down. Errors of cells are in the executed copy.
     arguments = {"progress_bar": False, "on_cell_start": on_cell_start, "extra_arguments": ["--log-level=CRITICAL"]}
     attempts = 0
     while True:

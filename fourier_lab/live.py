@@ -229,11 +229,10 @@ class _Job:
         self.process.join()
         if self.state not in _OVER:
             code = self.process.exitcode or 0
-            how = (
-                f"was killed ({signal.Signals(-code).name})" if code < 0 else f"ended without a word (exit code {code})"
-            )
+            killer = signal.Signals(-code).name if code < 0 else ""
+            how = f"was killed ({killer})" if killer else f"ended without a word (exit code {code})"
             self.state = "failed"
-            cause = "; too little memory is the usual cause" if code == -9 else ""
+            cause = "; too little memory is the usual cause" if killer == "SIGKILL" else ""
             self.problem = (
                 f"its process {how}{cause}. Start it again: it goes on from its last checkpoint, or from the beginning if "
                 "there is none."

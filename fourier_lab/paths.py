@@ -67,7 +67,7 @@ def temporary_folder(prefix: str) -> Path:
 
 
 def _is_alive(process: str) -> bool:
-    import psutil
+    import psutil  # os.kill with signal 0, which only asks elsewhere, ends the process on Windows
 
     try:
         return psutil.pid_exists(int(process))

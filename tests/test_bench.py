@@ -118,6 +118,16 @@ def test_recipe_side_pads_to_the_longest_length():
     assert shapes == [(4, 128, 8), (4, 8)] * 2
 
 
+def test_operations_of_the_recipe_are_those_counted_by_hand():
+    trainer = bench_material.make_trainer(TINY, bench.PublishedTrainer)
+    d, positions, sentences = 8, 2 * 4 * 128, 2 * 4
+    # Query, key, value, output and feed-forward of 12 d² have a forward and two backward products, as the pooler has; the
+    # embedding's map lacks the one towards its input, which no weight made.
+    forward = 2 * d * d
+    expected = positions * forward * (3 * 16 + 2) + sentences * forward * 3 + 3 * (2 * 4 * 4 * d)
+    assert bench._operations(trainer, np.arange(4)) == expected
+
+
 def test_material_has_the_lengths_of_snli():
     size = bench.Size(batch_size=128, repeats=9)
     text = bench_material.text_for(size)

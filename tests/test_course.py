@@ -469,6 +469,13 @@ def test_the_speed_table_of_the_front_page_is_that_of_the_measurement():
     positions = recipe["padded_pieces_per_pair"] / recipe["pieces_per_pair"]
     assert f"encodes {positions:.1f} times as many positions" in section
     assert f"computes {recipe['operations_ratio']:.1f} times as many matrix operations" in section
+    assert f"asks for arithmetic {20 / recipe['operations_ratio']:.1f} times as fast" in section
+    rows = {row["name"]: row for row in measured}
+    plain, dropout = (rows[f"sentence_transformers{end}"]["ratio"] for end in ("", "_dropout"))
+    assert f"makes the step from {plain:.1f} x to {dropout:.1f} x" in section
+    for name, form in (("recipe", ".1f"), ("sentence_transformers", ".1f"), ("arms", ".2f")):
+        low, high = rows[name]["detail"]["ratio_quartiles"]
+        assert f"{low:{form}} to {high:{form}} x" in section
 
 
 def test_the_counts_of_the_front_page_are_those_of_the_layers_and_of_the_records():

@@ -67,10 +67,8 @@ def test_attention_equals_torch_multi_head_attention(n_heads):
     reference = torch.nn.MultiheadAttention(16, n_heads, batch_first=True)
     reference.in_proj_weight.data, reference.in_proj_bias.data = block.qkv.weight.data, block.qkv.bias.data
     reference.out_proj.weight.data, reference.out_proj.bias.data = block.out.weight.data, block.out.bias.data
-    still = (
-        torch.ones(len(row), 1, 8 // n_heads),
-        torch.zeros(len(row), 1, 8 // n_heads),
-    )  # cosine 1, sine 0: no rotation
+    angles = len(row), 1, 8 // n_heads
+    still = torch.ones(angles), torch.zeros(angles)  # cosine 1, sine 0: no rotation
     expected = reference(x[None], x[None], x[None])[0][0]
     torch.testing.assert_close(block(block.project(x), packed, *still), expected, atol=1e-6, rtol=0)
 
