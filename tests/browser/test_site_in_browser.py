@@ -26,7 +26,8 @@ def test_figures_appear_and_tell_where_they_come_from(tmp_path, visit):
     figure = page.locator("figure").last
     figure.scroll_into_view_if_needed()
     image = figure.locator("img").element_handle()
-    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image)
+    # Scrolled again at each look: pictures above may come in late and move this one out of sight, where it is not loaded.
+    page.wait_for_function("i => (i.scrollIntoView(), i.complete && i.naturalWidth > 0)", arg=image)
     figure.get_by_text("Numbers and provenance").click()
     assert "configuration" in figure.inner_text() or "Notebook" in figure.inner_text()
     keep(page, "site_figures_desktop")
