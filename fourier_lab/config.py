@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .basis import check_polynomials, check_width, frequency_set
+from .embeddings.basis import check_polynomials, check_width, frequency_set
 from .errors import ConfigError
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
 from .field_rules import DEPARTURES, default, describe, kinds_of, normalise, reject_unknown

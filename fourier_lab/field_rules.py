@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .basis import BASES, FREQUENCY_SETS
+from .embeddings.basis import BASES, FREQUENCY_SETS
 from .errors import ConfigError
 
 ARMS = ("fourier", "learned")

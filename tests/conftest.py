@@ -1,7 +1,27 @@
 """Settings for all tests."""
 
+import pytest
 from hypothesis import settings
+
+from fourier_lab import paths
+from fourier_lab.headless import manifest
 
 # A first call may import or compile for seconds on a busy machine; that says nothing about the code under test.
 settings.register_profile("fourier_lab", deadline=None, max_examples=40)
 settings.load_profile("fourier_lab")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty project folder; kernels get it as FOURIER_LAB_HOME."""
+    for name, value in {
+        "ROOT": tmp_path,
+        "NOTEBOOKS": tmp_path / "notebooks",
+        "FIGURES": tmp_path / "figures",
+        "REPORTS": tmp_path / "reports",
+    }.items():
+        monkeypatch.setattr(paths, name, value)
+    # A fixed stand-in for the library's source, so that editing it while the tests run changes nothing here.
+    monkeypatch.setattr(manifest, "_LIBRARY", tmp_path / "library")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

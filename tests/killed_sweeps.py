@@ -14,9 +14,13 @@ import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import fourier_lab.tables  # noqa: F401  (loaded once, here, rather than in every process below)
-from fourier_lab import metrics, paths, processes, runs, sweep, tables, trainer, training
-from fourier_lab.sweep_file import load_sweep
+from fourier_lab import paths, processes
+from fourier_lab.evaluation import metrics
+from fourier_lab.sweeps import run
+from fourier_lab.sweeps.file import load_sweep
+from fourier_lab.tables import score_tables  # loaded once, here, rather than in every process below
+from fourier_lab.training import records, trainer
+from fourier_lab.training import train as training
 
 file, calm, stormy = Path(sys.argv[1]), Path(sys.argv[2], "calm"), Path(sys.argv[2], "stormy")
 kills = int(sys.argv[3])
@@ -72,7 +76,7 @@ def train_under_fire(config, **options):
     return train(config, **options)
 
 
-for module in (paths, runs, tables):
+for module in (paths, records, score_tables):
     module.write_atomically = write_under_fire
 plan = load_sweep(file)
 with TemporaryDirectory() as scratch:  # what the first steps and scores import is then there in every process
@@ -86,7 +90,7 @@ def attempt(folder: Path, number: int) -> bool:
         os.setpgid(0, 0)
         if number % 3 == 2 and len(strikes()) < kills:  # while the sweep itself copies a record
             files_left.extend(range(number % 4))
-        outcomes = sweep.run_sweep(plan, 2, print, runs=folder / "runs", results=folder / "results")
+        outcomes = run.run_sweep(plan, 2, print, runs=folder / "runs", results=folder / "results")
         os._exit(any(outcome.status == "failed" for outcome in outcomes))
     return os.waitpid(process, 0)[1] == 0
 

@@ -15,22 +15,17 @@ from IPython.core.inputtransformer2 import TransformerManager
 from scipy import stats
 from tokenizers import Tokenizer
 
-from fourier_lab import (
-    FourierEmbedding,
-    beside_paper,
-    claims,
-    paths,
-    readings,
-    scaling,
-    study,
-    summaries,
-)
+from fourier_lab import FourierEmbedding, paths
+from fourier_lab.bench import scaling
 from fourier_lab.config import DEPARTURES, RunConfig
-from fourier_lab.id_order import first_word
-from fourier_lab.metrics import mean_interval, plus_minus
-from fourier_lab.paper import TABLE_2
-from fourier_lab.runs import load_records
-from fourier_lab.tokenizer import token_words
+from fourier_lab.evaluation.metrics import mean_interval, plus_minus
+from fourier_lab.series import series_name
+from fourier_lab.study import beside_paper, claims, comparisons, selection
+from fourier_lab.tables import summaries
+from fourier_lab.tables.paper import TABLE_2
+from fourier_lab.text.id_order import first_word
+from fourier_lab.text.tokenizer import token_words
+from fourier_lab.training.records import load_records
 
 FOLDER = paths.SWEEPS.with_name("notebooks")
 RECORDS = paths.RECORDS
@@ -137,7 +132,7 @@ def test_the_front_pages_command_for_the_real_figures_makes_the_runs_of_their_re
     series, n_seeds = given.pop("series"), int(given.pop("n_seeds"))
     words = {name: given.pop(name) for name in ("corpus", "source")}
     config = RunConfig(**words, **{name: ast.literal_eval(value) for name, value in given.items()})
-    digests = {config.digest() for config in study.comparison(config, series, "", n_seeds)}
+    digests = {config.digest() for config in selection.comparison(config, series, "", n_seeds)}
     assert digests == {path.parent.name for path in RECORDS.glob("snli_mnli/*/config.json")}
 
 
@@ -230,7 +225,7 @@ def lost_by_merging(digest, size):
 SCORES = {split: summaries.score(split) for split in ("validation", "test")}
 
 
-def difference(sweep, base, chosen, name, series="fourier (harmonic)", values=SCORES, among=summaries.series_name):
+def difference(sweep, base, chosen, name, series="fourier (harmonic)", values=SCORES, among=series_name):
     """Return mean and half width of the change of one setting, validation then test."""
     records = load_records(RECORDS / sweep)
     for value in values.values():
@@ -272,16 +267,16 @@ def misconceptions():
     yield [f"{float(dead['with_gradient']):,.0f}", f"{int(dead['parameters']):,}", f"{-cost:.1f}"]
     yield [f"{-value:.1f}" for value, _ in difference("departures", "none", "period_127", "departures")]
     shuffled = ("id_order", "frequency", "random", "id_order")
-    changes = [*difference(*shuffled), *difference(*shuffled, values=readings.MATCHING)]
+    changes = [*difference(*shuffled), *difference(*shuffled, values=comparisons.MATCHING)]
     yield [plus_minus(value, value + half, "+.1f") for value, half in changes]
-    toy = summaries.mean_columns(study.sweep_records("id_order_toy"), summaries.score("test"), "id_order")
+    toy = summaries.mean_columns(selection.sweep_records("id_order_toy"), summaries.score("test"), "id_order")
     value = dict(zip(zip(toy["series"], toy["group"], strict=True), toy["value"], strict=True))
     arms = ("fourier (harmonic)", "learned")
     yield [f"{value[arm, order]:.1f}" for arm in arms for order in ("frequency", "semantic")]
-    nli = summaries.mean_columns(study.sweep_records("nli"), readings.accuracy("snli/test"), summaries.series_name)
+    nli = summaries.mean_columns(selection.sweep_records("nli"), comparisons.accuracy("snli/test"), series_name)
     accuracy = dict(zip(nli["group"], nli["value"], strict=True))
     trained = load_records(RECORDS / "snli_mnli")
-    matched = summaries.mean_columns(trained, readings.MATCHING["SNLI test"], summaries.series_name)
+    matched = summaries.mean_columns(trained, comparisons.MATCHING["SNLI test"], series_name)
     found = dict(zip(matched["group"], matched["value"], strict=True))
     yield [f"{each[arm]:.1f} %" for each in (found, accuracy) for arm in arms]
     yield [dev, test]
@@ -298,7 +293,8 @@ def test_the_numbers_against_misconceptions_are_those_of_the_records():
 def wider_gaps(values):
     """Yield by how much the gap of the harmonic arm to the table changes from 1 x 256 to 1 x 512, paired by seed."""
     runs = {
-        (r.config.n_layers, r.config.d_model, r.config.arm, r.config.seed): r for r in study.sweep_records("table_1")
+        (r.config.n_layers, r.config.d_model, r.config.arm, r.config.seed): r
+        for r in selection.sweep_records("table_1")
     }
     for value in values.values():
         gaps = [
@@ -312,13 +308,13 @@ def wider_gaps(values):
 def test_the_surprises_of_the_front_page_are_those_of_the_records():
     page = FRONT.read_text(encoding="utf-8")
     surprises = re.search(r"we did not expect:\n(.*?)^## ", page, flags=re.DOTALL | re.MULTILINE)[1]
-    arms = {"name": summaries.series_name, "among": beside_paper.size_name}
-    matched = {"values": readings.MATCHING}
+    arms = {"name": series_name, "among": beside_paper.size_name}
+    matched = {"values": comparisons.MATCHING}
     found = [*difference("table_1", "learned", "fourier (harmonic)", series="1 x 256", **arms, **matched)]
-    found += wider_gaps(readings.MATCHING)
+    found += wider_gaps(comparisons.MATCHING)
     found += difference("snli_mnli", "learned", "fourier (random)", series="1 x 256", **arms, **matched)
     nli = claims.CLAIMS["nli"].answer()
-    mismatched = {"values": {"": readings.accuracy("mnli/validation_mismatched")}}
+    mismatched = {"values": {"": comparisons.accuracy("mnli/validation_mismatched")}}
     found += difference("snli_mnli", "learned", "fourier (random)", series="1 x 256", **arms, **mismatched)
     found += [(each.value, each.high - each.value) for each in nli if "(random)" in each.what and "snli/" in each.split]
     found += difference("id_order", "frequency", "by_count", "id_order")
@@ -337,7 +333,7 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
         ("fourier (random)", "validation"),
     ]
     found += [(m.value, m.high - m.value) for m in told]
-    log = [r for r in load_records(RECORDS / "snli_mnli") if summaries.series_name(r.config) == "fourier (log)"]
+    log = [r for r in load_records(RECORDS / "snli_mnli") if series_name(r.config) == "fourier (log)"]
     mean, _, high = mean_interval([r.score("test") for r in log])
     found.append((mean - beside_paper.word_overlap("test")["bag of tokens, idf"], high - mean))
     assert re.findall(r"[\d.]+ ± \d+\.\d", surprises) == [f"{abs(value):.1f} ± {half:.1f}" for value, half in found]
@@ -358,7 +354,7 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
 
 def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the_records():
     page = FRONT.read_text(encoding="utf-8")
-    names = {"name": summaries.series_name, "among": lambda config: ""}
+    names = {"name": series_name, "among": lambda config: ""}
     told, text = set(), page[page.index("## Results on real text") :]
     for base, chosen in itertools.product(("learned", "fourier (harmonic)"), ("fourier (log)", "fourier (random)")):
         for split, (value, half) in zip(SCORES, difference("snli_mnli", base, chosen, series="", **names), strict=True):
@@ -371,12 +367,12 @@ def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the
     (behind,) = [number for base, _, _, number in told if base == "learned"]
     assert f"log\n  lies {behind} behind on validation over seeds and level over pairs" in text
     columns = summaries.difference_columns(
-        load_records(RECORDS / "snli_mnli"), SCORES["validation"], summaries.series_name, "learned", lambda config: ""
+        load_records(RECORDS / "snli_mnli"), SCORES["validation"], series_name, "learned", lambda config: ""
     )
     (i,) = np.flatnonzero(columns["group"] == "fourier (log)")
     assert columns["pairs_low"][i] < 0 < columns["pairs_high"][i]
     scores = {
-        arm: [r.score("test") for r in load_records(RECORDS / "snli_mnli") if summaries.series_name(r.config) == arm]
+        arm: [r.score("test") for r in load_records(RECORDS / "snli_mnli") if series_name(r.config) == arm]
         for arm in ("fourier (harmonic)", "learned")
     }
     welch = stats.ttest_ind(*scores.values(), equal_var=False).confidence_interval()
@@ -385,9 +381,7 @@ def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the
     kept = [record for record in load_records(RECORDS / "left_out") if record.config.left_out == "scored"]
     before = {}
     for base, chosen in (("fourier (harmonic)", "fourier (random)"), ("learned", "fourier (log)")):
-        columns = summaries.difference_columns(
-            kept, SCORES["validation"], summaries.series_name, base, lambda config: ""
-        )
+        columns = summaries.difference_columns(kept, SCORES["validation"], series_name, base, lambda config: "")
         (i,) = np.flatnonzero(columns["group"] == chosen)
         before[chosen] = columns["value"][i], columns["high"][i] - columns["value"][i]
     value, half = before["fourier (random)"]
@@ -415,14 +409,14 @@ def test_what_the_limits_say_of_rates_and_of_budgets_is_in_the_records():
     gain = {
         (arm, value): value(tried[arm, 4e-3]) - value(tried[arm, 2e-3])
         for arm in ("learned", "fourier")
-        for value in (SCORES["validation"], readings.MATCHING["SNLI test"])
+        for value in (SCORES["validation"], comparisons.MATCHING["SNLI test"])
     }
     of_table, matched, _, harmonic = gain.values()
     assert f"the table gains {of_table:.1f} points on validation, and matches {matched:.1f} points more" in limits
     assert f"where the harmonic arm gains {harmonic:.1f} (one seed)" in limits
     theirs = {row.parameters: row.spearman for row in TABLE_2 if row.split == "validation"}
-    ours = {r.metrics["parameters"]["total"]: [] for r in study.sweep_records("table_2")}
-    for record in study.sweep_records("table_2"):
+    ours = {r.metrics["parameters"]["total"]: [] for r in selection.sweep_records("table_2")}
+    for record in selection.sweep_records("table_2"):
         ours[record.metrics["parameters"]["total"]].append(record.score("validation"))
     behind = [theirs[total] - np.mean(scores) for total, scores in ours.items()]
     assert f"Table 2's runs stay {min(behind):.0f} to {max(behind):.0f} points below the paper's own" in limits
@@ -447,10 +441,10 @@ def test_the_lesson_on_the_code_says_what_each_departure_does():
 
 
 def test_which_classifiers_are_ahead_of_a_bag_that_reads_one_sentence():
-    records = study.sweep_records("nli")
+    records = selection.sweep_records("nli")
     ahead = {}
     for split, bag in (("snli/test", 63.8), ("mnli/validation_mismatched", 48.2)):
-        columns = summaries.mean_columns(records, readings.accuracy(split), "objective")
+        columns = summaries.mean_columns(records, comparisons.accuracy(split), "objective")
         ahead[split] = [name for name, low in zip(columns["series"], columns["low"], strict=True) if low > bag]
     assert [*ahead.values()] == [[], ["learned"]]
     assert "On SNLI none; on MNLI mismatched only the table" in text(*FOLDER.glob("11_*.ipynb"))

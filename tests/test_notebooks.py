@@ -7,7 +7,8 @@ import re
 import papermill
 import pytest
 
-from fourier_lab import batch, paths
+from fourier_lab import paths
+from fourier_lab.headless import notebooks
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))  # solutions: test_course.py
 # Parameters for the papermill run; the defaults, which are small, where a notebook is not named.
@@ -104,7 +105,7 @@ def test_it_runs_headless_from_another_folder(path, tmp_path, monkeypatch):
         monkeypatch.setattr(paths, name, tmp_path if name == "ROOT" else tmp_path / name.lower())
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    (result,) = batch.run_notebooks([path], PARAMETERS.get(path.stem))
+    (result,) = notebooks.run_notebooks([path], PARAMETERS.get(path.stem))
     assert result.status == "done", result.error
     assert result.finding and result.pictures
     assert not list((tmp_path / "elsewhere").iterdir())

@@ -10,9 +10,10 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from .. import gallery, paths, widgets
+from .. import paths, widgets
 from ..errors import ConfigError, FourierLabError, RecordError
-from ..runs import load_encoder, load_records
+from ..headless import gallery
+from ..training.records import load_encoder, load_records
 from ..widgets.at_hand import SHIPPED, runs_at_hand
 from ..widgets.tokens import TOKEN_COUNTS
 

@@ -7,6 +7,7 @@ cannot differ. Nothing here shows, saves or keeps state; without ``ax`` a new fi
 
 from .basis import draw_cells, draw_conditioning, draw_distance, draw_features, draw_kernel, draw_precision
 from .effects import draw_classes, draw_limits, draw_stages, new_panels
+from .figure import new_figure, save_figure
 from .ladder import draw_ladder, draw_weights
 from .release import draw_class_words, draw_collapse, draw_folding
 from .runs import (
@@ -48,6 +49,8 @@ __all__ = [
     "draw_spectrum",
     "draw_stages",
     "draw_weights",
+    "new_figure",
     "new_panels",
+    "save_figure",
     "share_legend",
 ]

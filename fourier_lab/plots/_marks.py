@@ -10,8 +10,8 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
-from ..figures import new_figure
-from ..palette import colours_of, marker_of
+from .figure import new_figure
+from .palette import colours_of, marker_of
 
 Data = Mapping[str, Any]  # a pandas DataFrame serves as well
 

@@ -5,9 +5,9 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..figures import style
-from ..palette import MARKERS, REFERENCE, ramp
 from ._marks import Data, axes_or_new, columns_of, finish, heat_map, in_order, lines, name_rows
+from .figure import style
+from .palette import MARKERS, REFERENCE, ramp
 
 _MEASURABLE = 1e16  # no larger condition number can be computed in float64
 

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..figures import new_figure, style
-from ..palette import REFERENCE, marker_of
 from ._marks import Data, axes_or_new, by_series, columns_of, finish, in_order, name_rows
+from .figure import new_figure, style
+from .palette import REFERENCE, marker_of
 from .runs import draw_curves
 
 

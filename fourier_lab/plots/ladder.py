@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..figures import style
-from ..palette import MARKERS, class_colours
 from ._marks import HALO, Data, axes_or_new, bars, columns_of, count_text, finish, in_order, lines, name_rows
+from .figure import style
+from .palette import MARKERS, class_colours
 
 
 @style()
@@ -14,7 +14,7 @@ def draw_ladder(data: Data, *, label: str, ax: Axes | None = None, legend: bool 
 
     Args:
         data: ``series`` (the method), ``kind``, ``value``, ``low``, ``high``, ``seeds_low``, ``seeds_high``, ``pairs``, as
-            :func:`fourier_lab.ladder.ladder_columns` gives them.
+            :func:`fourier_lab.study.ladder.ladder_columns` gives them.
         label: What the score is, with its unit.
         ax: Where to draw.
         legend: Whether to name the kinds, once for several panels.

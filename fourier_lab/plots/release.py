@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..figures import style
-from ..palette import ARM_COLOURS, REFERENCE
 from ._marks import Data, axes_or_new, columns_of, count_text, finish, legible
+from .figure import style
+from .palette import ARM_COLOURS, REFERENCE
 
 _MARKED = ARM_COLOURS["learned"]  # the colour farthest from that of the fourier arm
 _ON_A_LINE = 6  # words of a row that are written side by side

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from ..figures import style
-from ..palette import colour_of, colours_of, marker_of
 from ._marks import Data, axes_or_new, bars, columns_of, count_text, in_order
+from .figure import style
+from .palette import colour_of, colours_of, marker_of
 
 
 @style()
@@ -27,7 +27,7 @@ def draw_points(
 
     Args:
         data: ``point`` and ``series`` (names), ``x``, ``x_low``, ``x_high``, ``y``, ``y_low``, ``y_high``, ``seeds``, as
-            :func:`fourier_lab.result_points.point_columns` gives them; ends that are nan have no bar.
+            :func:`fourier_lab.tables.points.point_columns` gives them; ends that are nan have no bar.
         x_label: What ``x`` is, with its unit.
         y_label: What ``y`` is, with its unit.
         ax: Where to draw.

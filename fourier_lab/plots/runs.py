@@ -5,8 +5,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..columns import stack
-from ..figures import style
-from ..palette import REFERENCE, colour_of, marker_of
 from ._marks import (
     HALO,
     Data,
@@ -21,6 +19,8 @@ from ._marks import (
     lines,
     name_rows,
 )
+from .figure import style
+from .palette import REFERENCE, colour_of, marker_of
 
 
 @style()
@@ -55,7 +55,7 @@ def draw_scores(
 
     Args:
         data: ``group``, ``series``, ``value`` (mean), ``low``, ``high``, ``seeds`` and ``pairs`` (counts), ``interval``
-            (what the bar is), as :func:`fourier_lab.summaries.score_columns` gives them.
+            (what the bar is), as :func:`fourier_lab.tables.summaries.score_columns` gives them.
         label: What the score is, with its unit.
         ax: Where to draw.
         group_label: What the groups are.
@@ -85,7 +85,7 @@ def draw_differences(data: Data, *, label: str, ax: Axes | None = None, legend: 
 
     Args:
         data: ``group``, ``series``, ``value``, ``low``, ``high`` (nan where there is one seed), as
-            :func:`fourier_lab.summaries.difference_columns` gives them.
+            :func:`fourier_lab.tables.summaries.difference_columns` gives them.
         label: What the difference is, with its unit.
         ax: Where to draw.
         legend: Whether to name the series, once for several panels.

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from ..figures import style
-from ..palette import ARM_COLOURS, REFERENCE, marker_of
 from ._marks import HALO, Data, axes_or_new, bars, by_series, columns_of, finish, in_order, name_rows
+from .figure import style
+from .palette import ARM_COLOURS, REFERENCE, marker_of
 
 _PLAIN = FuncFormatter(lambda value, _: f"{value:,.3g}" if value < 1000 else f"{value:,.0f}")
 

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from numpy.typing import NDArray
 
-from ..figures import style
-from ..palette import CLASS_COLOURS, REFERENCE, colour_of
 from ._marks import Data, axes_or_new, columns_of, finish, heat_map, in_order, legible, name_rows
+from .figure import style
+from .palette import CLASS_COLOURS, REFERENCE, colour_of
 
 _LABELS = 40  # more would overlap
 SIDE_COLOURS = {"first": CLASS_COLOURS[3], "second": CLASS_COLOURS[4]}  # not those of the arms
@@ -21,7 +21,7 @@ def draw_token_similarity(data: Data, *, ax: Axes | None = None) -> Axes:
 
     Args:
         data: ``row``, ``column``, ``first``, ``second``, ``cosine`` of a full grid, as
-            :func:`fourier_lab.sentence_lab.token_similarity` gives them.
+            :func:`fourier_lab.geometry.sentences.token_similarity` gives them.
         ax: Where to draw.
     """
     ax = axes_or_new(ax)
@@ -41,7 +41,7 @@ def draw_contributions(data: Data, *, ax: Axes | None = None) -> Axes:
 
     Args:
         data: ``series`` (``first`` or ``second`` sentence), ``token``, ``change``, as
-            :func:`fourier_lab.sentence_lab.contributions` gives them.
+            :func:`fourier_lab.geometry.sentences.contributions` gives them.
         ax: Where to draw.
     """
     ax = axes_or_new(ax)

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..figures import new_figure, style
-from ..palette import MARKERS, REFERENCE, class_colours, colours_of
-from ..projections import PROJECTION_NAMES
+from ..geometry.projections import PROJECTION_NAMES
 from ._marks import DASHES, HALO, Data, axes_or_new, by_series, columns_of, finish, in_order, lines
+from .figure import new_figure, style
+from .palette import MARKERS, REFERENCE, class_colours, colours_of
 
 
 @style()

@@ -12,10 +12,11 @@ import jinja2
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
-from .. import gallery, paths
+from .. import paths
 from ..errors import ConfigError
-from ..gallery import Picture
-from ..manifest import Manifest
+from ..headless import gallery
+from ..headless.gallery import Picture
+from ..headless.manifest import Manifest
 from .markdown import Link, is_external, to_html
 from .notebooks import notebook_html, notebook_title
 

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from ..errors import NotebookError, brief
-from ..gallery import Picture
+from ..headless.gallery import Picture
 from .markdown import Link, to_html
 
 _WITHOUT_WORDS = "Picture of the result of this cell; the text around it says what to see."

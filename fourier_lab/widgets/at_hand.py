@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from .. import paths, summaries
+from .. import paths
 from ..errors import ConfigError, FourierLabError
-from ..runs import RunRecord, check_weights, load_record
+from ..series import series_name
+from ..training.records import RunRecord, check_weights, load_record
 
 _READ = ("config.json", "metrics.json", "weights.safetensors")
 _TOLD = 3  # unusable folders named in full
@@ -77,7 +78,7 @@ def run_name(record: RunRecord) -> str:
     """Return a name that tells a run from others: its series, corpus, id order, size, seed and digest."""
     config = record.config
     return (
-        f"{summaries.series_name(config)}, {config.corpus}, ids by {config.id_order}, "
+        f"{series_name(config)}, {config.corpus}, ids by {config.id_order}, "
         f"{config.n_layers} x {config.d_model}, seed {config.seed}, {config.digest()}"
     )
 

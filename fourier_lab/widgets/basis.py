@@ -9,10 +9,11 @@ import torch
 from numpy.typing import ArrayLike
 from tokenizers import Tokenizer
 
-from .. import plots, resolution
-from ..basis import FREQUENCY_SETS, fourier_basis, frequency_set, resolve_period
-from ..figures import new_figure, style
-from ..tokenizer import token_words
+from .. import plots
+from ..embeddings.basis import FREQUENCY_SETS, fourier_basis, frequency_set, resolve_period
+from ..geometry import resolution
+from ..plots.figure import new_figure, style
+from ..text.tokenizer import token_words
 from .controls import choice, slider
 from .explorer import Explorer, View, closed
 

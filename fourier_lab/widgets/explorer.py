@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError, FourierLabError, brief
-from ..figures import style
+from ..plots.figure import style
 
 _log = logging.getLogger(__name__)
 

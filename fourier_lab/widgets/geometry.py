@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import geometry, plots, stages
+from .. import plots
 from ..columns import Columns
 from ..errors import ConfigError
-from ..figures import new_figure, style
-from ..projections import PROJECTIONS, available_projections, project
+from ..geometry import stages, token_table
+from ..geometry.projections import PROJECTIONS, available_projections, project
+from ..plots.figure import new_figure, style
 from .at_hand import left_out, runs_at_hand
 from .controls import choice, entry
 from .explorer import Explorer, View, closed
@@ -152,7 +153,7 @@ def _draw_geometry(
     run, model = compared[0], source.model(compared[0])
     one_of(model.stages, stage, "stage")
     colours = model.colours[one_of(model.colours, colour, "colour")]
-    asked, ids = geometry.find_word(model.words, word), source.sample(run)
+    asked, ids = token_table.find_word(model.words, word), source.sample(run)
     shown, note = _place_of(asked, ids, source.rows(run, stage), model.words)
     near, missing = _neighbours(source, compared, stage, word)
     names = list(dict.fromkeys(near["series"].tolist()))
@@ -181,7 +182,7 @@ def _place_of(asked: int, ids: NDArray[np.int64], rows: NDArray[Any], words: Seq
     found = np.flatnonzero(ids == asked)
     if found.size:
         return int(found[0]), []
-    neighbour = int(geometry.nearest_neighbours(rows, [asked], k=1, among=ids)[0][0, 0])
+    neighbour = int(token_table.nearest_neighbours(rows, [asked], k=1, among=ids)[0][0, 0])
     note = (
         f"{words[asked]!r} is not among the {len(ids)} ids drawn; its mark is at the nearest one, {words[neighbour]!r}."
     )
@@ -198,5 +199,5 @@ def _neighbours(source: _Source, compared: Sequence[str], stage: str, word: str)
             notes.append(f"{word!r} is not in the vocabulary of {name}.")
             continue
         label = model.series if len(model.stages) == 1 else f"{model.series}\n{own}"  # two lines beside the table
-        parts.append(geometry.neighbour_table({label: source.rows(name, own)}, model.words, [word]))
+        parts.append(token_table.neighbour_table({label: source.rows(name, own)}, model.words, [word]))
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}, notes

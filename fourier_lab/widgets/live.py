@@ -6,13 +6,15 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .. import plots, study, summaries
-from ..basis import FREQUENCY_SETS
+from .. import plots
 from ..config import ARMS, ID_ORDERS, RunConfig
+from ..embeddings.basis import FREQUENCY_SETS
 from ..errors import ConfigError, FourierLabError
-from ..figures import new_figure, style
-from ..live import LiveTraining
-from ..runs import RunRecord, load_records
+from ..plots.figure import new_figure, style
+from ..study import selection
+from ..tables import summaries
+from ..training.live import LiveTraining
+from ..training.records import RunRecord, load_records
 from .at_hand import SHIPPED
 from .controls import choice, slider
 from .explorer import Explorer, View, closed
@@ -27,7 +29,7 @@ class LiveExplorer(Explorer):
     """An explorer whose picture grows while runs train in the background.
 
     Attributes:
-        training: The :class:`fourier_lab.live.LiveTraining` last started; None before the first start.
+        training: The :class:`fourier_lab.training.live.LiveTraining` last started; None before the first start.
     """
 
     def __init__(self, config: RunConfig, settings: dict[str, Any]) -> None:
@@ -108,7 +110,7 @@ class LiveExplorer(Explorer):
             id_order=id_order, steps=steps, warmup_steps=min(self.config.warmup_steps, steps // 10)
         )
         chosen = ARMS if arms == BOTH else (arms,)
-        return [study.with_series(base, "learned" if arm == "learned" else frequencies) for arm in chosen]
+        return [selection.with_series(base, "learned" if arm == "learned" else frequencies) for arm in chosen]
 
     def _check(self, chosen: dict[str, Any], _: Set[str]) -> dict[str, Any]:
         if chosen["arms"] not in (BOTH, *ARMS):

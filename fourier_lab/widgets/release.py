@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tokenizers import Tokenizer
 
-from .. import geometry, plots, resolution
-from ..basis import check_width, resolve_period
+from .. import plots
 from ..config import PUBLISHED_PERIOD
+from ..embeddings.basis import check_width, resolve_period
 from ..errors import ConfigError
-from ..figures import new_figure, style
-from ..tokenizer import token_words, toy_tokenizer
+from ..geometry import resolution, token_table
+from ..plots.figure import new_figure, style
+from ..text.tokenizer import token_words, toy_tokenizer
 from .controls import entry, slider, steps
 from .explorer import Explorer, View, closed
 
@@ -62,7 +63,7 @@ def explore_release(
         if "class_number" in changed and "word" not in changed:
             settings["word"] = ""
         if settings["word"]:
-            settings["class_number"] = geometry.find_word(words, settings["word"]) % m
+            settings["class_number"] = token_table.find_word(words, settings["word"]) % m
         elif "class_number" not in changed and "normaliser" in changed:
             settings["class_number"] %= m  # the same id, where it now lies
         return settings

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..config import ARMS
 from ..errors import ConfigError
-from ..figures import new_figure, style
+from ..plots.figure import new_figure, style
 from ..plots.results import draw_points, side_by_side
-from ..result_points import (
+from ..tables.points import (
     Point,
     Quantity,
     as_text,
@@ -33,7 +33,7 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
 
     Args:
         folder: Holds one folder per family of runs; ``results/`` if None.
-        x: What the points are placed by, a name of :func:`fourier_lab.result_points.quantities`.
+        x: What the points are placed by, a name of :func:`fourier_lab.tables.points.quantities`.
         y: The same, upwards.
 
     Returns:

@@ -7,15 +7,16 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .. import sentence_lab, summaries
 from ..columns import Columns
 from ..config import RunConfig
-from ..encoder import SentenceEncoder
 from ..errors import ConfigError, FourierLabError
-from ..figures import new_figure, style
+from ..geometry import sentences
+from ..models.sentence_encoder import SentenceEncoder
 from ..plots import sentences as plots
-from ..runs import RunRecord, load_encoder
-from ..toy import toy_language
+from ..plots.figure import new_figure, style
+from ..series import series_name
+from ..text.toy import toy_language
+from ..training.records import RunRecord, load_encoder
 from .at_hand import left_out, runs_at_hand
 from .controls import choice, entry
 from .explorer import Explorer, View, closed
@@ -43,39 +44,39 @@ def explore_sentences(
     if limit < 1:
         raise ConfigError(f"limit must be at least 1 run, got {limit}. Leave it out for 4.")
     at_hand, problems = runs_at_hand(folders)
-    records = sentence_lab.handful(at_hand, limit)
+    records = sentences.handful(at_hand, limit)
     notes = left_out(problems)
     if len(at_hand) > len(records):
         notes.append(f"{len(at_hand) - len(records)} more runs are at hand; explore_sentences(limit=...) takes more.")
-    one_of_each = {sentence_lab.kind_of_text(record): record for record in records.values()}
+    one_of_each = {sentences.kind_of_text(record): record for record in records.values()}
     examples = {kind: _example(record.config) for kind, record in one_of_each.items()}
 
     def settle(chosen: dict[str, Any], _: Set[str]) -> dict[str, Any]:
         if chosen["run"] not in records:
             raise ConfigError(f"unknown run {chosen['run']!r}. Choose from {'; '.join(records)}.")
         if (chosen["first"], chosen["second"]) in examples.values():  # nobody's own text: follows the run's language
-            first, second = examples[sentence_lab.kind_of_text(records[chosen["run"]])]
+            first, second = examples[sentences.kind_of_text(records[chosen["run"]])]
             return {**chosen, "first": first, "second": second}
         return chosen
 
     def draw(first: str, second: str, run: str, stage: str) -> View:
-        kind = sentence_lab.kind_of_text(records[run])
+        kind = sentences.kind_of_text(records[run])
         encoder = _encoder(records[run].folder)
         said = []
         for side, sentence in {"First": first, "Second": second}.items():
-            reading = sentence_lab.read_sentence(encoder, sentence)
+            reading = sentences.read_sentence(encoder, sentence)
             said += [f"{side} sentence: {line}" for line in reading.lines]
         rows = []
         for record in records.values():
-            if sentence_lab.kind_of_text(record) == kind:
+            if sentences.kind_of_text(record) == kind:
                 try:
-                    value = sentence_lab.pooled_cosine(_encoder(record.folder), first, second)
-                    rows.append((_label(record), summaries.series_name(record.config), value))
+                    value = sentences.pooled_cosine(_encoder(record.folder), first, second)
+                    rows.append((_label(record), series_name(record.config), value))
                 except FourierLabError as error:
                     said.append(str(error))
         figure = _draw(
-            sentence_lab.token_similarity(encoder, first, second, stage),
-            sentence_lab.contributions(encoder, first, second),
+            sentences.token_similarity(encoder, first, second, stage),
+            sentences.contributions(encoder, first, second),
             dict(zip(("run", "series", "cosine"), map(list, zip(*rows, strict=True)), strict=True)),
             title=f"{_label(records[run])}: {stage}",
         )
@@ -86,16 +87,16 @@ def explore_sentences(
             "first": entry("first", settings["first"]),
             "second": entry("second", settings["second"]),
             "run": choice("run", tuple(records), settings["run"]),
-            "stage": choice("stage", sentence_lab.STAGES, settings["stage"]),
+            "stage": choice("stage", sentences.STAGES, settings["stage"]),
         }
 
     run = next(iter(records))
-    example = examples[sentence_lab.kind_of_text(records[run])]
+    example = examples[sentences.kind_of_text(records[run])]
     settings = {
         "first": example[0] if first is None else first,
         "second": example[1] if second is None else second,
         "run": run,
-        "stage": sentence_lab.STAGES[-1],
+        "stage": sentences.STAGES[-1],
     }
     return Explorer(draw, settings, make_controls, settle=settle)
 
@@ -118,7 +119,7 @@ def _draw(similarity: Columns, contributions: Columns, cosines: dict[str, list],
 
 def _label(record: RunRecord) -> str:
     config = record.config
-    return f"{summaries.series_name(config)}, d = {config.d_model}, seed {config.seed}, {config.digest()}"
+    return f"{series_name(config)}, d = {config.d_model}, seed {config.seed}, {config.digest()}"
 
 
 @functools.cache

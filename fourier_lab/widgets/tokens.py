@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import resolution, stages, study, summaries
 from ..config import RunConfig
 from ..errors import DataError, RecordError
-from ..runs import RunRecord, load_encoder
-from ..tokenizer import token_words
-from ..toy import toy_language
+from ..geometry import resolution, stages
+from ..series import series_name
+from ..study import token_tables
+from ..text.tokenizer import token_words
+from ..text.toy import toy_language
+from ..training.records import RunRecord, load_encoder
 
 TOKEN_COUNTS = "token_counts.npy"  # beside a run's weights: how often each id occurs in its training text, (V,)
 
@@ -78,19 +80,19 @@ def run_tokens(record: RunRecord, counts: ArrayLike | None = None) -> TrainedTok
     if encoder.tokenizer is None:
         raise RecordError(f"no tokenizer.json in {record.folder}, so its ids have no words. Run it again.")
     words = token_words(encoder.tokenizer)
-    colours = {"token id": np.arange(len(words)), **study.token_classes(config, encoder.tokenizer)}
+    colours = {"token id": np.arange(len(words)), **token_tables.token_classes(config, encoder.tokenizer)}
     share = _share(record.folder, config, words, counts)
     if share is not None:
         rarest = share[share > 0].min()  # has a logarithm, where a token that never occurs has none
         colours[_FREQUENCY] = np.log10(np.maximum(share, rarest / 2))
     return TrainedTokens(
-        summaries.series_name(config),
+        series_name(config),
         words,
         colours,
         stages.stage_names(encoder.config),
         functools.partial(stages.stage_table, encoder),
         functools.partial(stages.nearest_stage, encoder.config),
-        next(iter(study.example_words(config, encoder.tokenizer)), words[len(words) // 2]),
+        next(iter(token_tables.example_words(config, encoder.tokenizer)), words[len(words) // 2]),
     )
 
 

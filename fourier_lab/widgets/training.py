@@ -5,10 +5,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .. import plots, summaries
+from .. import plots
 from ..errors import ConfigError
-from ..figures import new_figure
-from ..runs import RunRecord
+from ..plots.figure import new_figure
+from ..series import series_name
+from ..tables import summaries
+from ..training.records import RunRecord
 from .controls import choice
 from .explorer import Explorer, closed
 
@@ -25,7 +27,7 @@ def explore_training(records: Sequence[RunRecord]) -> Explorer:
     Raises:
         ConfigError: If there are no records.
     """
-    series = ["all", *dict.fromkeys(summaries.series_name(record.config) for record in records)]
+    series = ["all", *dict.fromkeys(series_name(record.config) for record in records)]
     orders = list(dict.fromkeys(record.config.id_order for record in records))
     if not orders:
         raise ConfigError("there are no run records to explore. Train at least one run first.")
@@ -34,7 +36,7 @@ def explore_training(records: Sequence[RunRecord]) -> Explorer:
         chosen = [
             record
             for record in records
-            if record.config.id_order == id_order and series in ("all", summaries.series_name(record.config))
+            if record.config.id_order == id_order and series in ("all", series_name(record.config))
         ]
         if not chosen:
             raise ConfigError(f"no run of {series!r} has id order {id_order!r}. Choose another of {', '.join(orders)}.")

@@ -1,0 +1,1 @@
+"""Both sides of a race in, ratios of time and memory out."""

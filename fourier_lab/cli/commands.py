@@ -1,0 +1,295 @@
+"""What each command of ``fourier-lab`` does with its options; returns the exit code, prints its lines."""
+
+import argparse
+import ast
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import paths
+from ..config import RunConfig, expand
+from ..errors import ConfigError, FourierLabError, NotebookError, TrainingError
+from ..field_rules import in_one_order
+
+if TYPE_CHECKING:
+    from ..training.trainer import Progress
+
+PROGRESS_S = 10.0
+
+
+def figures(options: argparse.Namespace) -> int:
+    """Run notebooks headless and write figures/ and reports/.
+
+    Notebooks that nothing has changed for are skipped. A failing one is kept and does not stop the others.
+    """
+    from ..headless import notebooks
+
+    source = _source(options.data)
+    where_declared = {} if source == "builtin" else {"source": source, "corpus": options.corpus}
+    parameters = {name: _literal(value) for name, value in options.parameters}
+    results = notebooks.run_notebooks(
+        [_find_notebook(name) for name in options.notebooks],
+        parameters,
+        where_declared=where_declared,
+        workers=options.workers,
+        force=options.force,
+        report=_say,
+    )
+    _say("\n" + notebooks.summary(results))
+    return 1 if any(result.status == "failed" for result in results) else 0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train encoders; every option is a field of RunConfig.
+
+    Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4". Finished runs are loaded, interrupted
+    ones resume. A run that fails is named and does not stop the others.
+    """
+    axes = {
+        field.name: [RunConfig.parse(field.name, text) for text in given.split(",")]
+        for field in dataclasses.fields(RunConfig)
+        if (given := getattr(options, field.name)) is not None
+    }
+    configs = expand(RunConfig(), **axes)
+    if options.dry_run:
+        from ..training.records import is_trained
+
+        _say(f"{len(configs)} runs")
+        for config in configs:
+            state = "finished" if is_trained(options.runs / config.digest()) else "to do"
+            _say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
+        return 0
+
+    from ..tables import score_tables
+    from ..training import train as training
+
+    records, failed = [], 0
+    for number, config in enumerate(configs, start=1):
+        label = f"[{number}/{len(configs)}] {config.digest()}"
+        _say(f"{label} {_changes(config)}")
+        try:
+            records.append(training.train(config, callback=_progress_lines(label), runs=options.runs).record)
+        except (FourierLabError, OSError) as problem:
+            if len(configs) == 1 and not isinstance(problem, TrainingError):
+                raise
+            failed += 1
+            print(f"{label} failed: {problem}", file=sys.stderr)
+    if records:
+        _say("\n" + score_tables.results_table(records))
+    return 1 if failed else 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Finish every run of a sweep file, in several processes if asked to.
+
+    Finished runs are loaded, interrupted ones resume, whatever stopped them: repeat the same command. A failing run is
+    named and does not stop the others. Records are exported, without weights, to results/NAME; a run whose record is
+    there counts as finished: name other --runs and --results to compute everything again.
+    """
+    from ..sweeps.file import load_sweep
+    from ..sweeps.plan import plan
+    from ..sweeps.run import run_sweep
+
+    file = options.file if options.file.suffix else paths.SWEEPS / f"{options.file}.yaml"
+    asked = load_sweep(file, smoke=options.smoke, only=options.only)
+    if asked.notebook is not None and (options.runs, options.results) != (paths.RUNS, paths.RESULTS):
+        raise ConfigError(
+            f"a sweep of the notebook {asked.notebook} has no use for --runs and --results. Leave them out."
+        )
+    places = {"runs": options.runs, "results": options.results}
+    _say(f"{asked.name}: {asked.question}")
+    if options.dry_run:
+        for line in plan(asked, options.workers, **places):
+            _say(line)
+        return 0
+    outcomes = run_sweep(asked, options.workers, _say, **places)
+    records = [outcome.record for outcome in outcomes if outcome.record is not None]
+    if records:
+        from ..tables.score_tables import results_table
+
+        _say("\n" + results_table(records))
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed:
+        print(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def table(options: argparse.Namespace) -> int:
+    """Print the results table of finished runs, as Markdown; export records, or put the table into a document.
+
+    Runs with seed 100 or above chose settings: they are left out unless there are no others.
+    """
+    from ..evaluation.baselines import zero_parameter_baselines
+    from ..tables.score_tables import (
+        export_records,
+        insert_table,
+        load_baselines,
+        paired_table,
+        results_table,
+        write_table,
+    )
+    from ..training.records import load_records
+
+    wanted = dict(_wanted(condition) for condition in options.where)
+    if len(wanted) < len(options.where):
+        raise ConfigError(f"--where names a setting twice: {' '.join(options.where)}. A run has one value of each.")
+    if options.sweep is not None and options.runs != paths.RUNS:
+        raise ConfigError(f"the records of {options.sweep} are in results/: leave out either its name or --runs.")
+    folder = options.runs if options.sweep is None else paths.RESULTS / options.sweep
+    records = [
+        record
+        for record in load_records(folder)
+        if all(getattr(record.config, name) == value for name, value in wanted.items())
+    ]
+    if not records:
+        raise ConfigError(
+            f"no finished run in {folder} with {' '.join(options.where) or 'any settings'}. Train some with "
+            "'fourier-lab train' or 'fourier-lab sweep', or name other --runs."
+        )
+    baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(folder)
+    if options.export is not None:
+        export_records(records, options.export, baselines)
+    if options.sweep is not None:
+        write_table(folder)
+    text = paired_table(records, options.against) if options.against else results_table(records, baselines)
+    if options.into is not None:
+        insert_table(options.into, options.name, text)
+    _say(text)
+    return 0
+
+
+def _wanted(condition: str) -> tuple[str, Any]:
+    """Split ``NAME=VALUE`` into a setting and its typed value."""
+    name, equals, text = condition.partition("=")
+    if not equals:
+        raise ConfigError(f"--where takes NAME=VALUE, got {condition!r}. Example: --where steps=600 arm=learned.")
+    value = RunConfig.parse(name, text)
+    if name in ("departures", "pretraining"):  # which have one order in a configuration, whatever it is here
+        value = in_one_order(RunConfig, name, value)
+    return name, value
+
+
+def claims(options: argparse.Namespace) -> int:
+    """Print the paper's claims, the verdict on each and the evidence, from the records that the project ships."""
+    from ..study.claims import claims_table
+    from ..tables.score_tables import insert_table
+
+    text = claims_table()
+    if options.into is not None:
+        insert_table(options.into, "claims", text)
+    _say(text)
+    return 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure speed and memory against other implementations, as ratios within one process."""
+    from ..bench.suite import run_benchmarks, table
+
+    rows = run_benchmarks(options.names, options.out, quick=options.quick, report=_say)
+    _say("\n" + table(rows))
+    return 0
+
+
+def data(options: argparse.Namespace) -> int:
+    """Fetch the corpora into a folder, or check a source by reading all of it."""
+    from ..text.fetch import check_source, fetch
+    from ..text.tokenizer import load_tokenizer, vocabulary_hash
+
+    if options.action == "fetch":
+        for path in fetch(Path(os.path.expanduser(options.data))):
+            _say(f"wrote {path}")
+    else:
+        source = _source(options.data)
+        for name, split, rows, fingerprint in check_source(source):
+            _say(f"[OK]   {name}/{split}: {rows:,} pairs, {fingerprint}")
+        if source != "builtin":
+            tokenizer = load_tokenizer(RunConfig(corpus="snli", source=source))
+            n_ids = tokenizer.get_vocab_size(with_added_tokens=True)
+            _say(f"[OK]   tokenizer: {n_ids:,} ids, {vocabulary_hash(tokenizer)}")
+    return 0
+
+
+def app(options: argparse.Namespace) -> int:
+    """Serve the explorers and main figures as one web page, to this machine alone, until interrupted."""
+    from ..app import serve
+
+    serve(options.port, open_browser=not options.no_browser, ready=options.ready)
+    return 0
+
+
+def site(options: argparse.Namespace) -> int:
+    """Write executed notebooks, figures, claims and tables as static web pages."""
+    from ..site import build_site
+
+    _say(f"wrote {build_site(options.out)}")
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Check Python, packages, kernel, data folder, permissions and disk."""
+    from . import doctor as machine
+
+    failed = False
+    for check in machine.doctor():
+        _say(f"{'[OK]  ' if check.ok else '[FAIL]'} {check.requirement}: {check.detail}")
+        if not check.ok:
+            failed = True
+            _say(f"       {check.remedy}")
+    return 1 if failed else 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _source(data: str) -> str:
+    """Return the data source that ``data`` names; a folder becomes FOURIER_LAB_DATA, also for the kernels."""
+    if data in ("builtin", "hub"):
+        return data
+    folder = Path(os.path.expanduser(data)).resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"--data must be builtin, hub or a folder, and {folder} is no folder. Correct the path.")
+    os.environ["FOURIER_LAB_DATA"] = str(folder)
+    return "folder"
+
+
+def _find_notebook(name: str) -> Path:
+    path = Path(name)
+    if path.suffix == ".ipynb" or len(path.parts) > 1:
+        return path.with_name(path.name.removesuffix(".ipynb") + ".ipynb")
+    found = sorted(paths.NOTEBOOKS.glob(f"{name}*.ipynb"))
+    if len(found) != 1:
+        known = ", ".join(path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))) or "none"
+        raise NotebookError(f"{name!r} names {len(found)} notebooks of {paths.NOTEBOOKS}. There are: {known}.")
+    return found[0]
+
+
+def _literal(text: str) -> Any:
+    """Turn a parameter's text into a value: numbers, lists, True, False and None as in Python, all else text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _changes(config: RunConfig) -> str:
+    return ", ".join(f"{name} {value}" for name, value in config.changes().items()) or "all defaults"
+
+
+def _progress_lines(label: str) -> "Callable[[Progress], None]":
+    spoken = time.monotonic()
+
+    def callback(progress: "Progress") -> None:
+        nonlocal spoken
+        if time.monotonic() - spoken >= PROGRESS_S or progress.step == progress.config.steps:
+            spoken = time.monotonic()
+            _say(
+                f"{label} step {progress.step}/{progress.config.steps}, loss {progress.row['loss']:.3f}, "
+                f"{progress.pairs_per_s:,.0f} pairs/s, {progress.remaining_s:.0f} s left"
+            )
+
+    return callback

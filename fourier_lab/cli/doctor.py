@@ -1,0 +1,113 @@
+"""Check what the study needs of a machine, one requirement at a time."""
+
+import importlib
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import paths
+from ..errors import DataError
+from ..text.pairs import HUB, SPLITS, data_folder
+
+FREE_BYTES = 2 * 1024**3
+_INSTALL = "Run 'make figures', or 'pip install -r requirements.lock' in your environment."
+_IMPORT_NAMES = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
+
+
+class Check(NamedTuple):
+    """One requirement: whether it is met, what was found, and what to do if it is not."""
+
+    ok: bool
+    requirement: str
+    detail: str
+    remedy: str = ""
+
+
+def doctor() -> Iterator[Check]:
+    """Check Python, packages, kernel, processor, data folder, permissions and disk; yield a :class:`Check` for each."""
+    found = platform.python_version()
+    yield Check(sys.version_info >= (3, 11), "Python 3.11 or newer", found, "Install a newer Python.")
+    packages = [_check_package(name) for name in _dependencies()]
+    yield from packages
+    if all(check.ok for check in packages):
+        yield _check_kernel()
+        yield _check_compute()
+    yield _check_data()
+    for folder in (paths.RUNS, paths.FIGURES, paths.REPORTS):
+        yield _check_writable(folder)
+    free = shutil.disk_usage(_nearest(paths.ROOT)).free
+    detail = f"{free / 1024**3:.1f} GiB in {paths.ROOT}"
+    yield Check(free >= FREE_BYTES, "2 GiB of free disk", detail, "Delete old folders in runs/.")
+
+
+def _dependencies() -> list[str]:
+    """Return the distributions that this package requires, extras left out."""
+    try:
+        required = metadata.requires("fourier_lab") or []
+    except metadata.PackageNotFoundError:  # a source folder on the path, not installed
+        return ["fourier_lab"]
+    return [re.split(r"[^\w.-]", line)[0] for line in required if "extra ==" not in line]
+
+
+def _check_package(name: str) -> Check:
+    try:
+        importlib.import_module(_IMPORT_NAMES.get(name, name.replace("-", "_")))
+        return Check(True, f"package {name}", metadata.version(name))
+    except (ImportError, OSError) as problem:  # OSError: a shared library is missing
+        return Check(False, f"package {name}", f"{type(problem).__name__}: {problem}", _INSTALL)
+
+
+def _check_kernel() -> Check:
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+    try:
+        command = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return Check(False, "Jupyter kernel python3", "not found", "Run 'python -m ipykernel install --sys-prefix'.")
+    return Check(True, "Jupyter kernel python3", command)
+
+
+def _check_compute() -> Check:
+    import torch
+
+    from ..device import resolve_device, resolve_precision
+
+    device = resolve_device("auto")
+    precision = str(resolve_precision("auto", device)).removeprefix("torch.")
+    detail = f"{device}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, precision 'auto' is {precision}"
+    return Check(True, "processor", detail)
+
+
+def _check_data() -> Check:
+    if not os.environ.get("FOURIER_LAB_DATA"):
+        return Check(True, "data folder", "FOURIER_LAB_DATA is not set: the built-in corpus and the hub can be used")
+    try:
+        folder = data_folder()
+    except DataError as problem:
+        return Check(False, "data folder", str(problem), "Fetch it with: fourier-lab data fetch FOLDER.")
+    wanted = [f"{name}/{split}.parquet" for name, splits in SPLITS.items() if name in HUB for split in splits]
+    wanted.append("tokenizer/vocab.txt")
+    missing = [name for name in wanted if not (folder / name).is_file()]
+    detail = f"{folder} has no {', '.join(missing)}" if missing else f"{folder}, {len(wanted)} files"
+    return Check(not missing, "data folder", detail, "Fetch it with: fourier-lab data fetch FOLDER.")
+
+
+def _check_writable(folder: Path) -> Check:
+    existing = _nearest(folder)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return Check(True, f"can write {folder.name}/", str(folder))
+    except OSError as problem:
+        return Check(False, f"can write {folder.name}/", str(problem), "Set FOURIER_LAB_HOME to a folder of yours.")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or its nearest ancestor that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -1,0 +1,150 @@
+"""The ``fourier-lab`` command: figures, training runs, tables, benchmarks, corpora and a check of the machine."""
+
+import argparse
+import dataclasses
+import errno
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .. import __version__, paths
+from ..config import ModelConfig, RunConfig
+from ..errors import FourierLabError
+from . import commands
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 a run or check failed, 2 refused, 130 interrupted.
+
+    Example:
+        >>> main(["train", "--arm", "learned", "--steps", "60", "--seed", "0,1", "--dry-run"])
+        2 runs
+        ...
+        0
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except FourierLabError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except OSError as problem:  # disk full, no permission: nothing half-written is left, so a repeat goes on from there
+        hint = (
+            ". Free space or correct the permissions, then repeat the command." if problem.errno in _OF_THE_DISK else ""
+        )
+        print(f"error: {problem}{hint}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        resumes = options.command in (commands.train, commands.sweep, commands.figures)
+        hint = ": repeat the same command to resume; finished runs are not run again" if resumes else ""
+        print(f"\ninterrupted{hint}", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fourier-lab", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"fourier_lab {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], example: str) -> argparse.ArgumentParser:
+        text = inspect.cleandoc(command.__doc__ or "")
+        added = subparsers.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            epilog=f"Example:\n  fourier-lab {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        added.set_defaults(command=command)
+        return added
+
+    data_help = "builtin (the toy language), hub, or a folder of <name>/<split>.parquet files"
+    figures = add("figures", commands.figures, "figures 02 --data ~/corpora -p d_model 256")
+    figures.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="number, name or path; all if none is given")
+    figures.add_argument("--data", default="builtin", help=data_help)
+    figures.add_argument("--corpus", default="snli+mnli", help="training text if --data is a folder or hub")
+    figures.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    figures.add_argument("--workers", type=int, default=1, help="notebooks at a time")
+    figures.add_argument("--force", action="store_true", help="run unchanged notebooks too")
+
+    train = add("train", commands.train, "train --arm fourier,learned --learning-rate 1e-3,3e-3 --seed 0,1,2 --dry-run")
+    train.add_argument("--dry-run", action="store_true", help="print the runs and stop")
+    train.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where records go")
+    meanings = _meanings(ModelConfig) | _meanings(RunConfig)
+    for field in dataclasses.fields(RunConfig):
+        text = f"{meanings.get(field.name, '')} Default: {field.default}.".replace("%", "%%").strip()
+        train.add_argument("--" + field.name.replace("_", "-"), dest=field.name, metavar="VALUE[,VALUE]", help=text)
+
+    sweep = add("sweep", commands.sweep, "sweep sweeps/dropout.yaml --workers 2 --dry-run")
+    sweep.add_argument("file", type=Path, metavar="FILE", help="YAML file of runs, or its name in sweeps/")
+    sweep.add_argument("--dry-run", action="store_true", help="print the runs, their state and the hours they take")
+    sweep.add_argument("--workers", type=int, default=1, help="runs at a time; processor cores are shared out")
+    sweep.add_argument("--smoke", action="store_true", help="the file's quick trial, with results of its own")
+    sweep.add_argument("--only", metavar="GROUP", help="runs of this group alone")
+    sweep.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where run folders go")
+    sweep.add_argument(
+        "--results",
+        type=Path,
+        default=paths.RESULTS,
+        metavar="FOLDER",
+        help="records go to FOLDER/NAME, without weights",
+    )
+
+    table = add("table", commands.table, "table dropout")
+    table.add_argument(
+        "sweep", nargs="?", metavar="NAME", help="records of this sweep, in results/NAME; writes its CSV"
+    )
+    table.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run records")
+    table.add_argument(
+        "--where", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="keep runs with these settings"
+    )
+    table.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="copy the records, without weights, and a CSV there"
+    )
+    table.add_argument(
+        "--against", metavar="MODEL", help="differences to this model, paired by seed, in place of scores"
+    )
+    table.add_argument("--baselines", action="store_true", help="add rows of untrained baselines; reads the corpus")
+    table.add_argument(
+        "--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file"
+    )
+    table.add_argument("--name", default="results", help="name in the marks, <!-- table: NAME -->")
+
+    claims = add("claims", commands.claims, "claims --into README.md")
+    claims.add_argument(
+        "--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file"
+    )
+
+    bench = add("bench", commands.bench, "bench --out bench.json")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; all if none is given")
+    bench.add_argument("--quick", action="store_true", help="3 measurements of each side, for a first impression")
+    bench.add_argument("--out", type=Path, default=Path("bench.json"), metavar="FILE", help="where the JSON goes")
+
+    data = add("data", commands.data, "data fetch ~/corpora")
+    data.add_argument(
+        "action", choices=("fetch", "check"), help="export the hub's corpora to a folder, or read one whole"
+    )
+    data.add_argument("data", metavar="DATA", help=f"fetch: a folder; check: {data_help}")
+
+    app = add("app", commands.app, "app --port 8866")
+    app.add_argument("--port", type=int, default=8866, help="first port tried, on this machine alone")
+    app.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    app.add_argument("--ready", type=int, default=1, metavar="N", help="visits that start at once; 0.4 GB each")
+
+    site = add("site", commands.site, "site --out reports/site")
+    site.add_argument("--out", type=Path, metavar="FOLDER", help="where the pages go; reports/site if not given")
+
+    add("doctor", commands.doctor, "doctor")
+    return parser
+
+
+def _meanings(config: type) -> dict[str, str]:
+    """Return the first sentence on each attribute in a configuration class's docstring."""
+    text = inspect.cleandoc(config.__doc__ or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, flags=re.MULTILINE)
+    return {name: " ".join(meaning.replace("`", "").split()) for name, meaning in entries}

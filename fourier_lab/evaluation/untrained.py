@@ -1,0 +1,122 @@
+"""The methods of the ladder that need no training, scored: shared tokens, fixed vectors, encoders at their start."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..columns import Columns, stack
+from ..config import PUBLISHED_PERIOD, RunConfig
+from ..embeddings.basis import FREQUENCY_SETS, fourier_basis
+from ..models.sentence_encoder import SentenceEncoder
+from ..series import series_name
+from ..text.corpus import Corpus, TokenPairs
+from ..text.tokenizer import token_words
+from .baselines import bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
+from .metrics import embedding_similarity, scores_and_resamples
+
+KINDS = ("shared tokens", "fixed vectors", "untrained encoder", "trained encoder")
+_WEIGHT_BANDS = 30
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One method, scored once.
+
+    Attributes:
+        name: What it is; rungs of one kind and name differ in the seed alone.
+        kind: One of :data:`KINDS`.
+        numbers: How many numbers it takes from text, by counting or by training.
+        seed: Seed of what is drawn at random; None if nothing is.
+        scores: By split, as :func:`fourier_lab.evaluation.metrics.sts_scores` gives them.
+        resampled: Of shared tokens, Spearman of the resamples of both splits, as in a run's record.
+    """
+
+    name: str
+    kind: str
+    numbers: int
+    seed: int | None
+    scores: dict[str, dict]
+    resampled: NDArray[np.int16] | None = field(default=None, compare=False)
+
+
+def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarray) -> Iterator[Rung]:
+    """Yield every method that needs no training, scored on all graded pairs of a corpus, in order of :data:`KINDS`.
+
+    Args:
+        configs: As :func:`fourier_lab.study.ladder.ladder` takes them.
+        corpus: What they share.
+        idf: Weights by id, ``(vocab_size,)``.
+    """
+    first, (tokens, vectors, encoders, _) = configs[0], KINDS
+    vocab_size, d = corpus.account["vocab_size"], first.d_model
+    seeds = sorted({config.seed for config in configs})
+
+    def rung(
+        kind: str, name: str, similarity: Callable[[TokenPairs], np.ndarray], numbers: int = 0, seed: int | None = None
+    ) -> Rung:
+        found = {split: scores_and_resamples(similarity(p), p.label) for split, p in corpus.graded.items()}
+        resampled = np.stack([draws for _, draws in found.values()]) if kind == tokens else None
+        return Rung(name, kind, numbers, seed, {split: scores for split, (scores, _) in found.items()}, resampled)
+
+    def bag(weights: np.ndarray) -> Callable[[TokenPairs], np.ndarray]:
+        return lambda pairs: bag_similarity(pairs, weights)
+
+    def mean(table: np.ndarray) -> Callable[[TokenPairs], np.ndarray]:
+        return lambda pairs: mean_similarity(pairs, table)
+
+    def features(**options: Any) -> Callable[[TokenPairs], np.ndarray]:
+        return mean(fourier_basis(torch.arange(vocab_size), vocab_size, d, **options).numpy())
+
+    equal, by_id = id_weights(token_words(corpus.tokenizer)).items()
+    yield rung(tokens, equal[0], bag(equal[1]))
+    yield rung(tokens, "Jaccard of tokens", jaccard_similarity)
+    yield rung(tokens, by_id[0], bag(by_id[1]))
+    yield rung(tokens, "bag of tokens, idf", bag(idf), numbers=vocab_size)
+    for seed in seeds:
+        table = np.random.default_rng(seed).normal(size=(vocab_size, d))
+        yield rung(vectors, "mean of random vectors", mean(table), seed=seed)
+    for name in FREQUENCY_SETS:
+        draws: Sequence[int | None] = seeds if name == "random" else (None,)
+        for draw in draws:
+            yield rung(vectors, f"mean of T(p), {name}", features(frequencies=name, seed=draw or 0), seed=draw)
+    yield rung(vectors, f"mean of T(p), period {PUBLISHED_PERIOD}", features(period=PUBLISHED_PERIOD))
+    for config in configs:
+        encode = partial(_encoded, untrained_encoder(config, corpus))
+        yield rung(encoders, series_name(config), encode, seed=config.seed)
+
+
+def _encoded(encoder: SentenceEncoder, pairs: TokenPairs) -> np.ndarray:
+    return embedding_similarity(encoder, pairs.first, pairs.second)
+
+
+def weight_columns(idf: np.ndarray, by_id: np.ndarray, first_word: int) -> Columns:
+    """Describe two weightings of the words that occur in the training text, in logarithmic bands of ids.
+
+    Args:
+        idf: Weights by id, ``(vocab_size,)``, in nats.
+        by_id: Those that the id order alone gives, ``(vocab_size,)``.
+        first_word: Smaller ids are left out.
+
+    Returns:
+        Columns: ``series``, ``token_id`` (mean of a band), ``value``, ``low`` and ``high`` (mean, 5th and 95th percentile of
+        the band, over the mean of the bands).
+    """
+    used = np.flatnonzero(idf < idf.max())  # a word that never occurs has the highest idf, whatever its id
+    edges = np.unique(np.geomspace(first_word, len(idf), _WEIGHT_BANDS + 1).astype(int))
+    bands = [
+        ids
+        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        if (ids := used[(used >= low) & (used < high)]).size
+    ]
+    series = {}
+    for name, weights in {"idf, counted in the training text": idf, "√id, known beforehand": by_id}.items():
+        mean = np.array([weights[band].mean() for band in bands])
+        low, high = np.array([np.percentile(weights[band], (5, 95)) for band in bands]).T
+        centre, scale = np.array([band.mean() for band in bands]), mean.mean()
+        series[name] = {"token_id": centre, "value": mean / scale, "low": low / scale, "high": high / scale}
+    return stack(series)

@@ -1,0 +1,1 @@
+"""Token tables and trained encoders in, numbers about their shape out; knows no plotting."""

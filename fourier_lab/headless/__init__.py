@@ -1,0 +1,1 @@
+"""Notebooks in, executed copies, figures and pages out, without a person at hand."""

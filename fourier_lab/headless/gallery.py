@@ -1,0 +1,74 @@
+"""The study's figures as they lie on disk: each with its title, its alternative text and where it comes from."""
+
+import json
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import paths
+from ..errors import RecordError
+
+_LINKED = re.compile(r"\(figures/([^()\s]+)\.png\)")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One saved figure.
+
+    Attributes:
+        name: Its path below the figures folder without an ending, such as ``02_train_both/scores``.
+        png: The picture; SVG, CSV and JSON lie beside it.
+        title: One line that says what to see.
+        alt: The picture in words.
+        record: All that its JSON says: notebook, configuration, digest, seed, versions, commit.
+    """
+
+    name: str
+    png: Path
+    title: str
+    alt: str
+    record: dict[str, Any] = field(repr=False)
+
+    @property
+    def group(self) -> str:
+        """Return the folder that it lies in, one for each notebook and corpus."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return width and height in pixels, as the head of the PNG states them."""
+        with open(self.png, "rb") as stream:
+            width, height = struct.unpack(">16x2I", stream.read(24))
+        return width, height
+
+
+def read_pictures(folder: Path | None = None) -> list[Picture]:
+    """Return every saved figure below ``folder`` (:data:`fourier_lab.paths.FIGURES` if None) in order of its name.
+
+    Raises:
+        RecordError: If a JSON is damaged or its picture is missing.
+    """
+    root = paths.FIGURES if folder is None else folder
+    return [_read(root, path) for path in sorted(root.rglob("*.json"))]
+
+
+def main_pictures(pictures: Iterable[Picture], readme: str) -> list[Picture]:
+    """Return the pictures that a text shows or links to, each once, in the order of the text."""
+    by_name = {picture.name: picture for picture in pictures}
+    return [by_name[name] for name in dict.fromkeys(_LINKED.findall(readme)) if name in by_name]
+
+
+def _read(root: Path, path: Path) -> Picture:
+    stem = path.name.removesuffix(".json")  # a figure name may hold a dot
+    png = path.with_name(f"{stem}.png")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        title, alt = record["title"], record["alt"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path} does not describe a figure ({error!r}). Run its notebook again.") from error
+    if not png.is_file():
+        raise RecordError(f"there is no {png}, but {path.name} describes it. Run its notebook again.")
+    return Picture(path.with_name(stem).relative_to(root).as_posix(), png, title, alt, record)

@@ -1,0 +1,1 @@
+"""Token embeddings in, sentence embeddings and losses out."""

@@ -1,0 +1,289 @@
+"""The paper's sentence encoder: token embeddings, post-norm attention blocks, mean pooling, linear + tanh pooler."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from ..config import ModelConfig
+from ..device import target_device
+from ..embeddings.basis import check_id_type
+from ..embeddings.fourier import FourierEmbedding, GeGLU, LearnedEmbedding, SiLUMLP
+from ..errors import ConfigError, DataError
+from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
+
+_ENCODE_TOKENS = 8192
+
+
+def rotary_table(max_seq_len: int, head_width: int) -> Tensor:
+    """Return cosine and sine, float32 ``(2, max_seq_len, head_width / 2)``, of position times ``10000^(-2 i / head_width)``.
+
+    Source: Su et al. 2021 (arXiv:2104.09864).
+    """
+    rates = 10000.0 ** (-torch.arange(0, head_width, 2, dtype=torch.float64) / head_width)
+    angles = torch.arange(max_seq_len, dtype=torch.float64).unsqueeze(-1) * rates
+    return torch.stack((angles.cos(), angles.sin())).float()
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn the pairs ``(x[i], x[i + w/2])`` of ``x (..., w)`` by the given angles; keeps norms, so scores are relative."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cosine - b * sine, b * cosine + a * sine), dim=-1)
+
+
+def rotate_as_published(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn ``x (..., w)`` as the published code does: neither norm-preserving nor relative.
+
+    It swaps the interleaved pairs ``(x[2j], x[2j+1])`` but uses the angles of half-split pairs, replaces ``x`` by its
+    quarter turn before the cosine term, and takes the sine term from the neighbour of that, cyclically.
+    """
+    turned = torch.stack((-x[..., 1::2], x[..., ::2]), dim=-1).flatten(-2)
+    return turned * cosine.repeat(1, 1, 2) + turned.roll(1, -1) * sine.repeat(1, 1, 2)
+
+
+class SiLUProjections(nn.Module):
+    """Queries, keys and values by one SiLU MLP each, ``(n, d) -> (n, 3 d)``: the projections of Table 2's network."""
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.parts = nn.ModuleList(SiLUMLP(d_model) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([part(x) for part in self.parts], dim=-1)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention within each sentence of a packed batch, ``(n_tokens, 3 d) -> (n_tokens, d)``.
+
+    Takes the output of :meth:`project` and not its input, so that the caller may share projections between tokens. A single
+    head's output projection is applied to the values: weights that sum to 1 mix projected values into the projected mix,
+    and equal tokens of the first layer then share this projection as well.
+    Sentences of one length form a dense block, so no mask is needed and no padding is computed; sentences padded on purpose
+    (the departure ``padding_mean``) do not attend to padding, but padding attends to them.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        d = config.d_model
+        self.n_heads = config.n_heads
+        self.rotate = rotate_as_published if "published_rotary" in config.departures else rotate
+        silu = config.projections == "silu"
+        self.qkv = SiLUProjections(d) if silu else nn.Linear(d, 3 * d)
+        self.out = SiLUMLP(d) if silu else nn.Linear(d, d)
+        self.values_projected = self.n_heads == 1 and not silu
+
+    def project(self, x: Tensor) -> Tensor:
+        """Return queries, keys and values of token states, ``(n, d) -> (n, 3 d)``."""
+        qkv = self.qkv(x)
+        if not self.values_projected:
+            return qkv
+        d = x.shape[-1]
+        return torch.cat((qkv[:, : 2 * d], self.out(qkv[:, 2 * d :])), dim=-1)
+
+    def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+        q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
+        q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
+        mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
+        mixed = [
+            self._within(block, count, length, mask)
+            for (count, length), *block in zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
+        ]
+        return torch.cat(mixed) if self.values_projected else self.out(torch.cat(mixed))
+
+    def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
+        """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
+        q, k, v = (t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(count * length, -1)
+
+
+class Block(nn.Module):
+    """One encoder layer: attention and feed-forward, each followed by residual and RMSNorm (post-norm).
+
+    Under the departure ``dead_feed_forward`` the attention's output takes the place of the feed-forward's, whose weights
+    then get no gradient but count as parameters.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        d = config.d_model
+        self.dead = "dead_feed_forward" in config.departures
+        self.attention = Attention(config)
+        self.norm1 = nn.RMSNorm(d)
+        self.feed_forward = SiLUMLP(d) if config.projections == "silu" else GeGLU(d, int(config.feed_forward * d))
+        self.norm2 = nn.RMSNorm(d)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+        attended = self.dropout(self.attention(qkv, packed, cosine, sine))
+        x = self.norm1(x + attended)
+        return self.norm2(x + (attended if self.dead else self.dropout(self.feed_forward(x))))
+
+
+class SentenceEncoder(nn.Module):
+    """Encode sentences as vectors ``(batch, d_model)`` in (-1, 1).
+
+    Args:
+        config: Shape of the encoder; ``config.arm`` chooses the token embedding.
+        tokenizer: Needed by :meth:`encode` only; must have ``config.vocab_size`` ids.
+
+    Raises:
+        ConfigError: If the tokenizer's number of ids differs from ``config.vocab_size``.
+
+    Source: Ndubuaku & Talhi 2025 (arXiv:2505.02266), with masked mean pooling and norm-preserving, relative rotary
+    positions where the published code averages padding and distorts norms.
+    """
+
+    def __init__(self, config: ModelConfig, tokenizer: Tokenizer | None = None):
+        super().__init__()
+        self.config = config
+        d, v = config.d_model, config.vocab_size
+        self.embedding: FourierEmbedding | LearnedEmbedding
+        if config.arm == "fourier":
+            self.embedding = FourierEmbedding(
+                v, d, config.frequencies, config.basis, config.id_period, config.mlp, config.frequency_seed
+            )
+        else:
+            self.embedding = LearnedEmbedding(v, d)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.pooler = SiLUMLP(d) if config.projections == "silu" else nn.Linear(d, d)
+        self.pad_id = 0
+        with torch.device("cpu"):
+            self.rotary = rotary_table(config.max_seq_len, d // config.n_heads)
+        self.tokenizer: Tokenizer | None = None
+        if tokenizer is not None:
+            self.set_tokenizer(tokenizer)
+
+    def set_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Attach the tokenizer that :meth:`encode` uses."""
+        size = tokenizer.get_vocab_size(with_added_tokens=True)
+        if size != self.config.vocab_size:
+            raise ConfigError(
+                f"the tokenizer has {size} ids but the encoder was built for vocab_size {self.config.vocab_size}. "
+                "Load the tokenizer that the weights were trained with."
+            )
+        self.tokenizer = tokenizer
+        self.pad_id = tokenizer.token_to_id("[PAD]") or 0
+
+    def pack(self, sentences: Sequence[np.ndarray]) -> PackedSentences:
+        """Batch id arrays the way this encoder reads them: without padding, unless it follows the published mean."""
+        if "padding_mean" in self.config.departures:
+            return pack_padded(sentences, self.config.max_seq_len, self.pad_id)
+        return pack(sentences)
+
+    def forward(self, token_ids: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode a padded batch.
+
+        Args:
+            token_ids: int64 ``(batch, seq)``, seq <= ``max_seq_len``.
+            mask: bool ``(batch, seq)``, or integers 0 and 1: True on tokens, False on padding at the end; all True if None.
+
+        Returns:
+            Tensor: ``(batch, d_model)``; padding has no influence on it.
+
+        Raises:
+            ConfigError: If ids or mask have another shape or type, padding comes before a token, or a sentence is too long.
+            DataError: If there is no sentence, or one has no token.
+        """
+        check_id_type(token_ids)
+        if token_ids.dim() != 2:
+            raise ConfigError(
+                f"token_ids must be (batch, seq), got shape {tuple(token_ids.shape)}. For one sentence pass token_ids[None]."
+            )
+        if mask is None:
+            mask = torch.ones_like(token_ids, dtype=torch.bool)
+        if mask.is_floating_point() or mask.shape != token_ids.shape:
+            raise ConfigError(
+                f"mask must be bool of the ids' shape {tuple(token_ids.shape)}, got {mask.dtype} of shape "
+                f"{tuple(mask.shape)}. Write mask > 0."
+            )
+        mask = mask.bool()
+        if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
+            raise ConfigError("mask has padding before a token; only padding at the end is read. Pad on the right.")
+        lengths = mask.sum(1).tolist()
+        rows = [row[:length].cpu().numpy() for row, length in zip(token_ids, lengths, strict=True)]
+        return self.encode_packed(self.pack(rows).to(token_ids.device))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)
+        self.rotary = self.rotary.to(target_device(fn, self.rotary))
+        return self
+
+    def encode_packed(self, packed: PackedSentences) -> Tensor:
+        """Encode a packed batch into ``(n_sentences, d_model)``, in the order given to :meth:`pack`."""
+        return self.pool(self.hidden_states(packed)[-1], packed)
+
+    def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
+        """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output."""
+        check_length(packed.groups[-1][1], self.config.max_seq_len)
+        rotary = self.rotary.to(packed.positions.device)
+        cosine, sine = rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
+        rows = self.embedding(packed.distinct)
+        states = [self.dropout(F.embedding(packed.places, rows))]
+        for i, block in enumerate(cast(Iterable[Block], self.blocks)):
+            if i == 0 and not (self.training and self.config.dropout):
+                # Before positions and context come in, equal ids have equal projections: compute each once.
+                # Gathered in full precision, because the backward pass sums over all occurrences of an id.
+                qkv = F.embedding(packed.places, block.attention.project(rows).to(rows.dtype))
+            else:
+                qkv = block.attention.project(states[-1])
+            states.append(block(states[-1], qkv, packed, cosine, sine))
+        return states
+
+    def pool(self, states: Tensor, packed: PackedSentences) -> Tensor:
+        """Average token states over each sentence, restore the sentence order, apply linear + tanh."""
+        blocks = zip(packed.groups, states.split(packed.sizes), strict=True)
+        means = torch.cat([block.view(count, length, -1).mean(1) for (count, length), block in blocks])
+        return torch.tanh(self.pooler(means[packed.restore]))
+
+    @torch.no_grad()
+    def encode_ids(self, sentences: Sequence[np.ndarray]) -> Tensor:
+        """Encode any number of id arrays in eval mode; float32 ``(n_sentences, d_model)`` on the CPU.
+
+        Raises:
+            ConfigError: If a sentence is longer than ``max_seq_len``, or its ids are no integers of the vocabulary.
+            DataError: If one has no token.
+        """
+        was_training, device = self.training, next(self.parameters()).device
+        self.eval()
+        try:
+            result = torch.empty(len(sentences), self.config.d_model, dtype=torch.float32)
+            padded = self.config.max_seq_len if "padding_mean" in self.config.departures else 0
+            for chunk in chunk_by_tokens([max(len(s), padded) for s in sentences], _ENCODE_TOKENS):
+                packed = self.pack([sentences[i] for i in chunk]).to(device)
+                result[torch.from_numpy(chunk)] = self.encode_packed(packed).float().cpu()
+        finally:
+            self.train(was_training)
+        return result
+
+    def encode(self, sentences: Sequence[str]) -> Tensor:
+        """Encode sentences into float32 ``(n_sentences, d_model)`` on the CPU, in eval mode.
+
+        Raises:
+            DataError: If a sentence is empty or not text.
+            ConfigError: If no tokenizer is attached.
+
+        Example:
+            >>> from fourier_lab import ModelConfig, SentenceEncoder
+            >>> from fourier_lab.text.tokenizer import toy_tokenizer
+            >>> tokenizer = toy_tokenizer(vocab_size=5000)
+            >>> encoder = SentenceEncoder(ModelConfig("fourier", 5000, d_model=16), tokenizer)
+            >>> encoder.encode([tokenizer.id_to_token(7), "unknown words"]).shape
+            torch.Size([2, 16])
+        """
+        from ..text.tokenizer import tokenize
+
+        if self.tokenizer is None:
+            raise ConfigError("this encoder has no tokenizer. Pass one to SentenceEncoder or call set_tokenizer first.")
+        if isinstance(sentences, str):
+            raise DataError("encode takes a list of sentences, got one string. Write encode([sentence]).")
+        return self.encode_ids(tokenize(self.tokenizer, sentences, self.config.max_seq_len))
+
+
+def count_parameters(encoder: nn.Module) -> int:
+    """Return the number of trainable numbers in a module."""
+    return sum(p.numel() for p in encoder.parameters() if p.requires_grad)

@@ -1,0 +1,63 @@
+"""One colour and one marker per arm and per frequency set, the same in every figure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+# Okabe & Ito's palette, told apart by colour-blind readers. The fourier arm has the colour of its harmonic set.
+ARM_COLOURS = {"fourier": "#0072B2", "learned": "#D55E00"}
+FREQUENCY_COLOURS = {
+    "harmonic": "#0072B2",
+    "log": "#009E73",
+    "random": "#CC79A7",
+    "period": "#E69F00",
+    "custom": "#56B4E9",
+}
+SERIES_MARKERS = {
+    "fourier": "s",
+    "harmonic": "s",
+    "learned": "o",
+    "log": "^",
+    "random": "D",
+    "period": "v",
+    "custom": "P",
+}
+MARKERS = "osD^vP"
+CLASS_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
+REFERENCE = "0.45"  # grey of lines that are no data: closed forms, chance levels, limits
+
+
+def colour_of(series: Any) -> str | None:
+    """Return the colour that ``series`` has in every figure, or None if it has no fixed one.
+
+    Names are those of :func:`fourier_lab.series.series_name`: ``learned``, ``fourier``, ``harmonic``,
+    ``fourier (random)``, ``period 127`` and so on.
+    """
+    return (ARM_COLOURS | FREQUENCY_COLOURS).get(_kind(series))
+
+
+def marker_of(series: Any, number: int) -> str:
+    """Return the marker that ``series`` has in every figure, or the one of its ``number`` if it has no fixed one."""
+    return SERIES_MARKERS.get(_kind(series), MARKERS[number % len(MARKERS)])
+
+
+def _kind(series: Any) -> str:
+    return next(iter(str(series).replace("fourier (", "").replace(")", "").replace(",", " ").split()), "")
+
+
+def ramp(n: int) -> list[Any]:
+    """Return ``n`` colours from dark to light for values that have an order."""
+    return list(mpl.colormaps["viridis"](np.linspace(0, 0.85, n)))
+
+
+def class_colours(n: int) -> list[Any]:
+    """Return ``n`` colours for classes without an order; beyond eight no eye keeps them apart and a ramp is used."""
+    return list(CLASS_COLOURS[:n]) if n <= len(CLASS_COLOURS) else ramp(n)
+
+
+def colours_of(names: Sequence[Any]) -> list[Any]:
+    """Return fixed colours where all names have different ones, and a dark-to-light ramp otherwise."""
+    fixed = [colour_of(name) for name in names]
+    return fixed if None not in fixed and len(set(fixed)) == len(fixed) else ramp(len(names))

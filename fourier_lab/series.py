@@ -1,0 +1,40 @@
+"""What a run is called beside others: its series, a setting in words, and the settings in which runs differ."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+from .config import RunConfig
+
+IN_SERIES_NAME = ("arm", "basis", "frequencies", "period", "mlp")
+TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
+
+
+def series_name(config: RunConfig) -> str:
+    """Return the name under which a run is compared: its arm and, in brackets, what its embedding departs in.
+
+    Example:
+        >>> series_name(RunConfig(frequencies="random", mlp="geglu")), series_name(RunConfig(arm="learned"))
+        ('fourier (random, geglu)', 'learned')
+    """
+    if config.arm == "learned":
+        return "learned"
+    if config.basis != "fourier":
+        features = config.basis
+    elif config.period is not None:
+        features = f"period {config.period}"
+    else:
+        features = config.frequencies if isinstance(config.frequencies, str) else "custom"
+    return f"fourier ({features})" if config.mlp == "linear" else f"fourier ({features}, {config.mlp})"
+
+
+def setting(config: RunConfig, name: str) -> str:
+    """Return one setting of a run in words; a list is joined, an empty one is ``none``."""
+    value = getattr(config, name)
+    return (" + ".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+
+
+def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
+    """Return the names of the settings, apart from the seed, that decide numbers and are not the same in all ``configs``."""
+    configs = list(configs)
+    names = [field.name for field in fields(RunConfig) if field.metadata.get("digest", True) and field.name != "seed"]
+    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]

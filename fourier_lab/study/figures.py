@@ -1,0 +1,102 @@
+"""Whole figures of the study: one quantity of a set of runs, validation and test side by side, drawn and saved."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import plots
+from ..columns import stack
+from ..config import RunConfig
+from ..series import series_name
+from ..tables.summaries import difference_columns, mean_columns, score
+from ..training.records import RunRecord
+
+SPLITS = {"validation": score("validation"), "test": score("test")}
+
+Naming = Callable[[RunConfig], str]
+
+
+def difference_figure(
+    records: Sequence[RunRecord],
+    group: Naming | str,
+    base: str,
+    name: str,
+    *,
+    title: str,
+    alt: str,
+    values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
+    label: str = "Spearman × 100",
+    group_label: str = "",
+) -> Path:
+    """Draw the points that each group gains or loses against the group ``base``, paired by seed.
+
+    Args:
+        records: Finished runs.
+        group, base: As in :func:`fourier_lab.tables.summaries.difference_columns`.
+        name: ``notebook/figure``.
+        title, alt: As in :func:`fourier_lab.plots.figure.save_figure`.
+        values: What is read off a record, by panel title.
+        label: What the values are; their differences are points of it.
+        group_label: What the rows are; the name of the setting if ``group`` is one.
+
+    Returns:
+        Path: The PNG.
+    """
+    panels = {panel: difference_columns(records, value, group, base) for panel, value in values.items()}
+    labels = f"change (points of {label})", group_label or _words(group)
+    return _save(panels, records, name, title, alt, plots.draw_differences, *labels)
+
+
+def mean_figure(
+    records: Sequence[RunRecord],
+    group: Naming | str,
+    name: str,
+    *,
+    title: str,
+    alt: str,
+    values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
+    label: str = "Spearman × 100 (dimensionless)",
+    group_label: str = "",
+    series: Naming = series_name,
+) -> Path:
+    """Draw the mean of each group with its interval over seeds, a row per group.
+
+    Args:
+        records, name, title, alt: As in :func:`difference_figure`.
+        group, series: As in :func:`fourier_lab.tables.summaries.mean_columns`.
+        values: As in :func:`difference_figure`.
+        label: What the values are, with their unit.
+        group_label: As in :func:`difference_figure`.
+
+    Returns:
+        Path: The PNG.
+    """
+    panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
+    return _save(panels, records, name, title, alt, plots.draw_means, label, group_label or _words(group))
+
+
+def _words(group: Naming | str) -> str:
+    return group.replace("_", " ") if isinstance(group, str) else ""
+
+
+def _save(
+    panels: Mapping[str, Mapping[str, np.ndarray]],
+    records: Sequence[RunRecord],
+    name: str,
+    title: str,
+    alt: str,
+    draw: Callable[..., Any],
+    label: str,
+    group_label: str,
+) -> Path:
+    first = next(iter(panels.values()))
+    rows, series = (len(set(first[name].tolist())) for name in ("group", "series"))
+    height = 1.6 + rows * (0.12 + 0.2 * series)
+    figure, axes = plots.new_figure(1, len(panels), height=height, sharey=True, titles=list(panels), squeeze=False)
+    for ax, columns in zip(axes[0], panels.values(), strict=True):
+        draw(columns, label=label, ax=ax, legend=False)
+    axes[0][0].set_ylabel(group_label)
+    plots.share_legend(figure)
+    return plots.save_figure(figure, name, stack(panels, "split"), records[0].config, title=title, alt=alt)

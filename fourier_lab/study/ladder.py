@@ -1,0 +1,263 @@
+"""The ladder from zero parameters: what each method scores on graded pairs, from shared words up to trained encoders."""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import paths
+from ..columns import Columns, from_rows
+from ..config import RunConfig
+from ..errors import RecordError
+from ..evaluation.baselines import BERT_OFFSET, id_weights, idf_weights
+from ..evaluation.metrics import mean_interval
+from ..evaluation.untrained import KINDS, Rung, untrained_rungs, weight_columns
+from ..provenance import commit, versions
+from ..series import series_name
+from ..text.corpus import prepare
+from ..text.id_order import first_word
+from ..text.pairs import SCORED
+from ..text.tokenizer import token_words
+from ..training.records import RunRecord, is_complete, load_record
+from ..training.train import train
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# (dev, test) Spearman x 100 on STS-B, measured by the authors of this project with other code, which is not kept here.
+REFERENCE = {
+    "bag of tokens": (58.0, 47.0),
+    "Jaccard of tokens": (64.7, 54.8),
+    f"bag of tokens, √(id − {BERT_OFFSET})": (72.5, 63.3),
+    "bag of tokens, idf": (75.7, 65.4),  # idf of 25,741 sentences of SNLI's validation and test splits
+    "mean of random vectors": (57.7, 45.1),
+    "mean of T(p), harmonic": (40.7, 32.5),
+    "mean of T(p), period 127": (58.1, 46.7),
+}
+
+_SPLITS = {"dev": "validation", "test": "test"}
+_ENOUGH_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The rungs that need no training, on one corpus.
+
+    Attributes:
+        rungs: In order of :data:`KINDS`.
+        weights: Columns ``series``, ``token_id``, ``value``, ``low``, ``high``: the weights of ids, see :func:`ladder`.
+        account: Runs, data, versions and commit behind the numbers.
+    """
+
+    rungs: list[Rung]
+    weights: Columns
+    account: dict[str, Any]
+
+
+def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
+    """Score everything that needs no training, on the graded pairs of the corpus that the runs share.
+
+    Args:
+        configs: Runs that differ in series and seed only. They decide the corpus, the width and the seeds of the fixed
+            vectors, and each gives the untrained encoder that it starts from.
+        folder: Read the ladder from ``<digest of the first run>.json`` here if that file is of the same runs; otherwise
+            compute it and write it there. With None it is computed and not kept.
+
+    Returns:
+        Ladder: Rungs with random numbers come once a seed. ``weights`` holds mean idf (with its 5th and 95th percentile)
+        and √id of the words that occur in the training text, in bands of ids, each over its mean.
+
+    Raises:
+        RecordError: If the file is damaged.
+    """
+    digests = [config.digest() for config in configs]
+    path = None if folder is None else Path(folder) / f"{digests[0]}.json"
+    if path is not None and path.is_file() and (kept := read_ladder(path)).account["runs"] == digests:
+        return kept
+    first = configs[0]
+    corpus = prepare(first)
+    vocab_size = corpus.account["vocab_size"]
+    words = token_words(corpus.tokenizer)
+    *_, by_id = id_weights(words).values()
+    idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
+    account = {
+        "runs": digests, "config": first.to_dict(), "data": corpus.account, "versions": versions(), "commit": commit(),
+    }  # fmt: skip
+    made = Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(words)), account)
+    if path is not None:
+        content = io.BytesIO()
+        resampled: dict[str, Any] = {rung.name: rung.resampled for rung in made.rungs if rung.resampled is not None}
+        np.savez_compressed(content, **resampled)
+        paths.write_atomically(path.with_suffix(".npz"), content.getvalue())
+        paths.write_atomically(path, json.dumps(_plain(made), indent=1, ensure_ascii=False) + "\n")
+    return made
+
+
+def read_resamples(path: Path, split: str) -> dict[str, NDArray[np.float64]]:
+    """Return, by name, Spearman x 100 on each resample of the pairs, ``(1000,)``, of the bags of tokens of a kept ladder."""
+    try:
+        with np.load(path) as kept:
+            return {name: kept[name][SCORED.index(split)] / 100 for name in kept.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise RecordError(f"{path} is damaged ({error}). Restore it from version control.") from error
+
+
+def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
+    """Return the record of each run: a finished one of ``runs/`` or ``results/*/``, and trained only where there is none.
+
+    Args:
+        configs: What to look up.
+        report: Called with a line of text for each run.
+    """
+    records = []
+    for config in configs:
+        folders = [paths.RUNS / config.digest(), *sorted(paths.RESULTS.glob(f"*/{config.digest()}"))]
+        finished = next(filter(is_complete, folders), None)
+        records.append(train(config).record if finished is None else load_record(finished))
+        if report is not None:
+            state = "trained" if finished is None else "finished before"
+            report(f"{config.digest()} {series_name(config)}, seed {config.seed}: {state}")
+    return records
+
+
+def trained_rungs(records: Iterable[RunRecord]) -> list[Rung]:
+    """Return finished runs as the top of the ladder."""
+    return [
+        Rung(series_name(r.config), KINDS[3], r.metrics["parameters"]["total"], r.config.seed, r.metrics["scores"])
+        for r in records
+    ]
+
+
+def ladder_columns(rungs: Iterable[Rung], split: str = "validation", measure: str = "spearman") -> Columns:
+    """Pool rungs of one name over their seeds, in order of appearance.
+
+    Args:
+        rungs: Of one corpus.
+        split: ``validation`` or ``test``.
+        measure: ``spearman`` or ``pearson``, x 100.
+
+    Returns:
+        Columns: ``series`` (the name), ``kind``, ``numbers``, ``value`` (mean), ``low`` and ``high`` (95 % bootstrap over
+        pairs, mean over seeds), ``seeds_low`` and ``seeds_high`` (95 % t interval over seeds; nan with fewer than two),
+        ``seeds`` (0 if nothing is random) and ``pairs``.
+    """
+    pooled: dict[tuple[str, str], list[Rung]] = {}
+    for rung in rungs:
+        pooled.setdefault((rung.kind, rung.name), []).append(rung)
+    rows = []
+    for (kind, name), same in pooled.items():
+        scores = [rung.scores[split][measure] for rung in same]
+        value, seeds_low, seeds_high = mean_interval([score["value"] for score in scores])
+        low, high = (float(np.mean([score[end] for score in scores])) for end in ("low", "high"))
+        seeds, pairs = 0 if same[0].seed is None else len(same), same[0].scores[split]["n"]
+        rows.append((name, kind, same[0].numbers, value, low, high, seeds_low, seeds_high, seeds, pairs))
+    names = ("series", "kind", "numbers", "value", "low", "high", "seeds_low", "seeds_high", "seeds", "pairs")
+    return from_rows(names, rows)
+
+
+def ladder_table(rungs: Sequence[Rung], corpus: str) -> "pd.DataFrame":
+    """Return the pooled scores as a table, a row per method; on real text beside the :data:`REFERENCE` figures."""
+    import pandas as pd
+
+    columns = ladder_columns(rungs)
+    table = pd.DataFrame({name: columns[name] for name in ("kind", "numbers", "seeds")}, index=columns["series"])
+    for place, (short, split) in enumerate(_SPLITS.items()):
+        columns = ladder_columns(rungs, split)
+        table[f"{short} Spearman"] = columns["value"].round(1)
+        ends = zip(columns["low"], columns["high"], strict=True)
+        table[f"{short}, 95 % over pairs"] = [f"{low:.1f} to {high:.1f}" for low, high in ends]
+        table[f"{short} Pearson"] = ladder_columns(rungs, split, "pearson")["value"].round(1)
+        if corpus != "toy":
+            table[f"{short} reference"] = [REFERENCE.get(name, (np.nan, np.nan))[place] for name in table.index]
+    return table
+
+
+def gain_columns(rungs: Iterable[Rung], split: str = "test") -> Columns:
+    """Return each trained series beside the encoders it started from, in the columns that ``plots.draw_scores`` takes."""
+    columns = ladder_columns((rung for rung in rungs if rung.kind in KINDS[2:]), split)
+    over_seeds = columns["seeds"].min() >= _ENOUGH_SEEDS
+    ends = ("seeds_low", "seeds_high") if over_seeds else ("low", "high")
+    interval = "95 % t interval over seeds" if over_seeds else "95 % bootstrap over pairs"
+    return {
+        "group": np.char.replace(columns["series"], " (", "\n("),
+        "series": np.where(columns["kind"] == KINDS[3], "trained", "at its start"),
+        "interval": np.full(len(columns["value"]), interval),
+        **{name: columns[name] for name in ("value", "seeds", "pairs")},
+        **{name: columns[end] for name, end in zip(("low", "high"), ends, strict=True)},
+    }
+
+
+def gains(rungs: Sequence[Rung], split: str = "test") -> dict[str, tuple[float, float, float]]:
+    """Return what training adds to each series' own start, seed by seed: mean and 95 % t interval of Spearman x 100."""
+    by_seed: dict[tuple[str, str], dict[int | None, float]] = {}
+    for rung in rungs:
+        by_seed.setdefault((rung.name, rung.kind), {})[rung.seed] = rung.scores[split]["spearman"]["value"]
+    pairs = {
+        name: (by_seed[name, KINDS[2]], scores)
+        for (name, kind), scores in by_seed.items()
+        if kind == KINDS[3] and (name, KINDS[2]) in by_seed
+    }
+    return {
+        name: mean_interval([after[seed] - before[seed] for seed in after if seed in before])
+        for name, (before, after) in pairs.items()
+    }
+
+
+def finding(rungs: Sequence[Rung]) -> str:
+    """Say in lines of text how much of the trained score is there before training, and what training adds to its start.
+
+    The best method of a kind is the best one on validation, for both splits.
+    """
+    chosen = ladder_columns(rungs)
+    free, trained = (_best(chosen, keep) for keep in (chosen["numbers"] == 0, chosen["kind"] == KINDS[3]))
+    counted = int(np.flatnonzero(chosen["numbers"] > 0)[0])
+    lines = []
+    for short, split in _SPLITS.items():
+        value = ladder_columns(rungs, split)["value"]
+        lines.append(
+            f"{short}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), {value[counted]:.1f} with one "
+            f"per id ({chosen['series'][counted]}), {value[trained]:.1f} trained ({chosen['series'][trained]}, "
+            f"{chosen['numbers'][trained]:,.0f} numbers)"
+        )
+    added = [
+        f"{name} {mean:+.1f}" + ("" if np.isnan(low) else f" ± {mean - low:.1f}")
+        for name, (mean, low, _) in gains(rungs).items()
+    ]
+    lines.append(f"training adds to its own start on test: {', '.join(added)}")
+    return "Spearman × 100 on " + "\n- ".join(lines)
+
+
+def _best(columns: Columns, keep: np.ndarray) -> int:
+    """Return the place of the highest value among those kept."""
+    return int(np.argmax(np.where(keep, columns["value"], -np.inf)))
+
+
+def _plain(made: Ladder) -> dict[str, Any]:
+    """Return JSON-ready values; weights keep six digits."""
+    weights = {
+        name: column.tolist() if column.dtype.kind == "U" else [float(f"{value:.6g}") for value in column]
+        for name, column in made.weights.items()
+    }
+    return {**made.account, "rungs": [_entry(rung) for rung in made.rungs], "weights": weights}
+
+
+def _entry(rung: Rung) -> dict[str, Any]:
+    return {name: value for name, value in vars(rung).items() if name != "resampled"}
+
+
+def read_ladder(path: Path) -> Ladder:
+    """Read a ladder that :func:`ladder` kept; a damaged file raises ``RecordError``."""
+    try:
+        account = json.loads(path.read_text(encoding="utf-8"))
+        rungs = [Rung(**entry) for entry in account.pop("rungs")]
+        weights = {name: np.array(column) for name, column in account.pop("weights").items()}
+        account["runs"]  # noqa: B018 (must be there)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"{path} is damaged ({error!r}). Delete it; it is computed again from the text.") from error
+    return Ladder(rungs, weights, account)

@@ -1,0 +1,1 @@
+"""A sweep file in, one run record for each of its runs out."""

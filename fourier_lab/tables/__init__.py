@@ -1,0 +1,1 @@
+"""Run records in, tables out; and the tables that the paper reports."""

@@ -1,0 +1,237 @@
+"""Run records as tables: one row per configuration, seeds pooled, as columns, Markdown or CSV."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import RecordError
+from ..evaluation.baselines import Baseline
+from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
+from ..paths import write_atomically
+from ..series import IN_SERIES_NAME, series_name, varying_settings
+from ..training.records import RunRecord, load_records, write_record
+from .summaries import cases, check_seeds, difference_columns, reported, score
+
+_ENDS = ("value", "high", "pairs_low", "pairs_high")
+_SPLITS = {"dev": "validation", "test": "test"}
+_ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
+
+
+def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> pd.DataFrame:
+    """Pool runs that differ in their seed alone; best mean validation score first.
+
+    Args:
+        records: Finished runs. Those that chose settings (see :func:`fourier_lab.tables.summaries.reported`) are left out.
+        baselines: Scores without training, as rows of their own.
+
+    Returns:
+        One row per configuration: ``model``, ``corpus``, sizes, ``learning_rate``, ``steps``, every other setting that is
+        not the same in all records, ``seeds``; for ``dev`` and ``test`` the mean Spearman and Pearson x 100, the 95 % t
+        interval over seeds (``_low``, ``_high``; nan for one seed), the mean 95 % bootstrap interval over pairs
+        (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers the same of the accuracy x 100 on
+        each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's); mean seconds and memory.
+    """
+    records = reported(records)
+    varying = varying_settings([record.config for record in records])
+    rows = [_trained_row(runs, varying) for runs in cases(records)] + [_baseline_row(b) for b in baselines]
+    return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
+
+
+def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
+    """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds.
+
+    Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it.
+    """
+    records = reported(records)
+    frame = summarise(records, baselines)
+    varying = varying_settings([record.config for record in records])
+    trained_rows = frame[frame["seeds"] > 0]
+    shown = [name for name in varying if name not in (*IN_SERIES_NAME, "d_model", "learning_rate", "steps")]
+    if trained_rows[["model", "d_model", "learning_rate", "steps", *shown]].duplicated().any():
+        shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
+    accuracies = [name for name in frame.columns if name.endswith("_accuracy")]
+    scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies
+    head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "rate", "steps",
+            "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
+            *(name.replace("_", " ") for name in accuracies)]  # fmt: skip
+    lines = [head, ["---"] * len(head)]
+    for row in frame.to_dict("records"):
+        trained = row["seeds"] > 0
+        sizes = [f"{row['parameters']:,.0f}", f"{row['embedding_parameters']:,.0f}"]
+        training = (
+            [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
+        )
+        width = f"{row['d_model']:.0f}" if trained else "–"
+        settings = [_written(row[name]) if trained else "–" for name in shown]
+        lines.append(
+            [str(row["model"]), width, *settings, *sizes, *training, *(_with_interval(row, s) for s in scores)]
+        )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _written(setting: Any) -> str:
+    """Write a setting; beside rows that lack it, pandas makes an integer one a float."""
+    return f"{setting:g}" if isinstance(setting, float) else str(setting)
+
+
+def paired_table(records: Iterable[RunRecord], against: str) -> str:
+    """Return Markdown with the mean difference in Spearman x 100 to one model, ``±`` its 95 % t interval over seeds.
+
+    Each run is compared with the run of its seed. In brackets, where the records keep resamples: the 95 % bootstrap interval
+    of the same difference over the scored pairs.
+
+    Args:
+        records: Finished runs, one per series and seed; left out as in :func:`summarise`.
+        against: The model all others are compared with, a name of :func:`fourier_lab.series.series_name`.
+
+    Raises:
+        RecordError: If no run of that model is among the records.
+        DataError: If several runs of one series share a seed.
+    """
+    kept = reported(records)
+    names = list(dict.fromkeys(series_name(record.config) for record in kept))
+    for name in names:
+        check_seeds(name, [record for record in kept if series_name(record.config) == name])
+    if against not in names:
+        raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(names)}.")
+    dev, test = (
+        difference_columns(kept, score(split), series_name, against, series=lambda config: "")
+        for split in _SPLITS.values()
+    )
+    lines = [f"| model minus {against} | seeds | Spearman dev | Spearman test |", "| --- | --- | --- | --- |"]
+    for row, name in enumerate(dev["group"]):
+        cells = [with_pairs(*(each[key][row] for key in _ENDS)) for each in (dev, test)]
+        lines.append(f"| {name} | {dev['seeds'][row]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
+    """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
+    folder = Path(folder)
+    kept = [
+        write_record(folder / r.config.digest(), r.config, r.metrics, r.history, resampled=r.resampled())
+        for r in records
+    ]
+    if baselines:
+        write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
+    _write_csv(folder, kept, baselines)
+    return [record.folder for record in kept]
+
+
+def write_table(folder: Path) -> str:
+    """Write ``table.csv`` beside the records in ``folder`` and return their Markdown table.
+
+    Raises:
+        RecordError: If there are no finished runs, or one is damaged.
+    """
+    records, baselines = load_records(folder), load_baselines(folder)
+    if not records:
+        raise RecordError(f"no finished run in {folder}. Make some with 'fourier-lab sweep' or 'fourier-lab train'.")
+    _write_csv(folder, records, baselines)
+    return results_table(records, baselines)
+
+
+def load_baselines(folder: Path) -> list[Baseline]:
+    """Read the baselines that :func:`export_records` wrote beside the records; none if there is no such file.
+
+    Raises:
+        RecordError: If the file is damaged.
+    """
+    path = Path(folder) / "baselines.json"
+    if not path.is_file():
+        return []
+    try:
+        return [Baseline(**entry) for entry in json.loads(path.read_text())]
+    except (ValueError, TypeError) as error:
+        raise RecordError(f"{path} is damaged ({error}). Delete it and export the records again.") from error
+
+
+def insert_table(document: Path, name: str, table: str) -> None:
+    """Replace the lines between ``<!-- table: NAME -->`` and ``<!-- end -->`` in a Markdown file.
+
+    Raises:
+        RecordError: If the document is not text, or has no such pair of marks.
+    """
+    begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
+    try:
+        text = document.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{document} is not text in UTF-8 ({error}). Name a Markdown file.") from error
+    head, found, rest = text.partition(begin)
+    before, closed, tail = rest.partition(end)
+    if not found or not closed or "<!-- table: " in before:
+        raise RecordError(f"{document} has no lines {begin.strip()!r} and {end.strip()!r}. Add both where it belongs.")
+    write_atomically(document.resolve(), f"{head}{begin}{table}\n{end}{tail}")
+
+
+def _write_csv(folder: Path, records: Sequence[RunRecord], baselines: Sequence[Baseline]) -> None:
+    write_atomically(folder / "table.csv", summarise(records, baselines).to_csv(index=False, float_format="%.4f"))
+
+
+def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any]:
+    first, config = runs[0].metrics, runs[0].config
+    row: dict[str, Any] = {
+        "model": series_name(config), "corpus": config.corpus, "id_order": config.id_order,
+        "d_model": config.d_model, "n_layers": config.n_layers,
+        "parameters": first["parameters"]["total"], "embedding_parameters": first["parameters"]["embedding"],
+        "with_gradient": float(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
+        "learning_rate": config.learning_rate, "steps": config.steps,
+    }  # fmt: skip
+    row |= {name: _words(getattr(config, name)) for name in varying if name not in row}
+    row |= {
+        "seeds": len(runs),
+        "validation_loss": float(np.mean([run.metrics["validation_loss"] for run in runs])),
+    }  # fmt: skip
+    for split, key in _SPLITS.items():
+        for measure in ("spearman", "pearson"):
+            found = [run.metrics["scores"][key] for run in runs]
+            row |= _score_cells(f"{split}_{measure}", [score[measure] | {"n": score["n"]} for score in found])
+    if config.objective == "nli":
+        for split in first["held_out"]:
+            found = [run.metrics["held_out"][split] for run in runs]
+            scores = [{"n": each["n"]} | {end: 100 * each[key] for end, key in _ACCURACY.items()} for each in found]
+            row |= _score_cells(f"{split}_accuracy", scores)
+    for cost in ("duration_s", "peak_memory_bytes"):
+        row[cost] = float(np.mean([run.metrics[cost] for run in runs]))
+    return row
+
+
+def _baseline_row(baseline: Baseline) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": baseline.name,
+        "corpus": baseline.corpus,
+        "parameters": 0,
+        "embedding_parameters": 0,
+    }
+    row["seeds"] = 0
+    for split, key in _SPLITS.items():
+        for measure in ("spearman", "pearson"):
+            score = baseline.scores[key][measure]
+            name = f"{split}_{measure}"
+            row[name] = score["value"]
+            row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = score["low"], score["high"]
+    return row
+
+
+def _score_cells(name: str, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of a score over seeds, both of its intervals, and the number of pairs."""
+    mean, low, high = mean_interval(np.array([score["value"] for score in scores]))
+    over_pairs = {f"{name}_pairs_{end}": float(np.mean([score[end] for score in scores])) for end in ("low", "high")}
+    return {name: mean, f"{name}_low": low, f"{name}_high": high, **over_pairs, f"{name}_pairs": scores[0]["n"]}
+
+
+def _words(value: Any) -> Any:
+    """Return a setting as a cell: lists and mappings as text, all else as it is."""
+    if not isinstance(value, tuple):
+        return "none" if value is None else value
+    return " ".join(f"{part[0]}={part[1]}" if isinstance(part, tuple) else str(part) for part in value) or "none"
+
+
+def _with_interval(row: dict[str, Any], name: str) -> str:
+    if np.isnan(row[name]):
+        return "–"
+    return plus_minus(row[name], row.get(f"{name}_high", np.nan))

@@ -1,0 +1,1 @@
+"""Sentences in, batches of token ids out: corpora, tokenizers, orders of ids."""

@@ -1,0 +1,137 @@
+"""What a run reads: tokenised training, held-out and graded pairs, in the id order that it asks for."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from ..config import RunConfig
+from ..errors import DataError
+from .id_order import first_word, most_used, order_ids, reorder
+from .pairs import (
+    ENTAILMENT,
+    SCORED,
+    SPLITS,
+    SentencePairs,
+    fine_tuning_pairs,
+    graded_name,
+    load_pairs,
+    training_pairs,
+)
+from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
+
+
+@dataclass(frozen=True)
+class TokenPairs:
+    """Tokenised pairs: two aligned lists of int64 id arrays and their labels or scores ``(n,)``."""
+
+    first: list[np.ndarray]
+    second: list[np.ndarray]
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def counts(self, vocab_size: int) -> np.ndarray:
+        """Return how often each id occurs on both sides, special tokens included, int64 ``(vocab_size,)``."""
+        return np.bincount(np.concatenate(self.first + self.second), minlength=vocab_size)
+
+    def with_ids(self, new_id: np.ndarray) -> "TokenPairs":
+        """Return the same pairs after replacing each id ``p`` by ``new_id[p]``."""
+        return TokenPairs([new_id[s] for s in self.first], [new_id[s] for s in self.second], self.label)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Everything a run reads: tokenizer, training pairs with sentence keys, held-out pairs, graded pairs, account."""
+
+    tokenizer: Tokenizer
+    train: TokenPairs
+    keys: tuple[np.ndarray, np.ndarray]
+    held_out: dict[str, TokenPairs]
+    graded: dict[str, TokenPairs]
+    account: dict[str, Any]
+
+
+def prepare(config: RunConfig) -> Corpus:
+    """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it."""
+    own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
+    corpus = _prepare(
+        config.corpus, config.source, config.vocab_size, own_order, config.train_pairs, config.objective,
+        config.max_seq_len, "all_pairs" in config.departures, config.left_out, os.environ.get("FOURIER_LAB_DATA"),
+    )  # fmt: skip
+    return corpus if config.id_order == own_order else _reordered(corpus, config)
+
+
+def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
+    """Return the corpus with its token ids in the order that ``config`` asks for."""
+    words = token_words(corpus.tokenizer)
+    counts = corpus.train.counts(len(words))
+    order = order_ids(config.id_order, words, counts, first_word(words), config.seed)
+    new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
+    return dataclasses.replace(
+        corpus,
+        tokenizer=tokenizer,
+        train=corpus.train.with_ids(new_id),
+        held_out={name: pairs.with_ids(new_id) for name, pairs in corpus.held_out.items()},
+        graded={name: pairs.with_ids(new_id) for name, pairs in corpus.graded.items()},
+        account={**corpus.account, "vocabulary": vocabulary_hash(tokenizer)},
+    )
+
+
+@lru_cache(maxsize=4)
+def _prepare(
+    corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
+    max_seq_len: int, all_pairs: bool, left_out: str, _folder: str | None,
+) -> Corpus:  # fmt: skip
+    tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
+
+    def tokenised(pairs: SentencePairs) -> TokenPairs:
+        distinct = list(dict.fromkeys(pairs.first + pairs.second))
+        ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
+        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label)
+
+    contrastive, graded = objective == "contrastive", graded_name(corpus)
+    held_out: dict[str, SentencePairs] = {}
+    if objective == "sts":
+        train, aside, account = fine_tuning_pairs(corpus, source, vocab_size)
+        held_out[f"{graded}/validation_tenth_of_train"] = aside
+    else:
+        entailment_only = contrastive and not all_pairs
+        train, account = training_pairs(corpus, source, train_pairs, entailment_only, left_out, vocab_size)
+        for name in corpus.split("+"):
+            for split in SPLITS[name][1:]:
+                pairs = load_pairs(name, split, source, vocab_size=vocab_size)
+                kept = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
+                if not len(kept):
+                    raise DataError(
+                        f"{name}/{split} holds no entailment pair (label {ENTAILMENT}), which a contrastive run is "
+                        "validated on. Check the labels of that file."
+                    )
+                held_out[f"{name}/{split}"] = kept
+    if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
+        words, every = token_words(tokenizer), tokenised(train)
+        counts = every.counts(len(words))
+        tokenizer = reorder(tokenizer, most_used(words, counts, vocab_size))
+    number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
+    keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
+    scored = {split: load_pairs(graded, split, source, vocab_size=vocab_size) for split in SCORED}
+    account = {
+        "train": account,
+        "train_pairs": len(train),
+        "graded": {split: {"rows": len(p), "fingerprint": p.fingerprint} for split, p in scored.items()},
+        "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
+        "vocabulary": vocabulary_hash(tokenizer),
+    }
+    return Corpus(
+        tokenizer=tokenizer,
+        train=tokenised(train),
+        keys=keys,
+        held_out={name: tokenised(pairs) for name, pairs in held_out.items()},
+        graded={split: tokenised(pairs) for split, pairs in scored.items()},
+        account=account,
+    )

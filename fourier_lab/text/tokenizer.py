@@ -1,0 +1,145 @@
+"""Sentences to token ids: WordPiece for real text, whole words for the toy language."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from ..errors import DataError, brief
+
+if TYPE_CHECKING:
+    from ..config import RunConfig
+
+HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
+UNKNOWN = "[UNK]"
+TOY_ORDERS = ("frequency", "semantic", "random")  # the toy language's own; all others rearrange the first
+
+
+def load_tokenizer(config: "RunConfig") -> Tokenizer:
+    """Return the tokenizer that a run's corpus and source imply; orders of ids that need the training text are not applied.
+
+    Raises:
+        DataError: If the vocabulary file is missing or the hub cannot be reached.
+    """
+    if config.corpus == "toy":
+        known = config.id_order in TOY_ORDERS
+        return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")
+    if config.source == "hub":
+        return hub_tokenizer()
+    from .pairs import data_folder
+
+    return wordpiece_tokenizer(data_folder() / "tokenizer" / "vocab.txt")
+
+
+def toy_tokenizer(vocab_size: int = 30522, id_order: str = "frequency") -> Tokenizer:
+    """Return the whole-word tokenizer of the toy language; ``id_order`` decides which word has which id."""
+    from .toy import toy_language
+
+    words = toy_language(vocab_size).vocabulary(id_order)
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return with_special_tokens(tokenizer)
+
+
+def wordpiece_tokenizer(path: Path) -> Tokenizer:
+    """Return BERT's uncased WordPiece tokenizer over a ``vocab.txt``, one piece a line.
+
+    Raises:
+        DataError: If the file is missing, no text, lacks a special token or has one piece twice.
+    """
+    if not path.is_file():
+        raise DataError(f"no vocabulary at {path}. Put BERT's vocab.txt there, or set source to 'hub' to download it.")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text ({error}). Use the vocab.txt of bert-base-uncased.") from error
+    vocabulary = {line: i for i, line in enumerate(lines)}
+    if len(vocabulary) < len(lines):
+        twice = next(line for i, line in enumerate(lines) if vocabulary[line] != i)
+        raise DataError(
+            f"{path} has the line {twice!r} twice, so ids would be skipped. Use bert-base-uncased's vocab.txt."
+        )
+    if missing := {"[PAD]", UNKNOWN, "[CLS]", "[SEP]"} - set(vocabulary):
+        raise DataError(f"{path} lacks {', '.join(sorted(missing))}. Use the vocab.txt of bert-base-uncased.")
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return with_special_tokens(tokenizer)
+
+
+def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -> list[np.ndarray]:
+    """Turn sentences into int64 id arrays ``(length,)`` with [CLS] and [SEP], cut to ``max_seq_len``.
+
+    Raises:
+        DataError: If a sentence is empty, blank or not text.
+    """
+    sentences = list(sentences)
+    for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise DataError(
+                f"sentence {i} is {brief(sentence)}; every sentence must be non-empty text. Drop or fill it."
+            )
+        if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
+            raise DataError(
+                f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
+            )
+    cutting = truncating(tokenizer, max_seq_len)
+    return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+
+
+def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
+    """Return a copy that cuts to ``max_seq_len`` tokens and does not pad, whatever ``tokenizer`` itself does.
+
+    The vocabulary is shared: a copy of 30,522 tokens would cost more than encoding a few sentences.
+    """
+    cutting = Tokenizer(tokenizer.model)
+    for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        if (value := getattr(tokenizer, part)) is not None:
+            setattr(cutting, part, value)
+    added = tokenizer.get_added_tokens_decoder()
+    cutting.add_tokens([added[i] for i in sorted(added)])
+    cutting.encode_special_tokens = tokenizer.encode_special_tokens
+    cutting.enable_truncation(max_seq_len)
+    return cutting
+
+
+def vocabulary_hash(tokenizer: Tokenizer) -> str:
+    """Return 12 hexadecimal digits that name the mapping from tokens to ids."""
+    by_id = sorted(tokenizer.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
+    return hashlib.sha256("\n".join(token for token, _ in by_id).encode()).hexdigest()[:12]
+
+
+def token_words(tokenizer: Tokenizer) -> list[str]:
+    """Return the token of every id, in order."""
+    vocabulary = tokenizer.get_vocab(with_added_tokens=True)
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def with_special_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """Return ``tokenizer`` so that it puts [CLS] and [SEP] around every sentence."""
+    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", cls), ("[SEP]", sep)]
+    )
+    return tokenizer
+
+
+def hub_tokenizer() -> Tokenizer:
+    """Return BERT's uncased WordPiece tokenizer from the hub, at its pinned revision.
+
+    Raises:
+        DataError: If the hub cannot be reached.
+    """
+    name, revision = HUB_TOKENIZER
+    try:
+        return Tokenizer.from_pretrained(name, revision=revision)
+    except Exception as error:  # the hub client raises many kinds; all mean the same to the reader
+        raise DataError(
+            f"cannot fetch the tokenizer {name} from the hub ({error}). Check the network, or use source 'folder' with "
+            "tokenizer/vocab.txt in it."
+        ) from error

@@ -1,0 +1,1 @@
+"""A configuration and batches in, a run record out."""

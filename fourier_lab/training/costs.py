@@ -1,0 +1,69 @@
+"""What a training run will cost, estimated from runs that were timed."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import fields
+
+from ..config import RunConfig
+
+# Mean tokens of a training sentence, special tokens included: the toy language's, and that of SNLI with MNLI.
+_TOKENS = {"toy": 6, "text": 15}
+# Seconds before the first step: importing, reading and tokenising the corpus (one core).
+_START_S = {"toy": 4.0, "text": 20.0}
+# All scoring of a run encodes about 30,000 pairs forward only, a third of the cost of training on them.
+_SCORING_PAIRS = 10_000
+# Fields that leave the cost alone, or whose effect the formula holds.
+_SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weight_decay", "clip_norm", "id_order",
+           "left_out"}  # fmt: skip
+
+
+def step_work(config: RunConfig) -> float:
+    """Return the work of one training step in multiply-adds, up to a constant factor.
+
+    Per token a layer multiplies ``(4 + 3 feed_forward) d_model^2`` weights (four projections, three of the GeGLU) and
+    attends to ``2 length d_model``; embedding and pooler add ``2 d_model^2``. A learned table adds ``10 V d_model`` a step,
+    whatever the batch: its gradient is dense and the optimiser visits every row. Padding to ``max_seq_len`` counts as text.
+    """
+    text = "toy" if config.corpus == "toy" else "text"
+    length = config.max_seq_len if "padding_mean" in config.departures else min(config.max_seq_len, _TOKENS[text])
+    d = config.d_model
+    per_token = d * d * (2 + config.n_layers * (4 + 3 * config.feed_forward)) + 2 * config.n_layers * length * d
+    table = 10 * config.vocab_size * d if config.arm == "learned" else 0
+    return 2 * config.batch_size * length * 3 * per_token + table
+
+
+class Estimator:
+    """Durations of unseen runs, scaled from the most similar of the known ones."""
+
+    def __init__(self, known: Iterable[tuple[RunConfig, float]] = ()):
+        self._known = list(known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, config: RunConfig, seconds: float) -> None:
+        """Learn that training (without start and scoring) of ``config`` took ``seconds``."""
+        self._known.append((config, seconds))
+
+    def seconds(self, config: RunConfig) -> float | None:
+        """Return the expected seconds of a whole run, or None if no run is known.
+
+        Of the known runs those count that differ from ``config`` in the fewest settings; the median of their seconds per
+        unit of :func:`step_work` times steps is taken, so that one slow run on a busy machine does not decide.
+        """
+        if not self._known:
+            return None
+        distances = [_distance(config, known) for known, _ in self._known]
+        rates = [
+            seconds / (known.steps * step_work(known))
+            for (known, seconds), distance in zip(self._known, distances, strict=True)
+            if distance == min(distances)
+        ]
+        scoring_steps = _SCORING_PAIRS / config.batch_size
+        start = _START_S["toy" if config.corpus == "toy" else "text"]
+        return start + statistics.median(rates) * (config.steps + scoring_steps) * step_work(config)
+
+
+def _distance(first: RunConfig, second: RunConfig) -> int:
+    names = (field.name for field in fields(RunConfig) if field.name not in _SCALED)
+    return sum(getattr(first, name) != getattr(second, name) for name in names)

@@ -1,0 +1,299 @@
+"""Run records on disk: ``<runs>/<digest>/`` with config.json, metrics.json, history.csv, resampled.npy, weights, tokenizer.
+
+``metrics.json`` is written last: a folder without it is an unfinished run, never half a record.
+"""
+
+import csv
+import errno
+import io
+import itertools
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import ModelConfig, RunConfig
+from ..errors import ConfigError, RecordError
+from ..paths import remove_leftovers, write_atomically
+
+if TYPE_CHECKING:
+    from ..models.sentence_encoder import SentenceEncoder
+
+_DIGEST = re.compile("[0-9a-f]{10}")
+_METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One finished run.
+
+    Attributes:
+        folder: Where it lives.
+        config: What was run.
+        metrics: Scores and costs, as in metrics.json.
+        history: Rows with step, loss, scale, learning_rate, validation_loss, seconds.
+    """
+
+    folder: Path
+    config: RunConfig
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
+
+    def score(self, split: str, measure: str = "spearman") -> float:
+        """Return one correlation x 100 of ``validation`` or ``test``."""
+        return self.metrics["scores"][split][measure]["value"]
+
+    def resampled(self) -> NDArray[np.int16] | None:
+        """Return Spearman of the resamples of validation and of test, ``(2, 1000)``; None if the record has none.
+
+        In hundredths of a point, as :func:`fourier_lab.evaluation.metrics.scores_and_resamples` gives them.
+
+        Raises:
+            RecordError: If the file is damaged.
+        """
+        path = self.folder / "resampled.npy"
+        if not path.is_file():
+            return None
+        try:
+            found = np.load(path)
+            if found.ndim != 2 or len(found) != 2 or found.dtype != np.int16:
+                raise ValueError(f"it has shape {found.shape} and type {found.dtype}")
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise RecordError(f"{path} is damaged ({error}). Delete {self.folder} and run again.") from error
+        return found
+
+
+def is_complete(folder: Path) -> bool:
+    """Say whether ``folder`` holds a finished record."""
+    return (folder / "metrics.json").is_file()
+
+
+def write_record(
+    folder: Path,
+    config: RunConfig,
+    metrics: dict,
+    history: list[dict],
+    encoder: "SentenceEncoder | None" = None,
+    resampled: NDArray[np.int16] | None = None,
+) -> RunRecord:
+    """Write a record, its metrics last; with ``encoder``, also weights and tokenizer, enough to use it again.
+
+    ``resampled`` is what :meth:`RunRecord.resampled` returns.
+
+    Raises:
+        RecordError: If the disk is full or the folder must not be written to.
+    """
+    try:
+        _write(folder, config, metrics, history, encoder, resampled)
+    except OSError as error:
+        raise RecordError(
+            f"cannot write the record of {folder} ({error}). Free disk space or correct the permissions, and repeat: a "
+            "trained run goes on from its checkpoint."
+        ) from error
+    return RunRecord(folder, config, metrics, history)
+
+
+def _write(
+    folder: Path,
+    config: RunConfig,
+    metrics: dict,
+    history: list[dict],
+    encoder: "SentenceEncoder | None",
+    resampled: NDArray[np.int16] | None,
+) -> None:
+    from safetensors.torch import save
+
+    write_atomically(folder / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_atomically(folder / "history.csv", text.getvalue())
+    if resampled is not None:
+        content = io.BytesIO()
+        np.save(content, resampled)
+        write_atomically(folder / "resampled.npy", content.getvalue())
+    if encoder is not None:
+        model = json.dumps(encoder.config.to_dict(), indent=1)
+        weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
+        write_atomically(folder / "weights.safetensors", save(weights, {"model": model}))
+        if encoder.tokenizer is not None:
+            write_atomically(folder / "tokenizer.json", encoder.tokenizer.to_str())
+    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold the right to work on the run in ``folder``; wait while another process has it.
+
+    The lock is ``flock`` on the file ``.lock``, so the kernel releases it when a process dies, however that happens. On
+    Windows, and on a file system without such locks, nobody waits: two processes may then do a run twice, and each still
+    writes whole files. Temporary files of processes that died are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "a") as stream:
+        _lock(stream.fileno(), wait=True)
+        remove_leftovers(folder)
+        yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Say whether another process works on the run in ``folder`` now."""
+    try:
+        with open(folder / ".lock", "a") as stream:
+            return not _lock(stream.fileno(), wait=False)
+    except FileNotFoundError:  # nobody has ever worked on it
+        return False
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as problem:
+        if problem.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+            raise
+    return True
+
+
+def is_trained(folder: Path) -> bool:
+    """Say whether ``folder`` holds a finished record and its weights, so that nothing is left to train."""
+    return is_complete(folder) and (folder / "weights.safetensors").is_file()
+
+
+def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
+    """Read one finished record.
+
+    Args:
+        folder: The run folder.
+        with_history: Whether to read the history too, most of the time for whoever looks at hundreds of records.
+
+    Raises:
+        RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
+            after. A folder whose name is no digest may hold any run.
+    """
+    folder = Path(folder)
+    if not is_complete(folder):
+        raise RecordError(f"no finished run in {folder} (no metrics.json). Train it; an interrupted run resumes.")
+    try:
+        config = RunConfig.from_dict(json.loads((folder / "config.json").read_text()))
+        metrics = json.loads((folder / "metrics.json").read_text())
+        history = []
+        if with_history:
+            with open(folder / "history.csv", newline="") as stream:
+                history = [
+                    {key: float(value) if value else float("nan") for key, value in row.items()}
+                    for row in csv.DictReader(stream)
+                ]
+            if not history or history[-1]["step"] != config.steps:
+                raise ValueError(f"history.csv does not end with step {config.steps}")
+        digest = metrics["digest"]
+        if missing := [key for key in _METRICS if key not in metrics]:
+            raise ValueError(f"metrics.json lacks {', '.join(missing)}")
+        for split, measure in itertools.product(("validation", "test"), ("spearman", "pearson")):
+            float(metrics["scores"][split][measure]["value"])
+        for size in ("total", "embedding", "with_gradient"):
+            int(metrics["parameters"][size])
+    except (OSError, ValueError, TypeError, KeyError, csv.Error, ConfigError) as error:
+        raise RecordError(
+            f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
+        ) from error
+    if digest != config.digest():
+        raise RecordError(
+            f"the record in {folder} was written for run {digest} but its config.json is run {config.digest()}: one of "
+            "them was edited. Delete the folder and run again."
+        )
+    name = folder.absolute().name
+    if _DIGEST.fullmatch(name) and name != digest:
+        raise RecordError(
+            f"{folder} holds the record of run {digest}, not of the run that it is named after. Delete it."
+        )
+    return RunRecord(folder, config, metrics, history)
+
+
+def load_records(folder: Path) -> list[RunRecord]:
+    """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
+
+    Raises:
+        RecordError: If one is damaged, or two are of one run.
+    """
+    records: dict[str, RunRecord] = {}
+    for path in sorted(Path(folder).glob("*/metrics.json")):
+        record = load_record(path.parent)
+        first = records.setdefault(record.config.digest(), record)
+        if first is not record:
+            raise RecordError(
+                f"{first.folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
+            )
+    return list(records.values())
+
+
+def check_weights(folder: Path) -> ModelConfig:
+    """Return the model of a run's weights, after reading their header alone, which knows how long the file must be.
+
+    Raises:
+        RecordError: If there is no file, or one that is cut short or of a model that this version cannot build.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(folder) / "weights.safetensors"
+    if not path.is_file():
+        raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            return _model(stream.metadata()["model"])
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, ConfigError) as error:
+        raise RecordError(
+            f"{path} is cut short or of another version ({error}). Delete {folder} and run again."
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def _model(text: str) -> ModelConfig:
+    return ModelConfig(**json.loads(text))  # many runs have one model, whose rules take longer than the file
+
+
+def load_encoder(folder: Path) -> "SentenceEncoder":
+    """Rebuild the trained encoder of a finished run, in eval mode, with its tokenizer.
+
+    Raises:
+        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, or the tokenizer is not the
+            one whose hash the record holds.
+    """
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    from ..models.sentence_encoder import SentenceEncoder
+    from ..text.tokenizer import vocabulary_hash
+
+    folder = Path(folder)
+    path = folder / "weights.safetensors"
+    model = check_weights(folder)
+    if not (folder / "tokenizer.json").is_file():
+        raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
+    try:
+        # On the meta device no number would be drawn in vain, but torch then loads its compiler.
+        encoder = SentenceEncoder(model)
+        encoder.load_state_dict(load_file(path))
+        tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        encoder.set_tokenizer(tokenizer)
+        known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
+        if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):
+            raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {known['vocabulary']}")
+    except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch
+        raise RecordError(f"cannot load {path}: {error}. Delete {folder} and run again.") from error
+    return encoder.eval()

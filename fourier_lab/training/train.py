@@ -1,0 +1,154 @@
+"""Train one encoder from a ``RunConfig``: resumable, seeded, recorded."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..config import RunConfig
+from ..device import reset_peak_memory, resolve_device, threads
+from ..errors import ConfigError
+from ..evaluation.metrics import embedding_similarity, sts_scores
+from ..models.sentence_encoder import SentenceEncoder
+from ..paths import RUNS
+from ..processes import deferred_interrupts
+from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
+from ..text.corpus import TokenPairs, prepare
+from ..text.tokenizer import vocabulary_hash
+from .records import RunRecord, is_trained, load_encoder, load_record, run_lock, write_record
+from .trainer import Progress, Trainer
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run and its encoder.
+
+    Attributes:
+        record: Configuration, metrics and history, as on disk.
+        encoder: Final step's weights, in eval mode, with tokenizer.
+    """
+
+    record: RunRecord
+    encoder: SentenceEncoder
+
+    @property
+    def config(self) -> RunConfig:
+        """Return the run's configuration."""
+        return self.record.config
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Return the run's metrics."""
+        return self.record.metrics
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Return the run's history rows."""
+        return self.record.history
+
+
+def train(
+    config: RunConfig, *, callback: Callable[[Progress], None] | None = None, runs: Path | None = None
+) -> TrainResult:
+    """Train, score and record one run; load it instead if its record exists; resume it if it was interrupted.
+
+    A finished record is returned even if the contents of the data folder have changed since: the fingerprints of what it
+    read are in ``metrics["data"]``. To train on the new contents, delete the run's folder.
+
+    Args:
+        config: What to run. The digest names the folder ``runs/<digest>``.
+        callback: Called with a :class:`Progress` about a hundred times.
+        runs: Folder of run folders; :data:`fourier_lab.paths.RUNS` if None.
+
+    Returns:
+        TrainResult: The record and the encoder with the final step's weights; the best on a reported split only under the
+        departure ``selected_checkpoint``.
+
+    Raises:
+        TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays.
+        RecordError: If a checkpoint or record is damaged, belongs to other settings or data, or cannot be written.
+        ConfigError: If this machine lacks the device, or the pretraining reads its text with other token ids.
+        DataError: If the corpus cannot be read.
+    """
+    folder = (RUNS if runs is None else Path(runs)) / config.digest()
+    if (found := _finished(folder)) is not None:
+        return found
+    # If another process is at this run, its result is found once it is done.
+    with run_lock(folder), threads(config.threads):
+        return _finished(folder) or _train(config, folder, callback, runs)
+
+
+def _finished(folder: Path) -> TrainResult | None:
+    return TrainResult(load_record(folder), load_encoder(folder)) if is_trained(folder) else None
+
+
+def _train(
+    config: RunConfig, folder: Path, callback: Callable[[Progress], None] | None, runs: Path | None
+) -> TrainResult:
+    if "integer_scores" in config.departures:
+        return _scored_as_published(config, folder, callback, runs)
+    start = None if config.pretraining is None else train(config.pretrained(), callback=callback, runs=runs).encoder
+    with torch.random.fork_rng():
+        reset_peak_memory(resolve_device(config.device))
+        corpus = prepare(config)
+        trainer = Trainer(config, corpus, folder)
+        if start is not None:
+            if start.tokenizer is None or vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:
+                raise ConfigError(
+                    f"pretraining ({config.pretrained().digest()}) reads its text with other token ids than this run, so "
+                    "that its embeddings would be of other tokens. An order or choice of ids by the training text differs "
+                    "between the two: use id_order 'frequency' and the whole vocabulary in both."
+                )
+            trainer.encoder.load_state_dict(start.state_dict())
+        trainer.resume()
+        with deferred_interrupts() as pressed:
+            trainer.run(callback, pressed)
+        if pressed:  # while the last checkpoint was being written
+            raise KeyboardInterrupt
+        return TrainResult(trainer.finish(), trainer.encoder)
+
+
+def _scored_as_published(
+    config: RunConfig, folder: Path, callback: Callable[[Progress], None] | None, runs: Path | None
+) -> TrainResult:
+    """Score the same weights once more, the published way; only a choice by score needs training of its own."""
+    others = tuple(name for name in config.departures if name != "integer_scores")
+    exact = train(config.replace(departures=others), callback=callback, runs=runs)
+    graded = prepare(config).graded
+    scores = {split: published_scores(exact.encoder, pairs, config) for split, pairs in graded.items()}
+    metrics = {**exact.metrics, "digest": config.digest(), "scores": scores}
+    return TrainResult(write_record(folder, config, metrics, exact.history, exact.encoder), exact.encoder)
+
+
+def published_scores(encoder: SentenceEncoder, pairs: TokenPairs, config: RunConfig) -> dict:
+    """Score graded pairs as published: scores cut to integers, pairs shuffled, the last incomplete batch left out."""
+    whole = len(pairs) - len(pairs) % min(config.batch_size, len(pairs))
+    kept = np.random.default_rng(config.seed).permutation(len(pairs))[:whole]
+    similarity = embedding_similarity(encoder, pairs.first, pairs.second)
+    return sts_scores(similarity[kept], np.floor(pairs.label[kept]))
+
+
+def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | None = None) -> list[TrainResult]:
+    """Run :func:`train` for each configuration in order; finished ones are loaded.
+
+    Args:
+        configs: What to run.
+        report: Called with a line of text at the end of each run.
+    """
+    configs, results, started = list(configs), [], time.perf_counter()
+    told = [name for name in varying_settings(configs) if name not in IN_SERIES_NAME] + ["seed"]
+    for number, config in enumerate(configs, start=1):
+        results.append(train(config))
+        if report is not None:
+            left = (time.perf_counter() - started) / number * (len(configs) - number)
+            score = results[-1].record.score("validation")
+            words = ", ".join([series_name(config), *(f"{name} {setting(config, name)}" for name in told)])
+            report(
+                f"[{number}/{len(configs)}] {config.digest()} {words}: "
+                f"validation Spearman {score:.1f}; about {left:.0f} s left"
+            )
+    return results

@@ -1,0 +1,141 @@
+"""Benchmarks at tiny size: rows are complete and ratios follow from the measured numbers. No time is judged here."""
+
+import itertools
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from fourier_lab import ModelConfig, SentenceEncoder
+from fourier_lab.bench import suite, workload
+from fourier_lab.bench.rivals import encode_as_published
+from fourier_lab.errors import ConfigError
+from fourier_lab.text.batches import pack
+
+TINY = suite.Size(
+    d_model=8, vocab_size=5000, batch_size=4, tokens=64, large_vocab_size=9000, large_d_model=8, matmul=16, repeats=3
+)
+HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s")
+THEIRS = [name for name in suite.BENCHMARKS if name.startswith("sentence_transformers")]  # need an extra
+
+
+@pytest.fixture(autouse=True)
+def no_corpus(monkeypatch):
+    monkeypatch.delenv("FOURIER_LAB_DATA", raising=False)
+
+
+def check_row(row):
+    assert list(row) == ["name", "what", "ours", "theirs", "unit", "ratio", "target", "met", "detail"]
+    assert row["ours"] > 0 and row["theirs"] > 0 and isinstance(row["met"], bool)
+    better, worse = ("ours", "theirs") if row["unit"] in HIGHER_IS_BETTER else ("theirs", "ours")
+    assert row["ratio"] == pytest.approx(row[better] / row[worse])
+
+
+@pytest.mark.parametrize("name", [name for name in suite.BENCHMARKS if name not in THEIRS])
+def test_row_is_complete_and_its_ratio_is_that_of_its_numbers(name, tmp_path):
+    lines = []
+    (row,) = suite.run_benchmarks([name], tmp_path / "bench.json", size=TINY, report=lines.append)
+    check_row(row)
+    assert row["name"] == name and lines == [f"measuring {name}"]
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert written["rows"] == [row]
+    assert written["machine"]["threads"] == torch.get_num_threads()
+    assert written["machine"]["versions"]["torch"] == torch.__version__
+    assert f"{name}: {row['what']}" in suite.table([row])
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs: deprecations inside transformers and accelerate
+@pytest.mark.parametrize("name", THEIRS)
+def test_sentence_transformers_row(name):
+    pytest.importorskip("sentence_transformers", reason="an extra: pip install 'fourier_lab[bench]'")
+    (row,) = suite.run_benchmarks([name], size=TINY)
+    check_row(row)
+    assert row["detail"]["repeats"] == TINY.repeats
+    assert row["detail"]["parameters"] > TINY.vocab_size * TINY.d_model
+
+
+def test_missing_extra_is_named(monkeypatch):
+    monkeypatch.setattr(suite, "find_spec", lambda name: None)
+    (row,) = suite.run_benchmarks(["sentence_transformers"], size=TINY)
+    assert row["ratio"] is None and row["met"] is None
+    assert "pip install 'fourier_lab[bench]'" in suite.table([row])
+
+
+def test_what_is_measured_is_kept_when_the_next_is_interrupted(tmp_path, monkeypatch):
+    def interrupted(size):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(suite.BENCHMARKS, "matmul", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        suite.run_benchmarks(["import", "matmul"], tmp_path / "bench.json", size=TINY)
+    assert [row["name"] for row in json.loads((tmp_path / "bench.json").read_text())["rows"]] == ["import"]
+    with pytest.raises(ConfigError, match="is a folder"):
+        suite.run_benchmarks(["import"], tmp_path, size=TINY)
+
+
+def test_unknown_name_is_refused():
+    with pytest.raises(ConfigError, match="no benchmark speed.*Known: recipe"):
+        suite.run_benchmarks(["speed"], size=TINY)
+
+
+def test_sides_take_turns_and_the_warm_up_is_left_out(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
+    calls = []
+    seconds = suite.alternate({"ours": lambda i: calls.append(i), "theirs": lambda i: calls.append(-i)}, 2)
+    assert calls == [0, 0, 1, -1, 2, -2]
+    assert seconds == {"ours": [1.0, 1.0], "theirs": [1.0, 1.0]}
+
+
+def test_ratio_is_of_medians_and_meets_its_target_from_there_on():
+    seconds = {"ours": [0.1, 0.2, 9.0], "theirs": [0.5, 0.4, 0.1]}
+    row = suite.compare("x", seconds, 2.0, pairs=10)
+    assert (row["ours"], row["theirs"], row["unit"]) == (pytest.approx(50), pytest.approx(25), "pairs/s")
+    assert row["ratio"] == pytest.approx(2) and row["met"]
+    times = suite.compare("x", seconds, 2.1)
+    assert (times["ours"], times["theirs"], times["unit"]) == (pytest.approx(200), pytest.approx(400), "ms")
+    assert not times["met"]
+
+
+def test_published_recipe_computes_the_same_function():
+    """Sides of a ratio must do the same work: on sentences of one length the outputs agree up to float32 features."""
+    torch.manual_seed(0)
+    encoder = SentenceEncoder(ModelConfig("fourier", 5000, d_model=16, n_layers=2, n_heads=2)).train()
+    ids = torch.randint(5000, (3, 128))
+    expected = encoder.encode_packed(pack(list(ids.numpy())))
+    torch.testing.assert_close(encode_as_published(encoder, ids), expected, atol=1e-4, rtol=0)
+
+
+def test_recipe_side_pads_to_the_longest_length():
+    trainer = workload.make_trainer(TINY, suite.PublishedTrainer)
+    shapes = []
+    trainer.encoder.pooler.register_forward_hook(lambda module, inputs, output: shapes.append(inputs[0].shape))
+    trainer.encoder.blocks[0].feed_forward.w1.register_forward_hook(
+        lambda m, inputs, output: shapes.append(inputs[0].shape)
+    )
+    trainer.update(np.arange(4))
+    assert shapes == [(4, 128, 8), (4, 8)] * 2
+
+
+def test_operations_of_the_recipe_are_those_counted_by_hand():
+    trainer = workload.make_trainer(TINY, suite.PublishedTrainer)
+    d, positions, sentences = 8, 2 * 4 * 128, 2 * 4
+    # Query, key, value, output and feed-forward of 12 d² have a forward and two backward products, as the pooler has; the
+    # embedding's map lacks the one towards its input, which no weight made.
+    forward = 2 * d * d
+    expected = positions * forward * (3 * 16 + 2) + sentences * forward * 3 + 3 * (2 * 4 * 4 * d)
+    assert suite._operations(trainer, np.arange(4)) == expected
+
+
+def test_material_has_the_lengths_of_snli():
+    size = suite.Size(batch_size=128, repeats=9)
+    text = workload.text_for(size)
+    pieces = [np.mean([2 + len(s.split()) for s in side]) for side in (text.first, text.second)]
+    np.testing.assert_allclose(pieces, [16.8, 9.9], atol=0.5)
+    words = [
+        {word for side in (text.first, text.second) for i in batch for word in side[i].split()}
+        for batch in workload.batches_of(size)
+    ]
+    assert 600 < np.mean([len(distinct) for distinct in words]) < 820  # 709 in SNLI

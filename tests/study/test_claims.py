@@ -1,0 +1,99 @@
+"""Claims: the verdict follows from the intervals, and the shipped records answer every claim."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from made_up import record
+
+from fourier_lab import paths
+from fourier_lab.errors import ConfigError, RecordError
+from fourier_lab.study import claims, comparisons, selection
+from fourier_lab.study.claims import CLAIMS, Measured
+from fourier_lab.sweeps.file import load_sweep
+
+
+def measured(low, high, seeds=3, split="dev"):
+    return Measured("difference", split, (low + high) / 2, low, high, seeds)
+
+
+@pytest.mark.parametrize(
+    "dev, test, verdict",
+    [
+        (measured(1, 2), measured(0.5, 3), "up (dev and test)"),
+        (measured(-2, -1), measured(-1, 1), "down (dev); open (test)"),
+        (measured(-1, 1), measured(-1, 0.5), "open (dev and test)"),
+        (measured(np.nan, np.nan, 1), measured(1, 2), "one seed only (dev); up (test)"),
+        (dataclasses.replace(measured(1, 2), pairs_low=-0.1, pairs_high=3.0), measured(1, 2), "open (dev); up (test)"),
+        (dataclasses.replace(measured(1, 2), pairs_low=0.1, pairs_high=1.2), measured(1, 2), "up (dev and test)"),
+    ],
+)
+def test_the_verdict_is_what_the_intervals_allow(dev, test, verdict):
+    test = dataclasses.replace(test, split="test")
+    claim = SimpleNamespace(words=("up", "down", "open"))
+    claim._word = lambda each: claims.Claim._word(claim, each)
+    assert claims.Claim.verdict(claim, [dev, test]) == verdict
+
+
+def test_the_effect_of_a_setting_is_read_for_the_named_series_first():
+    records = [
+        record(70 + gain + seed, 60 + seed - gain, seed=seed, arm=arm, dropout=dropout)
+        for arm, gain, dropout in (("learned", 0, 0.0), ("learned", 5, 0.1), ("fourier", 0, 0.0), ("fourier", 2, 0.1))
+        for seed in range(3)
+    ]
+    dev, test, learned_dev, _ = claims.of_setting("dropout", "0.0", "0.1")(records)
+    assert (dev.value, test.value, learned_dev.value) == (2.0, -2.0, 5.0) and dev.seeds == 3
+    assert dev.what == "fourier (harmonic), dropout 0.1 minus 0.0" and str(dev) == "validation +2.0 ± 0.0"
+    with pytest.raises(RecordError, match=r"no finished run answers 'fourier \(harmonic\), dropout 0.2 minus 0.0'"):
+        claims.of_setting("dropout", "0.0", "0.2")(records)
+
+
+def test_the_gap_between_the_arms_is_read_per_departure():
+    records = [
+        record(v, v - 9, seed=seed, arm=arm, departures=departures)
+        for departures, values in (((), (70, 72)), (("slow_rate",), (60, 63)))
+        for arm, v in zip(("fourier", "learned"), values, strict=True)
+        for seed in range(3)
+    ]
+    gaps = comparisons.gap_columns(records)
+    assert gaps["series"].tolist() == ["none", "slow_rate"] * 2
+    assert gaps["value"].tolist() == [2.0, 3.0, 2.0, 3.0]
+    assert gaps["change"].tolist() == [0.0, 1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("key", CLAIMS)
+def test_every_claim_is_answered_by_shipped_records(key):
+    claim = CLAIMS[key]
+    assert (paths.SWEEPS.parent / "notebooks" / f"{claim.notebook}.ipynb").is_file()
+    answers = claim.answer()
+    assert (paths.SWEEPS.parent / "figures" / f"{claim.figure}.png").is_file()
+    assert len(answers) >= 2 and all(each.seeds >= 3 for each in answers[:2])
+    text = claims.say(key)
+    assert claim.text in text and claim.not_shown in text and text.startswith(claim.verdict(answers))
+
+
+def test_the_readme_has_the_table_of_claims():
+    assert claims.claims_table() in (paths.SWEEPS.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_sweeps_without_records_say_how_to_make_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "RECORDS", tmp_path)
+    with pytest.raises(RecordError, match="Run: fourier-lab sweep sweeps/dropout.yaml"):
+        selection.sweep_records("dropout")
+    with pytest.raises(ConfigError):
+        selection.sweep_records("no_such_sweep")
+
+
+def test_effects_without_numbers_say_how_to_make_them(monkeypatch, tmp_path):
+    (tmp_path / "snli_mnli").mkdir()
+    monkeypatch.setattr(paths, "RECORDS", tmp_path)
+    with pytest.raises(RecordError, match="holds no numbers of a run.*Run notebook 12"):
+        CLAIMS["training"].answer()
+
+
+@pytest.mark.parametrize("path", sorted(paths.SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_sweep_file_reads_at_both_sizes(path):
+    full, smoke = load_sweep(path), load_sweep(path, smoke=True)
+    assert full.configs and len(smoke.configs) <= len(full.configs)
+    assert all(config.corpus == "toy" and config.steps <= 60 for config in smoke.configs)

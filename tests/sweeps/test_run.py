@@ -1,0 +1,361 @@
+"""Sweeps: files are read strictly; every run is done once and exported, whatever fails, dies or is repeated."""
+
+import functools
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_up import METRICS
+from made_up_notebooks import WRITES_A_FIGURE, write_notebook
+
+from fourier_lab import RunConfig, load_records, processes
+from fourier_lab.cli import parser
+from fourier_lab.errors import ConfigError, TrainingError
+from fourier_lab.sweeps import plan
+from fourier_lab.sweeps.file import load_sweep
+from fourier_lab.sweeps.plan import Places, timed_runs
+from fourier_lab.sweeps.run import RETRIES, run_sweep
+from fourier_lab.training import train as training
+from fourier_lab.training.costs import Estimator, step_work
+from fourier_lab.training.records import is_complete, is_locked, run_lock, write_record
+
+FILE = """
+question: Does dropout help?
+base: {d_model: 16, vocab_size: 2000, steps: 120, warmup_steps: 5, batch_size: 32, train_pairs: 600, threads: 1}
+smoke: {steps: 10}
+seeds: [0, 1]
+groups:
+  - name: rates
+    grid: {arm: [fourier, learned], learning_rate: [1e-3, 3e-3]}
+  - name: dropout
+    set: {arm: learned}
+    grid: {dropout: [0, 0.1]}
+    seeds: [0]
+"""
+TINY = """
+question: Do both arms come through?
+base: {d_model: 16, vocab_size: 2000, steps: 120, warmup_steps: 5, batch_size: 32, train_pairs: 600, threads: 1}
+groups:
+  - name: both
+    grid: {arm: [fourier, learned], dropout: [0, 0.1]}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a sweep file and return its path."""
+
+    def write_file(text):
+        path = tmp_path / "dropout.yaml"
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+def test_runs_come_group_by_group_seed_by_seed_last_axis_fastest(write):
+    sweep = load_sweep(write(FILE))
+    assert (sweep.name, sweep.question) == ("dropout", "Does dropout help?")
+    assert [(c.seed, c.arm, c.learning_rate) for c in sweep.configs[:8]] == [
+        (seed, arm, rate) for seed in (0, 1) for arm in ("fourier", "learned") for rate in (1e-3, 3e-3)
+    ]
+    # dropout 0 of the second group is a run of the first
+    assert [(run.group, run.config.dropout) for run in sweep.runs[8:]] == [("dropout", 0.1)]
+    assert {c.steps for c in load_sweep(write(FILE), smoke=True).configs} == {10}
+    assert load_sweep(write(FILE), smoke=True).name == "dropout_smoke"
+    assert [run.changes for run in load_sweep(write(FILE), only="dropout").runs] == [
+        {"arm": "learned", "dropout": 0},
+        {"arm": "learned", "dropout": 0.1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("question", "qestion", "the file has the unknown key 'qestion'. Known: question, notebook"),
+        ("question: Does dropout help?\n", "", "has no 'question'"),
+        ("d_model", "d_modle", "group 'rates' gives .* unknown parameter d_modle"),
+        ("steps: 10}", "stepps: 10}", "unknown parameter stepps"),
+        ("steps: 120", "steps: 1e2", r"steps must be an integer, got 100.0 \(float\). Write 100"),
+        ("[1e-3, 3e-3]", "['1e-3']", "Without quotes it is a number: learning_rate: 1e-3"),
+        ("steps: 120", "period: None", "YAML's word for None is null"),
+        ("grid: {dropout: [0, 0.1]}", "grid: {dropout: []}", r"wrong axis 'dropout' .* dropout: \[VALUE\]"),
+        ("grid: {dropout: [0, 0.1]}", "grid: {dropout: 0.1}", r"dropout: \[0.1\]"),
+        ("grid: {dropout: [0, 0.1]}", "grid: {}", "group 'dropout' has an empty 'grid'"),
+        ("- name: rates\n    grid", "- grid", "group 1 has no 'name'"),
+        ("name: dropout", "name: rates", "two groups called 'rates'"),
+        ("seeds: [0]", "seeds: 3", "group 'dropout' has wrong 'seeds'"),
+        ("seeds: [0, 1]", "seeds: [0, 1.5]", "integers from 0"),
+        ("grid: {dropout: [0, 0.1]}", "grid: {seed: [0, 1]}", r"group 'dropout' has 'seed' .*seeds: \[0, 1, 2\]"),
+        ("steps: 120", "seed: 7", "group 'rates' has 'seed' among its settings"),
+        ("set:", "sets:", "unknown key 'sets'. Known: name, set, grid, seeds"),
+        ("set: {arm: learned}", "set: learned", "wrong 'set'"),
+        ("seeds: [0]\n", "seeds: [0]\nseeds: [1]\n", "'seeds' is given twice"),
+        ("groups:", "grid: {arm: [learned]}\ngroups:", "either 'groups' or a single 'grid'"),
+        ("groups:", "groups: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name_place_and_way_out(write, old, new, message):
+    assert old in FILE
+    with pytest.raises(ConfigError, match=rf"dropout\.yaml.*{message}"):
+        load_sweep(write(FILE.replace(old, new, 1)))
+
+
+def test_missing_files_groups_and_smoke_settings_are_named(write, tmp_path):
+    with pytest.raises(ConfigError, match="there is no sweep file .*none.yaml"):
+        load_sweep(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="has no group 'x'. There are: 'rates', 'dropout'"):
+        load_sweep(write(FILE), only="x")
+    with pytest.raises(ConfigError, match="has no 'smoke' settings"):
+        load_sweep(write(TINY), smoke=True)
+
+
+def test_estimates_scale_with_work_and_prefer_similar_runs():
+    config = RunConfig(steps=100)
+    estimator = Estimator([(config, 50.0), (config.replace(seed=1), 54.0), (config.replace(arm="learned"), 500.0)])
+    once, twice = estimator.seconds(config), estimator.seconds(config.replace(steps=200, seed=7))
+    assert 52 < once < 85 and twice - once == pytest.approx(52)
+    assert estimator.seconds(config.replace(arm="learned")) > 500
+    assert step_work(config.replace(n_layers=2)) > 1.5 * step_work(config)
+    assert step_work(config.replace(departures=("padding_mean",))) > 20 * step_work(config)
+    assert Estimator().seconds(config) is None
+
+
+def test_times_of_a_device_that_is_not_here_are_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    here = RunConfig(steps=9, warmup_steps=0, device="cpu")
+    for config in (here, here.replace(seed=1, device="cuda")):
+        metrics = {**METRICS, "digest": config.digest()}
+        write_record(tmp_path / config.digest(), config, metrics | {"device": config.device}, [{"step": 9}])
+    assert list(timed_runs(Places(tmp_path, tmp_path / "results" / "name"))) == [(here, 5.0)]
+
+
+@pytest.fixture
+def fake(monkeypatch, tmp_path):
+    """Processes that start at once and, in place of training, log the run and write a record."""
+    monkeypatch.setattr(processes, "CONTEXT", multiprocessing.get_context("fork"))
+    log = tmp_path / "log"
+
+    def train(config, folder, callback, runs):
+        with open(log, "a") as stream:
+            stream.write(f"{config.digest()}\n")
+        if config.dropout == 0.1:
+            raise TrainingError("loss is nan. Lower learning_rate.")
+        if config.learning_rate == 3e-3 and config.arm == "fourier":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.1)
+        metrics = {**METRICS, "digest": config.digest(), "device": "cpu"}
+        return write_record(folder, config, metrics, [{"step": config.steps, "loss": 2.0}])
+
+    monkeypatch.setattr(training, "_train", train)
+    monkeypatch.setattr(training, "_finished", lambda folder: is_complete(folder) or None)  # no weights here
+    return log
+
+
+WARNS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+
+
+@WARNS
+def test_failed_and_killed_runs_are_named_and_the_others_finish(fake, write, tmp_path):
+    places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
+    lines, sweep = [], load_sweep(write(FILE))
+    outcomes = run_sweep(sweep, 2, lines.append, **places)
+    assert [o.status for o in outcomes] == [
+        "done",
+        "failed",
+        "done",
+        "done",
+        "done",
+        "failed",
+        "done",
+        "done",
+        "failed",
+    ]
+    assert f"its process was lost {RETRIES + 1} times (exit code -9)" in outcomes[1].error
+    assert outcomes[8].error == "loss is nan. Lower learning_rate."
+    calls = fake.read_text().split()
+    assert calls.count(sweep.runs[1].digest) == RETRIES + 1 and calls.count(sweep.runs[8].digest) == 1
+    assert sum("started: arm" in line for line in lines) == len(calls)
+    assert any("left in all" in line for line in lines)
+    assert len(load_records(places["results"] / "dropout")) == 6
+    assert (places["results"] / "dropout" / "table.csv").is_file()
+
+    again = run_sweep(sweep, 2, **places)
+    assert [o.status for o in again].count("loaded") == 6
+    assert len(fake.read_text().split()) == len(calls) + 2 * (RETRIES + 1) + 1
+
+
+@WARNS
+def test_two_sweeps_at_once_do_every_run_once(fake, write, tmp_path):
+    sweep = load_sweep(write(TINY.replace("[0, 0.1]", "[0, 0.2, 0.3]")))
+    options = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
+    twins = [
+        processes.CONTEXT.Process(target=run_sweep, args=(sweep, 2, print), kwargs=options, daemon=False)
+        for _ in range(2)
+    ]
+    for twin in twins:
+        twin.start()
+    for twin in twins:
+        twin.join()
+    assert [twin.exitcode for twin in twins] == [0, 0]
+    assert sorted(fake.read_text().split()) == sorted(run.digest for run in sweep.runs)
+
+
+@WARNS
+def test_exports_are_repaired_and_count_as_finished_without_the_run_folder(fake, write, tmp_path):
+    sweep = load_sweep(write(TINY.replace("[0, 0.1]", "[0]")))
+    places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
+    run_sweep(sweep, **places)
+    folder = places["results"] / "dropout"
+    first, second = (folder / run.digest for run in sweep.runs)
+    (first / "history.csv").unlink()
+    (second / "metrics.json").write_text('{"digest')
+    (first / f".metrics.json.{2**22 + 1}.tmp").touch()  # no process has so high a number
+    run_sweep(sweep, **places)
+    assert len(load_records(folder)) == 2 and not list(folder.rglob("*.tmp"))
+    outcomes = run_sweep(sweep, runs=tmp_path / "elsewhere", results=places["results"])
+    assert [outcome.status for outcome in outcomes] == ["loaded", "loaded"]
+    assert len(fake.read_text().split()) == 2
+    (places["runs"] / sweep.runs[0].digest / "history.csv").unlink()
+    (damaged, fine) = run_sweep(sweep, **places)
+    assert damaged.status == "failed" and "damaged" in damaged.error and fine.status == "loaded"
+
+
+@WARNS
+def test_a_damaged_record_of_no_run_of_the_sweep_stops_no_run(fake, write, tmp_path):
+    sweep = load_sweep(write(TINY.replace("[0, 0.1]", "[0]")))
+    stale = tmp_path / "results" / "dropout" / "0123456789"
+    stale.mkdir(parents=True)
+    (stale / "metrics.json").write_text('{"digest')
+    lines = []
+    outcomes = run_sweep(sweep, 1, lines.append, runs=tmp_path / "runs", results=tmp_path / "results")
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert any(line.startswith("no table: ") and "0123456789 is damaged" in line for line in lines)
+
+
+def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
+    assert not is_locked(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / f"checkpoint.{2**22 + 1}.tmp").touch()
+    (tmp_path / "run" / f"checkpoint.{10**30}.tmp").touch()
+    (tmp_path / "run" / f"checkpoint.{os.getpid()}.tmp").touch()
+    with run_lock(tmp_path / "run"):
+        assert is_locked(tmp_path / "run")
+        monkeypatch.setattr("sys.platform", "win32")  # has no such locks, and no run waits for one
+        assert not is_locked(tmp_path / "run")
+        with run_lock(tmp_path / "run"):
+            monkeypatch.undo()
+    assert not is_locked(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == [f"checkpoint.{os.getpid()}.tmp"]
+
+
+@WARNS
+def test_the_command_plans_runs_and_reports(fake, write, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "_calibrate", lambda config: 3600.0)
+    options = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results"), "--workers", "2"]
+    arguments = ["sweep", str(write(FILE)), *options]
+    assert parser.main([*arguments, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["dropout: Does dropout help?", "9 runs, 9 to do"]
+    assert (
+        lines[2].split()
+        == f"{load_sweep(write(FILE)).runs[0].digest} to do 3.6 h rates arm fourier, learning_rate 0.001, seed 0".split()
+    )
+    assert "hours with 2 workers, estimated from 3 steps of" in lines[-1]
+    assert not (tmp_path / "runs").exists()
+
+    assert parser.main([*arguments, "--only", "dropout"]) == 1
+    output = capsys.readouterr()
+    assert "| learned | 16 |" in output.out and "(dropout): loss is nan" in output.err
+    assert parser.main([*arguments, "--dry-run", "--smoke"]) == 0
+    assert "dropout_smoke" in capsys.readouterr().out
+    parser.main([*arguments, "--dry-run"])
+    assert "finished" in (text := capsys.readouterr().out) and "estimated from 1 finished runs" in text
+    assert parser.main(["sweep", "missing", "--dry-run"]) == 2
+    assert parser.main([*arguments, "--dry-run", "--workers", "0"]) == 2
+    with pytest.raises(ConfigError, match="workers must be at least 1"):
+        run_sweep(load_sweep(write(FILE)), 0)
+
+
+def test_a_notebook_runs_once_per_parameter_set_under_its_own_name(home):  # noqa: F811
+    write_notebook(home / "notebooks" / "01_one.ipynb", WRITES_A_FIGURE)
+    file = home / "one.yaml"
+    file.write_text("question: How many?\nnotebook: 01_one\ngrid: {steps: [4, 5]}\n")
+    sweep = load_sweep(file)
+    outcomes = run_sweep(sweep, 2)
+    assert [(outcome.status, outcome.error) for outcome in outcomes] == [("done", "")] * 2
+    for run, steps in zip(sweep.runs, ("4", "5"), strict=True):
+        assert (home / "figures" / f"01_one-{run.digest}" / "one.csv").read_text() == steps
+        assert (home / "reports" / f"01_one-{run.digest}.html").is_file()
+    assert [outcome.status for outcome in run_sweep(sweep)] == ["loaded", "loaded"]
+    assert parser.main(["sweep", str(file), "--runs", str(home / "mine")]) == 2  # where no notebook writes
+
+
+def comparable(folder: Path) -> dict:
+    """Everything in a run folder that must not depend on when it was killed."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    history = [line.rsplit(",", 1)[0] for line in (folder / "history.csv").read_text().splitlines()]
+    costs = ("duration_s", "pairs_per_s", "peak_memory_bytes", "commit")
+    return {k: v for k, v in metrics.items() if k not in costs} | {"history": history}
+
+
+def test_a_sweep_killed_two_dozen_times_equals_an_undisturbed_one(write, tmp_path):
+    file, driver = write(TINY), Path(__file__).parents[1] / "killed_sweeps.py"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, driver, file, tmp_path, "24"], env=environment, check=True, timeout=600)
+    strikes = (tmp_path / "stormy" / "kills").read_text()
+    assert len(strikes) >= 20 and min(strikes.count("w"), strikes.count("g")) >= 8
+    for run in load_sweep(file).runs:
+        calm, stormy = (tmp_path / name / "runs" / run.digest for name in ("calm", "stormy"))
+        assert comparable(calm) == comparable(stormy)
+        assert (calm / "weights.safetensors").read_bytes() == (stormy / "weights.safetensors").read_bytes()
+        exported = tmp_path / "stormy" / "results" / "dropout" / run.digest
+        assert (exported / "metrics.json").read_bytes() == (stormy / "metrics.json").read_bytes()
+    assert not list((tmp_path / "stormy").rglob("*.tmp"))
+    assert np.all([not is_locked(path) for path in (tmp_path / "stormy" / "runs").iterdir()])
+
+
+PROGRAM = """
+import sys
+from fourier_lab import cli, trainer
+trainer.CHECKPOINT_SECONDS = 3  # in the processes of the sweep too, which import this file
+if __name__ == "__main__":
+    sys.exit(cli.main())
+"""
+
+
+def test_a_killed_worker_is_replaced_and_ctrl_c_saves_a_checkpoint(write, tmp_path):
+    file = write(TINY.replace("steps: 120", "steps: 1000000").replace("[0, 0.1]", "[0]"))
+    (tmp_path / "program.py").write_text(PROGRAM)
+    folder = tmp_path / load_sweep(file).runs[0].digest
+    command = [sys.executable, "program.py", "sweep", file, "--runs", tmp_path, "--results", tmp_path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A shell starts background jobs deaf to Ctrl-C, and children inherit that.
+    hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    sweep = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=hearing, **streams)
+
+    def wait_until(happened):
+        deadline = time.monotonic() + 240
+        while not happened():
+            assert sweep.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+
+    wait_until(lambda: is_locked(folder))
+    children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children").read_text().split()
+    os.kill(max(map(int, children)), signal.SIGKILL)  # the older child is multiprocessing's resource tracker
+    wait_until((folder / "checkpoint.pt").is_file)
+    pressed = time.time()
+    sweep.send_signal(signal.SIGINT)
+    said, errors = sweep.communicate(timeout=240)
+    assert "trying again (1 of 2)" in said
+    assert sweep.returncode == 130 and "repeat the same command to resume" in errors, errors
+    assert (folder / "checkpoint.pt").stat().st_mtime > pressed and not is_locked(folder)

@@ -1,0 +1,310 @@
+"""Training on the toy language: it learns, repeats exactly, resumes exactly, and fails clearly."""
+
+import dataclasses
+import errno
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fourier_lab import RunConfig, device, load_encoder, load_record, load_records, train
+from fourier_lab.errors import ConfigError, RecordError, TrainingError
+from fourier_lab.text.corpus import Corpus, prepare
+from fourier_lab.text.tokenizer import toy_tokenizer
+from fourier_lab.training import records
+from fourier_lab.training import train as training
+from fourier_lab.training.optimizer import learning_rate_at
+from fourier_lab.training.trainer import Trainer
+
+SMALL = RunConfig(
+    d_model=16, vocab_size=5000, steps=60, batch_size=32, warmup_steps=5, train_pairs=600, learning_rate=3e-3,
+    feed_forward=1.0, threads=1, frequencies="random",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return train(SMALL, runs=tmp_path_factory.mktemp("runs"))
+
+
+def comparable(metrics: dict) -> dict:
+    """Metrics without the costs, which depend on the clock."""
+    return {k: v for k, v in metrics.items() if k not in ("duration_s", "pairs_per_s", "peak_memory_bytes")}
+
+
+def losses(history: list[dict]) -> list[tuple]:
+    return [(row["step"], row["loss"], str(row["validation_loss"])) for row in history]
+
+
+def test_loss_starts_near_log_batch_and_falls(result):
+    assert abs(result.history[0]["loss"] - np.log(32)) < 1.5
+    assert result.history[-1]["loss"] < result.history[0]["loss"] - 0.1
+
+
+def test_metrics_are_complete(result):
+    metrics = result.metrics
+    for split in ("validation", "test"):
+        for measure in ("spearman", "pearson"):
+            score = metrics["scores"][split][measure]
+            assert -100 <= score["low"] <= score["value"] <= score["high"] <= 100
+    assert metrics["parameters"]["with_gradient"] == metrics["parameters"]["total"]
+    assert metrics["duration_s"] > 0 and metrics["peak_memory_bytes"] > 2**20
+    assert metrics["data"]["train"]["toy"]["used"] == 600
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_two_runs_are_identical_and_a_finished_run_is_loaded(result, tmp_path):
+    again = train(SMALL, runs=tmp_path)
+    assert comparable(again.metrics) == comparable(result.metrics)
+    assert losses(again.history) == losses(result.history)
+    stamp = (again.record.folder / "metrics.json").stat().st_mtime_ns
+    loaded = train(SMALL, runs=tmp_path, callback=lambda progress: pytest.fail("trained again"))
+    assert (loaded.record.folder / "metrics.json").stat().st_mtime_ns == stamp
+    sentence = [loaded.encoder.tokenizer.id_to_token(9)]
+    torch.testing.assert_close(loaded.encoder.encode(sentence), again.encoder.encode(sentence))
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("stop_at", [7, 24])
+def test_resume_equals_no_interruption(tmp_path, monkeypatch, dropout, stop_at):
+    config = SMALL.replace(dropout=dropout)
+    whole = train(config, runs=tmp_path / "whole")
+
+    def interrupt(progress):
+        if progress.step == stop_at:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, runs=tmp_path / "parts", callback=interrupt)
+    assert not (tmp_path / "parts" / config.digest() / "metrics.json").exists()
+    steps = []
+    parts = train(config, runs=tmp_path / "parts", callback=lambda progress: steps.append(progress.step))
+    assert steps[0] == stop_at + 1
+    assert comparable(parts.metrics) == comparable(whole.metrics)
+    assert losses(parts.history) == losses(whole.history)
+    assert not (parts.record.folder / "checkpoint.pt").exists()
+
+
+def test_seed_arm_and_objective_change_the_run(result, tmp_path):
+    other = train(SMALL.replace(seed=1), runs=tmp_path)
+    assert other.metrics["scores"] != result.metrics["scores"]
+    nli = train(SMALL.replace(objective="nli", arm="learned"), runs=tmp_path)
+    assert 0 <= nli.metrics["held_out"]["toy/test"]["accuracy"] <= 1
+    assert (
+        nli.metrics["parameters"]["with_gradient"] < nli.metrics["parameters"]["total"]
+    )  # unseen words have no row yet
+    assert len(load_records(tmp_path)) == 2
+
+
+def test_divergence_stops_with_a_clear_error(tmp_path, monkeypatch):
+    def explode(self, pairs, index):
+        return torch.tensor(float("nan"), requires_grad=True) * self.objective.log_scale, torch.tensor(0.0)
+
+    monkeypatch.setattr(Trainer, "loss", explode)
+    with pytest.raises(TrainingError, match="Lower learning_rate"):
+        train(SMALL, runs=tmp_path)
+
+
+def test_vanished_gradient_stops_with_a_clear_error(tmp_path, monkeypatch):
+    def flat(self, pairs, index):
+        return self.objective.log_scale * 0.0, torch.tensor(0.0)
+
+    monkeypatch.setattr(Trainer, "loss", flat)
+    with pytest.raises(TrainingError, match="exactly zero"):
+        train(SMALL, runs=tmp_path)
+
+
+def test_damaged_files_are_named(result, tmp_path):
+    folder = tmp_path / SMALL.digest()
+    folder.mkdir()
+    (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(RecordError, match="checkpoint.*damaged"):
+        train(SMALL, runs=tmp_path)
+    for name in ("config.json", "history.csv", "metrics.json"):
+        (folder / name).write_bytes((result.record.folder / name).read_bytes())
+    weights = (result.record.folder / "weights.safetensors").read_bytes()
+    (folder / "weights.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(RecordError, match="cut short"):
+        load_encoder(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "seed": 5}))
+    with pytest.raises(RecordError, match="edited"):
+        load_record(folder)
+    (folder / "metrics.json").write_text('{"digest": "')
+    with pytest.raises(RecordError, match="damaged"):
+        load_record(folder)
+
+
+def copy_record(result, folder):
+    """Copy a finished record, and return its metrics."""
+    shutil.copytree(result.record.folder, folder)
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_record_under_the_name_of_another_run_is_refused(result, tmp_path):
+    other = SMALL.replace(seed=1)
+    copy_record(result, tmp_path / other.digest())
+    with pytest.raises(RecordError, match=f"holds the record of run {SMALL.digest()}"):
+        train(other, runs=tmp_path)
+    copy_record(result, tmp_path / "kept")
+    assert load_record(tmp_path / "kept").config == SMALL
+
+
+@pytest.mark.parametrize("key", ["scores", "parameters", "data", "duration_s"])
+def test_records_that_lack_something_are_damaged(result, tmp_path, key):
+    metrics = copy_record(result, tmp_path / "run")
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps({k: v for k, v in metrics.items() if k != key}))
+    with pytest.raises(RecordError, match=f"metrics.json lacks {key}"):
+        load_record(tmp_path / "run")
+    halves = {split: {"spearman": metrics["scores"][split]["spearman"]} for split in metrics["scores"]}
+    for scores in ({}, None, {"validation": {"spearman": {"value": None}}}, halves):
+        (tmp_path / "run" / "metrics.json").write_text(json.dumps({**metrics, "scores": scores}))
+        with pytest.raises(RecordError, match="is damaged or of another version"):
+            load_record(tmp_path / "run")
+
+
+def test_a_copied_folder_is_no_second_seed(result, tmp_path):
+    for name in ("one", "copy of one"):
+        copy_record(result, tmp_path / name)
+    with pytest.raises(RecordError, match="hold the same run"):
+        load_records(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 9])
+def test_a_history_that_is_cut_short_is_damaged(result, tmp_path, kept):
+    copy_record(result, tmp_path / "run")
+    path = tmp_path / "run" / "history.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:kept]))
+    with pytest.raises(RecordError, match="history.csv does not end with step 60"):
+        load_record(tmp_path / "run")
+    assert load_record(tmp_path / "run", with_history=False).config == SMALL
+
+
+def test_a_tokenizer_that_is_not_the_weights_own_is_refused(result, tmp_path):
+    copy_record(result, tmp_path / "run")
+    path = tmp_path / "run" / "tokenizer.json"
+    path.write_text(toy_tokenizer(SMALL.vocab_size, "random").to_str())
+    with pytest.raises(RecordError, match="the weights know"):
+        load_encoder(tmp_path / "run")
+    path.unlink()
+    with pytest.raises(RecordError, match="no tokenizer.json in"):
+        load_encoder(tmp_path / "run")
+
+
+def stop_at(step):
+    def callback(progress):
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, runs=tmp_path, callback=stop_at(7))
+    corpus = prepare(SMALL)
+    other = dataclasses.replace(corpus, account={**corpus.account, "vocabulary": "another"})
+    with monkeypatch.context() as patch, pytest.raises(RecordError, match="vocabulary or precision"):
+        patch.setattr(training, "prepare", lambda config: other)
+        train(SMALL, runs=tmp_path)
+
+
+@pytest.mark.parametrize("key", ["digest", "data", "vocabulary", "precision"])
+def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path, key):
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, runs=tmp_path, callback=stop_at(7))
+    path = tmp_path / SMALL.digest() / "checkpoint.pt"
+    torch.save({k: v for k, v in torch.load(path, weights_only=True).items() if k != key}, path)
+    with pytest.raises(RecordError, match="damaged"):
+        train(SMALL, runs=tmp_path)
+
+
+def test_a_run_in_bfloat16_learns_and_is_not_resumed_in_float32(tmp_path, monkeypatch):
+    config = SMALL.replace(precision="bfloat16")
+    result = train(config, runs=tmp_path)
+    assert result.metrics["precision"] == "bfloat16" and result.history[-1]["loss"] < result.history[0]["loss"]
+    assert all(value.dtype != torch.bfloat16 for value in result.encoder.state_dict().values())
+    other = config.replace(seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(other, runs=tmp_path, callback=stop_at(7))
+    # As ``auto`` does where a run goes on on another machine.
+    monkeypatch.setattr("fourier_lab.training.trainer.resolve_precision", lambda name, device: torch.float32)
+    with pytest.raises(RecordError, match="vocabulary or precision"):
+        train(other, runs=tmp_path)
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+def test_what_stops_the_scoring_costs_no_training(result, tmp_path, monkeypatch, problem):
+    def fail(*arguments, **options):
+        raise problem
+
+    with monkeypatch.context() as patch:
+        if problem is KeyboardInterrupt:
+            patch.setattr(Trainer, "graded", fail)
+        else:
+            patch.setattr(records, "write_atomically", fail)
+        with pytest.raises(KeyboardInterrupt if problem is KeyboardInterrupt else RecordError):
+            train(SMALL, runs=tmp_path)
+    again = train(SMALL, runs=tmp_path, callback=lambda progress: pytest.fail("trained again"))
+    assert comparable(again.metrics) == comparable(result.metrics) and losses(again.history) == losses(result.history)
+
+
+def test_threads_are_those_of_the_run_alone(tmp_path):
+    before = torch.get_num_threads()
+    config = SMALL.replace(threads=before + 1, steps=5, warmup_steps=0)
+    assert train(config, runs=tmp_path).metrics["threads"] == before + 1
+    assert torch.get_num_threads() == before
+
+
+def a_peak_can_be_reset() -> bool:
+    """Tell whether the kernel lets a process forget its peak: many containers' kernels refuse, some without an error."""
+    status, block = Path("/proc/self/status"), np.ones(2**25)  # 256 MiB
+    if not status.is_file():
+        return False
+    del block
+    high = device.peak_memory_bytes(torch.device("cpu"))
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return high - device.peak_memory_bytes(torch.device("cpu")) > 2**26
+
+
+def test_the_peak_of_memory_is_the_runs_own():
+    if not a_peak_can_be_reset():
+        pytest.skip("this kernel keeps a process's peak")
+    cpu = torch.device("cpu")
+    device.reset_peak_memory(cpu)
+    before, used = device.peak_memory_bytes(cpu), torch.ones(2**25)  # 128 MiB
+    assert device.peak_memory_bytes(cpu) - before > 2**26
+    del used
+    device.reset_peak_memory(cpu)
+    assert device.peak_memory_bytes(cpu) - before < 2**26
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_named(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert device.resolve_device("auto").type == "cpu"
+    with pytest.raises(ConfigError, match=f"'{name}' is not available.*'auto' or 'cpu'"):
+        device.resolve_device(name)
+
+
+def test_learning_rate_warms_up_and_decays():
+    rates = [learning_rate_at(step, SMALL) for step in range(SMALL.steps)]
+    assert rates[4] == SMALL.learning_rate == max(rates)
+    assert np.all(np.diff(rates[:5]) > 0) and np.all(np.diff(rates[5:]) < 0) and rates[-1] > 0
+
+
+def test_the_validation_loss_leaves_the_split_that_stands_in_for_a_test_out(monkeypatch):
+    trainer = object.__new__(Trainer)
+    loss = {"snli/validation": 1.0, "snli/test": 9.0, "mnli/validation_matched": 3.0, "mnli/validation_mismatched": 9.0}
+    monkeypatch.setattr(Trainer, "validate", lambda self, pairs: (pairs, 0.0))
+    for corpus, expected in [("snli", 1.0), ("mnli", 3.0), ("snli+mnli", 2.0)]:
+        held_out = {name: value for name, value in loss.items() if name.split("/")[0] in corpus.split("+")}
+        trainer.corpus = Corpus(None, None, (), held_out, {}, {})
+        assert trainer.validation_loss() == expected
