@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import paths, provenance
 
-_LIBRARY = Path(__file__).parent
+_LIBRARY = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)

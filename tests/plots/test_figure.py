@@ -22,16 +22,17 @@ CONFIG = RunConfig(seed=3)
 REBUILD = """
 import sys
 from pathlib import Path
-from fourier_lab import RunConfig, figures, paths, plots, projections
+from fourier_lab import RunConfig, paths, plots
+from fourier_lab.geometry import projections
 import numpy as np
 paths.FIGURES = Path(sys.argv[1])
 rows = np.random.default_rng(0).normal(size=(60, 8))
 x, y = projections.project(rows, "tsne").T
 data = {"x": x, "y": y, "colour": np.arange(60)}
-fig, axes = figures.new_figure(1, 2, titles=["one", "two"])
+fig, axes = plots.new_figure(1, 2, titles=["one", "two"])
 for ax in axes:
     plots.draw_projection(data, method="tsne", ax=ax, colour_label="token id")
-figures.save_figure(fig, "00_test/plane", data, RunConfig(), title="t", alt="a")
+plots.save_figure(fig, "00_test/plane", data, RunConfig(), title="t", alt="a")
 """
 
 

@@ -325,10 +325,11 @@ def test_a_sweep_killed_two_dozen_times_equals_an_undisturbed_one(write, tmp_pat
 
 PROGRAM = """
 import sys
-from fourier_lab import cli, trainer
+from fourier_lab.cli import parser
+from fourier_lab.training import trainer
 trainer.CHECKPOINT_SECONDS = 3  # in the processes of the sweep too, which import this file
 if __name__ == "__main__":
-    sys.exit(cli.main())
+    sys.exit(parser.main())
 """
 
 
