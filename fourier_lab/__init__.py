@@ -17,6 +17,7 @@ _HOME = {
     "SentenceEncoder": "models.sentence_encoder",
     "SentencePairs": "text.pairs",
     "TrainResult": "training.train",
+    "check_embedding": "embeddings.interface",
     "expand": "config",
     "fourier_basis": "embeddings.basis",
     "frequency_set": "embeddings.basis",
@@ -26,6 +27,7 @@ _HOME = {
     "load_records": "training.records",
     "polynomial_basis": "embeddings.basis",
     "read_parameters": "headless.parameters",
+    "stored_bits": "embeddings.interface",
     "train": "training.train",
     "train_all": "training.train",
 }

@@ -8,14 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .embeddings.basis import check_polynomials, check_width, frequency_set
+from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width, choose_frequencies
+from .embeddings.registry import EMBEDDINGS, FourierSettings
 from .errors import ConfigError
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
-from .field_rules import DEPARTURES, default, describe, kinds_of, normalise, reject_unknown
+from .field_rules import DEPARTURES, OPTIONS, default, describe, kinds_of, normalise, reject_unknown
 from .field_rules import ID_ORDERS as ID_ORDERS
+from .plugins import allow, check_options
 
 PUBLISHED_PERIOD = 127  # the longest sentence of the released code, 128 tokens, less 1
 PUBLISHED_RATE = 2e-5
+# Settings of the run, whatever embedding reads them.
+_EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class ModelConfig:
     """Shape of one sentence encoder.
 
     Attributes:
-        arm: ``fourier`` computes token embeddings from the id; ``learned`` looks them up in a trained table.
+        arm: The token embedding. ``fourier`` computes it from the id; ``learned`` looks it up in a trained table; else the
+            name of an installed one, or one of your own as ``module:Class``.
         vocab_size: V, number of ids = length of the tokenizer.
         d_model: Width of embeddings and encoder; even.
         n_layers: Encoder layers; 0 leaves the mean of the token embeddings and the pooler.
@@ -37,9 +42,13 @@ class ModelConfig:
         frequency_seed: Seed of the ``random`` frequency set.
         projections: ``linear`` with a GeGLU feed-forward (Table 1), or ``silu``: every projection, the feed-forward and the
             pooler is a SiLU MLP d -> d -> d (the network whose parameter counts Table 2 reports).
-        feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``; 4 in the paper, 0.25 in small models.
+        feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``: 4 in the paper, 0.25 in small models. Or
+            the name of another feed-forward, or one of your own as ``module:Class``, called with ``d_model``.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
+        embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
+            ``basis``, ``period`` and ``mlp`` are settings above.
+        feed_forward_options: The same of a named feed-forward.
         departures: Names of :data:`DEPARTURES`: where to follow the published code instead of the paper.
 
     Raises:
@@ -57,41 +66,61 @@ class ModelConfig:
     mlp: str = "linear"
     frequency_seed: int = 0
     projections: str = "linear"
-    feed_forward: float = 4.0
+    feed_forward: float | str = 4.0
     dropout: float = 0.0
     max_seq_len: int = 128
     departures: tuple[str, ...] = ()
+    embedding_options: tuple[tuple[str, Any], ...] = ()
+    feed_forward_options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         normalise(self)
+        _normalise_options(self)
         check_width(self.d_model)
         if self.n_heads < 1 or self.d_model % (2 * self.n_heads):
             raise ConfigError(
                 f"n_heads ({self.n_heads}) must divide d_model ({self.d_model}) into even head widths (rotary positions "
                 "turn pairs). Try n_heads 1 or 2."
             )
-        if self.feed_forward * self.d_model < 1:
+        if isinstance(self.feed_forward, str) and self.projections == "silu":
+            raise ConfigError(
+                f"projections 'silu' makes the feed-forward a SiLU MLP, so that feed_forward {self.feed_forward!r} has no "
+                "place. Drop one."
+            )
+        if not isinstance(self.feed_forward, str) and self.feed_forward * self.d_model < 1:
             raise ConfigError(f"feed_forward ({self.feed_forward}) times d_model must be at least 1. The paper uses 4.")
         for name in self.departures:
-            if self.arm not in DEPARTURES[name]:
-                raise ConfigError(
-                    f"departure {name!r} is of the {DEPARTURES[name][0]} arm; {self.arm!r} has none. Drop it."
-                )
+            if DEPARTURES[name] == ("fourier",) and self.arm != "fourier":
+                raise ConfigError(f"departure {name!r} is of the fourier arm; {self.arm!r} has none. Drop it.")
         if self.period is not None and "period_127" in self.departures:
             raise ConfigError(f"period ({self.period}) and the departure 'period_127' exclude each other. Drop one.")
         if self.arm == "fourier" and self.basis != "fourier":
             check_polynomials(self.basis, self.vocab_size, self.id_period)
-        elif self.arm == "fourier":
-            frequency_set(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
+        elif self.arm == "fourier" and (
+            not isinstance(self.frequencies, str) or FREQUENCIES.is_at_hand(self.frequencies)
+        ):
+            choose_frequencies(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
 
     @property
     def id_period(self) -> int | None:
         """Period of the id normaliser, that of the release under the departure ``period_127``."""
         return PUBLISHED_PERIOD if "period_127" in self.departures else self.period
 
+    def embedding_settings(self) -> Any:
+        """Return the settings of the token embedding as the frozen dataclass of its class.
+
+        Raises:
+            ConfigError: If the embedding is code that nobody named, see :mod:`fourier_lab.plugins`.
+        """
+        settings = EMBEDDINGS.settings_of(self.arm)
+        expansion = {f.name: getattr(self, f.name) for f in dataclasses.fields(settings) if f.name in _EXPANSION}
+        if "period" in expansion:
+            expansion["period"] = self.id_period
+        return settings(**expansion, **dict(self.embedding_options))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values."""
-        return dataclasses.asdict(self)
+        return dataclasses.asdict(self) | {name: dict(getattr(self, name)) for name in OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -101,6 +130,7 @@ class RunConfig:
     Attributes:
         arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, dropout, max_seq_len: As
             in :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
+        embedding_options, feed_forward_options: As in :class:`ModelConfig`.
         departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
             ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
             sentences are padded to ``max_seq_len`` and the mean runs over the padding too. ``published_rotary``: the
@@ -156,10 +186,12 @@ class RunConfig:
     n_layers: int = 1
     n_heads: int = 1
     projections: str = "linear"
-    feed_forward: float = 4.0
+    feed_forward: float | str = 4.0
     dropout: float = 0.0
     max_seq_len: int = 128
     departures: tuple[str, ...] = ()
+    embedding_options: tuple[tuple[str, Any], ...] = ()
+    feed_forward_options: tuple[tuple[str, Any], ...] = ()
     corpus: str = "toy"
     source: str = "builtin"
     vocab_size: int = 30522
@@ -181,6 +213,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         normalise(self)
+        _normalise_options(self)
         self.model(self.vocab_size)
         if self.batch_size < 2:
             raise ConfigError(f"batch_size ({self.batch_size}) must be at least 2: the other pairs are the negatives.")
@@ -232,7 +265,8 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values, every field."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
-        return values if self.pretraining is None else {**values, "pretraining": dict(values["pretraining"])}
+        mappings = [*OPTIONS] if self.pretraining is None else [*OPTIONS, "pretraining"]
+        return values | {name: dict(values[name]) for name in mappings}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -244,9 +278,13 @@ class RunConfig:
     def parse(cls, name: str, text: str) -> Any:
         """Turn the command-line ``text`` of option ``name`` into a typed value.
 
-        Lists are space-separated, ``pretraining`` is written ``"steps=600 batch_size=128"``.
+        Lists are space-separated, ``pretraining`` is written ``"steps=600 batch_size=128"``, options are YAML such as
+        ``"{buckets: 1024}"``. Code that is named as ``module:name`` may be imported from now on.
         """
         reject_unknown(cls, (name,))
+        allow((text,))
+        if name in OPTIONS:
+            return _read_options(name, text)
         kinds = kinds_of(cls)[name]  # type: ignore[arg-type]  # mypy asks the class for the hash of its objects
         if text == "None" and type(None) in kinds:
             return None
@@ -257,11 +295,13 @@ class RunConfig:
             return {key: cls.parse(key, value) for key, _, value in parts}
         if tuple in kinds and text.replace(",", " ").replace(" ", "").isdecimal():
             return tuple(int(part) for part in text.replace(",", " ").split())
-        if str in kinds:
+        if str in kinds and float not in kinds:
             return text
         try:
             return int(text) if int in kinds else float(text)
         except ValueError:
+            if str in kinds:
+                return text
             raise ConfigError(f"{name} must be {describe(kinds)}, got {text!r}.") from None
 
     def digest(self, *without: str) -> str:
@@ -276,6 +316,31 @@ class RunConfig:
         idle = {f.name for f in dataclasses.fields(self) if not f.metadata.get("digest", True)}.union(without)
         decisive = {name: value for name, value in self.changes().items() if name not in idle}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def _normalise_options(config: ModelConfig | RunConfig) -> None:
+    """Put options of plug-ins into one order, without those at their default."""
+    for name, (owner, kind) in OPTIONS.items():
+        options, part = getattr(config, name), getattr(config, owner)
+        if not isinstance(part, str):
+            if options:
+                raise ConfigError(f"{name} are of a named {kind.noun}; {owner} is {part}. Name one or leave them out.")
+            continue
+        if taken := sorted({key for key, _ in options} & set(_EXPANSION)):
+            raise ConfigError(f"{taken[0]} is a setting of its own. Write {taken[0]}=..., not as one of {name}.")
+        object.__setattr__(config, name, check_options(kind, part, options, set_elsewhere=_EXPANSION))
+
+
+def _read_options(name: str, text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        options = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name} must be YAML such as '{{buckets: 1024}}', got {text!r} ({error}).") from None
+    if not isinstance(options, dict):
+        raise ConfigError(f"{name} must map options to values, such as '{{buckets: 1024}}', got {text!r}.")
+    return options
 
 
 def expand(config: RunConfig, **axes: Iterable[Any]) -> list[RunConfig]:

@@ -9,10 +9,11 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .embeddings.basis import BASES, FREQUENCY_SETS
+from .embeddings.frequencies import BASES, FREQUENCIES
+from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from .errors import ConfigError
 
-ARMS = ("fourier", "learned")
+ARMS = ("fourier", "learned")  # the arms that the paper compares; a run may name any registered token embedding
 MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
 PROJECTIONS = ("linear", "silu")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
@@ -21,7 +22,8 @@ ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "re
 BLOCK_ORDERS = ("within", "blocks")
 OBJECTIVES = ("contrastive", "nli", "sts")
 LEFT_OUT = ("graded", "scored")
-# What the published code does and the paper does not say; the value tells which arms have it.
+# What the published code does and the paper does not say; the value tells which arms have it. Any other embedding has what
+# both have.
 DEPARTURES = {
     "dead_feed_forward": ("fourier",),
     "period_127": ("fourier",),
@@ -37,9 +39,11 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
-    "arm": ARMS, "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
+    "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
     "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
 }  # fmt: skip
+_PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS}
+OPTIONS = {"embedding_options": ("arm", EMBEDDINGS), "feed_forward_options": ("feed_forward", FEED_FORWARDS)}
 # A sentence has at least [CLS], one token and [SEP].
 _LEAST = {
     "vocab_size": 2, "n_layers": 0, "n_heads": 1, "max_seq_len": 3, "steps": 1, "batch_size": 1, "period": 1,
@@ -95,6 +99,11 @@ def in_one_order(cls: type, name: str, value: Any) -> Any:
         real = {key for key, kinds in kinds_of(cls).items() if float in kinds and int not in kinds}
         settings = {key: float(v) if key in real and type(v) is int else v for key, v in settings.items()}
         value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in settings.items()))
+    if name in OPTIONS:
+        try:
+            value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in dict(value).items()))
+        except (TypeError, ValueError):
+            raise ConfigError(f"{name} must map options to values, got {value!r}. Try {{buckets: 1024}}.") from None
     if name == "departures" and isinstance(value, tuple):
         if unknown := [each for each in value if not isinstance(each, str) or each not in DEPARTURES]:
             raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
@@ -118,7 +127,7 @@ def normalise(config: Any) -> None:
             continue
         if tuple in kinds and isinstance(value, list | tuple):
             value = tuple(getattr(each, "item", lambda each=each: each)() for each in value)  # numpy's integers as well
-        if name in ("pretraining", "departures"):
+        if name in ("pretraining", "departures", *OPTIONS):
             value = in_one_order(cls, name, value)
         if name == "id_order":
             _check_id_order(value)
@@ -134,8 +143,8 @@ def normalise(config: Any) -> None:
             raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}.")
         if name in _LEAST and value is not None and value < _LEAST[name]:
             raise ConfigError(f"{name} must be at least {_LEAST[name]}, got {value}.")
-        if name == "frequencies" and isinstance(value, str) and value not in FREQUENCY_SETS:
-            raise ConfigError(f"frequencies must be one of {', '.join(FREQUENCY_SETS)}, or a list, got {value!r}.")
+        if name in _PLUGINS and isinstance(value, str):
+            _PLUGINS[name].check_name(value, name)
         if name == "dropout" and not 0 <= value < 1:
             raise ConfigError(f"dropout must lie in [0, 1), got {value}. The paper uses 0 or 0.1.")
         if name == "seed" and not 0 <= value < 2**32:

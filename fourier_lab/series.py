@@ -4,27 +4,38 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from .config import RunConfig
+from .plugins import short_name
 
-IN_SERIES_NAME = ("arm", "basis", "frequencies", "period", "mlp")
+_EXPANSION = ("basis", "frequencies", "period", "mlp")
+IN_SERIES_NAME = ("arm", *_EXPANSION, "embedding_options")
 TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
 
 
 def series_name(config: RunConfig) -> str:
-    """Return the name under which a run is compared: its arm and, in brackets, what its embedding departs in.
+    """Return the name under which a run is compared: its embedding and, in brackets, what is special about it.
 
     Example:
         >>> series_name(RunConfig(frequencies="random", mlp="geglu")), series_name(RunConfig(arm="learned"))
         ('fourier (random, geglu)', 'learned')
     """
-    if config.arm == "learned":
-        return "learned"
+    if config.arm != "fourier":
+        return _name_with_options(config)
     if config.basis != "fourier":
         features = config.basis
     elif config.period is not None:
         features = f"period {config.period}"
     else:
-        features = config.frequencies if isinstance(config.frequencies, str) else "custom"
+        features = short_name(config.frequencies) if isinstance(config.frequencies, str) else "custom"
     return f"fourier ({features})" if config.mlp == "linear" else f"fourier ({features}, {config.mlp})"
+
+
+def _name_with_options(config: RunConfig) -> str:
+    expansion = {} if config.arm == "learned" else {n: v for n, v in config.changes().items() if n in _EXPANSION}
+    told = [
+        f"{name.replace('_', ' ')} {short_name(value) if isinstance(value, str) else value}"
+        for name, value in (*expansion.items(), *config.embedding_options)
+    ]
+    return short_name(config.arm) + (f" ({', '.join(told)})" if told else "")
 
 
 def setting(config: RunConfig, name: str) -> str:

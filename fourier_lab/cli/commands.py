@@ -4,6 +4,7 @@ import argparse
 import ast
 import dataclasses
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..training.trainer import Progress
 
 PROGRESS_S = 10.0
+_OUTSIDE_BRACKETS = re.compile(r",(?![^{\[]*[}\]])")  # commas that part values, not the options of one value
 
 
 def figures(options: argparse.Namespace) -> int:
@@ -46,11 +48,13 @@ def figures(options: argparse.Namespace) -> int:
 def train(options: argparse.Namespace) -> int:
     """Train encoders; every option is a field of RunConfig.
 
-    Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4". Finished runs are loaded, interrupted
-    ones resume. A run that fails is named and does not stop the others.
+    Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4"; options are written {buckets: 1024}.
+    Finished runs are loaded, interrupted ones resume. A run that fails is named and does not stop the others. Your own
+    token embedding is --embedding module:Class, with module.py in this folder or on PYTHONPATH.
     """
+    sys.path.insert(0, "")  # code of the folder one stands in, as with python -m
     axes = {
-        field.name: [RunConfig.parse(field.name, text) for text in given.split(",")]
+        field.name: [RunConfig.parse(field.name, text) for text in _OUTSIDE_BRACKETS.split(given)]
         for field in dataclasses.fields(RunConfig)
         if (given := getattr(options, field.name)) is not None
     }

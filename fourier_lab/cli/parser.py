@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     meanings = _meanings(ModelConfig) | _meanings(RunConfig)
     for field in dataclasses.fields(RunConfig):
         text = f"{meanings.get(field.name, '')} Default: {field.default}.".replace("%", "%%").strip()
-        train.add_argument("--" + field.name.replace("_", "-"), dest=field.name, metavar="VALUE[,VALUE]", help=text)
+        names = ["--" + field.name.replace("_", "-"), *(["--embedding"] if field.name == "arm" else [])]
+        train.add_argument(*names, dest=field.name, metavar="VALUE[,VALUE]", help=text)
 
     sweep = add("sweep", commands.sweep, "sweep sweeps/dropout.yaml --workers 2 --dry-run")
     sweep.add_argument("file", type=Path, metavar="FILE", help="YAML file of runs, or its name in sweeps/")

@@ -1,7 +1,7 @@
 """The fixed expansion T(p) of a token id: frequency sets, the Fourier basis, and the polynomial alternatives."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,20 +9,12 @@ from numpy import polynomial
 from torch import Tensor
 
 from ..errors import ConfigError
+from .frequencies import check_polynomials, check_width, choose_frequencies, resolve_period
 
-FREQUENCY_SETS = ("harmonic", "log", "random")
-POLYNOMIALS = ("chebyshev", "legendre", "hermite", "laguerre")
-BASES = ("fourier", *POLYNOMIALS)
-_INT64 = 2**63
 _LARGE = 1e100  # of a float64, which ends at 1e308
 
 # torch's other unsigned types have neither minimum nor indexing.
 _ID_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-
-
-def is_integer(value: object) -> bool:
-    """Say whether ``value`` is an integer of Python or numpy; a truth value is none."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def check_id_type(token_ids: Tensor) -> None:
@@ -46,33 +38,6 @@ def check_token_ids(token_ids: Tensor, vocab_size: int) -> None:
                 f"token ids must lie in 0..{vocab_size - 1} (vocab_size {vocab_size}), got {low}..{high}. "
                 "Check that the tokenizer and the model share one vocabulary."
             )
-
-
-def check_width(d_model: int) -> None:
-    """Raise :class:`ConfigError` unless ``d_model`` is an even positive integer."""
-    if not is_integer(d_model) or d_model <= 0 or d_model % 2:
-        near = f"Try {max(2, d_model - 1)} or {d_model + 1}." if is_integer(d_model) and d_model > 0 else "Try 128."
-        raise ConfigError(
-            f"d_model ({d_model}) must be even, positive and an integer; sines and cosines come in pairs. {near}"
-        )
-
-
-def resolve_period(vocab_size: int, period: int | None = None) -> int:
-    """Return M, the number of id steps in one period: ``vocab_size - 1`` as in the paper unless ``period`` is given."""
-    if not is_integer(vocab_size) or vocab_size < 2:
-        raise ConfigError(
-            f"vocab_size ({vocab_size}) must be an integer, at least 2. Pass the number of ids of the tokenizer."
-        )
-    if period is not None and (not is_integer(period) or period < 1):
-        raise ConfigError(
-            f"period ({period}) must be a positive number of ids, and whole. Leave it out for vocab_size - 1."
-        )
-    v, m = int(vocab_size), int(vocab_size) - 1 if period is None else int(period)
-    if 2 * m * max(2 * v, m) >= _INT64:
-        raise ConfigError(
-            f"vocab_size ({v}) and period ({m}) are too large for exact phases in 64 bits. Stay below 2^30 ids."
-        )
-    return m
 
 
 def normalise_token_ids(token_ids: Tensor, vocab_size: int, period: int | None = None) -> Tensor:
@@ -101,7 +66,8 @@ def frequency_set(
     1 to below M/2, ``random`` draws distinct integers below M/2 (a nearly white code). Given integers are used as they are.
 
     Args:
-        frequencies: Name of a set, or K integers >= 1 as a list, array or tensor; above M/2 they alias lower ones.
+        frequencies: Name of a set, or K integers >= 1 as a list, array or tensor; above M/2 they alias
+            lower ones. A set may be a plug-in's, ``module:function`` of V, K and a seed.
         vocab_size: V, the number of ids.
         d_model: Even width of the expansion.
         period: M in ids; ``vocab_size - 1`` by default.
@@ -118,38 +84,8 @@ def frequency_set(
         >>> frequency_set("log", vocab_size=1001, d_model=8)
         tensor([  1,   8,  63, 499])
     """
-    check_width(d_model)
-    if not is_integer(seed) or seed < 0:
-        raise ConfigError(f"the seed of frequencies must be an integer from 0, got {seed!r}. Try 0.")
-    # Strictly below M/2: at M/2 itself the sine is zero at every id.
-    k, highest = d_model // 2, (resolve_period(vocab_size, period) - 1) // 2
-    if not isinstance(frequencies, str):
-        given = getattr(frequencies, "tolist", lambda: frequencies)()  # of an array or tensor
-        values = list(given) if isinstance(given, Iterable) else [given]
-        if len(values) != k or any(not is_integer(f) or not 1 <= f < _INT64 for f in values) or len(set(values)) != k:
-            raise ConfigError(
-                f"a list of frequencies needs d_model / 2 = {k} distinct integers >= 1, got {len(values)} values: "
-                f"{values[:8]}. Change the list or d_model."
-            )
-        return torch.tensor([int(f) for f in values])
-    if frequencies not in FREQUENCY_SETS:
-        raise ConfigError(
-            f"unknown frequency set {frequencies!r}. Choose one of {', '.join(FREQUENCY_SETS)}, or a list."
-        )
-    if frequencies == "harmonic":
-        return torch.arange(1, k + 1)
-    if k > highest:
-        raise ConfigError(
-            f"{frequencies!r} needs {k} distinct frequencies but only 1..{highest} are below half the period. "
-            f"Lower d_model to at most {2 * highest} or use 'harmonic'."
-        )
-    if frequencies == "random":
-        draw = np.random.default_rng(seed).choice(highest, size=k, replace=False) + 1
-        return torch.from_numpy(np.sort(draw))
-    spaced = np.rint(np.geomspace(1, highest, k)).astype(np.int64)
-    # Rounding repeats the lowest integers: push each value above its predecessor, then back under the ceiling.
-    ascending = np.maximum.accumulate(spaced - np.arange(k)) + np.arange(k)
-    return torch.from_numpy(np.minimum(ascending, highest - np.arange(k)[::-1]))
+    chosen = choose_frequencies(frequencies, vocab_size, d_model, period, seed)  # type: ignore[arg-type]  # a tensor is a list
+    return torch.from_numpy(chosen)
 
 
 def fourier_features(token_ids: Tensor, frequencies: Tensor, period: int) -> Tensor:
@@ -204,17 +140,6 @@ def fourier_basis(
     check_token_ids(token_ids, vocab_size)
     chosen = frequency_set(frequencies, vocab_size, d_model, period, seed).to(token_ids.device)
     return fourier_features(token_ids.long(), chosen, resolve_period(vocab_size, period))
-
-
-def check_polynomials(name: str, vocab_size: int, period: int | None) -> None:
-    """Raise :class:`ConfigError` unless ``name`` is a polynomial family and ``period`` is None or ``vocab_size - 1``."""
-    if name not in POLYNOMIALS:
-        raise ConfigError(f"unknown basis {name!r}. Choose one of {', '.join(BASES)}.")
-    if resolve_period(vocab_size, period) != vocab_size - 1:
-        raise ConfigError(
-            f"period ({period}) sends ids outside [-1, 1], where {name} polynomials explode, or leaves part of it empty: "
-            f"it must be vocab_size - 1 ({vocab_size - 1}). Leave period out, or use basis 'fourier', which is periodic."
-        )
 
 
 def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str, period: int | None = None) -> Tensor:

@@ -14,15 +14,8 @@ from torch.autograd import forward_ad
 
 from ..device import target_device
 from ..errors import ConfigError
-from .basis import (
-    check_id_type,
-    check_token_ids,
-    fourier_features,
-    frequency_set,
-    is_integer,
-    polynomial_basis,
-    resolve_period,
-)
+from .basis import check_id_type, check_token_ids, fourier_features, frequency_set, polynomial_basis
+from .frequencies import POLYNOMIALS, is_integer, resolve_period
 
 _CACHED_TABLE_BYTES = 512 * 2**20
 _BLOCK = 8192  # ids evaluated at a time
@@ -220,6 +213,13 @@ class FourierEmbedding(nn.Module):
         self.frequencies = self.frequencies.to(device)
         self.polynomials = None if self.polynomials is None else self.polynomials.to(device)
         return self
+
+    @property
+    def extra_bits(self) -> int:
+        """Bits kept beside the parameters: those of listed frequencies, or of the seed that a set is drawn with."""
+        if self._basis_name == "custom":
+            return 64 * len(self.frequencies)
+        return 0 if self._basis_name in ("harmonic", "log", *POLYNOMIALS) else 64
 
     def extra_repr(self) -> str:
         seed = f", seed={self._frequency_seed}" if self._basis_name == "random" else ""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ..columns import Columns, stack
 from ..config import PUBLISHED_PERIOD, RunConfig
-from ..embeddings.basis import FREQUENCY_SETS, fourier_basis
+from ..embeddings.basis import fourier_basis
+from ..embeddings.frequencies import FREQUENCY_SETS
 from ..models.sentence_encoder import SentenceEncoder
 from ..series import series_name
 from ..text.corpus import Corpus, TokenPairs

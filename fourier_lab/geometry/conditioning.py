@@ -9,7 +9,8 @@ from numpy.polynomial import chebyshev, hermite, laguerre, legendre
 from numpy.typing import ArrayLike, NDArray
 
 from ..columns import Columns, from_rows, stack
-from ..embeddings.basis import BASES, fourier_basis, fourier_features, polynomial_basis, resolve_period
+from ..embeddings.basis import fourier_basis, fourier_features, polynomial_basis
+from ..embeddings.frequencies import BASES, resolve_period
 from ..errors import ConfigError
 
 _PUBLISHED = {

@@ -19,6 +19,7 @@ from torch import nn
 from .. import paths
 from ..config import RunConfig
 from ..embeddings.fourier import FourierEmbedding, LearnedEmbedding
+from ..embeddings.interface import rows_of
 from ..errors import ConfigError, RecordError
 from ..evaluation.baselines import untrained_encoder
 from ..evaluation.metrics import embedding_similarity
@@ -107,10 +108,14 @@ def measure(config: RunConfig, encoder: SentenceEncoder) -> Effects:
 
 @torch.no_grad()
 def before_norm(embedding: nn.Module) -> NDArray[np.float64]:
-    """Return the rows before the final norm, float64 ``(V, d)``: MLP(T(p)) + T(p), or the raw table."""
+    """Return the rows before the final norm, float64 ``(V, d)``: MLP(T(p)) + T(p), or the raw table.
+
+    Of another embedding, whose inside is not known, they are its rows.
+    """
     if isinstance(embedding, LearnedEmbedding):
         return embedding.table.weight.double().numpy()
-    assert isinstance(embedding, FourierEmbedding)
+    if not isinstance(embedding, FourierEmbedding):
+        return rows_of(embedding).double().numpy()
     basis = embedding.basis(torch.arange(embedding.num_embeddings))
     rows = basis if embedding.mlp is None else embedding.mlp(basis) + basis
     return rows.double().numpy()
@@ -121,9 +126,9 @@ def stage_tables(start: SentenceEncoder, trained: SentenceEncoder) -> dict[str, 
     tables = {}
     if isinstance(trained.embedding, FourierEmbedding):
         tables[STAGES[0]] = trained.embedding.basis(torch.arange(trained.embedding.num_embeddings)).double().numpy()
-    tables[STAGES[1]] = start.embedding.to_table().weight.detach().double().numpy()
+    tables[STAGES[1]] = rows_of(start.embedding).double().numpy()
     tables[STAGES[2]] = before_norm(trained.embedding)
-    tables[STAGES[3]] = trained.embedding.to_table().weight.detach().double().numpy()
+    tables[STAGES[3]] = rows_of(trained.embedding).double().numpy()
     return tables
 
 

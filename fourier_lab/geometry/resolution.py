@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..columns import Columns, from_rows, stack
-from ..embeddings.basis import resolve_period
+from ..embeddings.frequencies import resolve_period
 from ..errors import ConfigError, DataError
 
 # Questions of the same notebooks, which know them by this module's name.

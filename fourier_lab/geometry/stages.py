@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 
 from ..config import ModelConfig
 from ..embeddings.fourier import FourierEmbedding
+from ..embeddings.interface import rows_of
 from ..errors import ConfigError
 from ..models.sentence_encoder import SentenceEncoder
 from ..text.batches import pack
 
-BASIS, COMPUTED, LEARNED = "basis T(p)", "after MLP E(p)", "learned table"
+BASIS, COMPUTED, LEARNED, OTHER = "basis T(p)", "after MLP E(p)", "learned table", "embedding"
 
 _BLOCK = 4096  # tokens encoded at a time: bounds memory
 
@@ -22,7 +23,7 @@ def stage_names(config: ModelConfig) -> tuple[str, ...]:
         >>> stage_names(ModelConfig("fourier", 500, d_model=16, n_layers=1))
         ('basis T(p)', 'after MLP E(p)', 'after layer 1')
     """
-    first = (BASIS, COMPUTED) if config.arm == "fourier" else (LEARNED,)
+    first = {"fourier": (BASIS, COMPUTED), "learned": (LEARNED,)}.get(config.arm, (OTHER,))
     return (*first, *(f"after layer {layer}" for layer in range(1, config.n_layers + 1)))
 
 
@@ -56,8 +57,8 @@ def stage_table(encoder: SentenceEncoder, stage: str) -> NDArray[np.float32]:
     ids = torch.arange(encoder.config.vocab_size)
     if stage == BASIS and isinstance(encoder.embedding, FourierEmbedding):
         return encoder.embedding.basis(ids).numpy()
-    if stage in (COMPUTED, LEARNED):
-        return encoder.embedding.to_table().weight.detach().numpy()
+    if stage in (COMPUTED, LEARNED, OTHER):
+        return rows_of(encoder.embedding).numpy()
     if encoder.tokenizer is None:
         raise ConfigError(f"{stage!r} needs the ids of [CLS] and [SEP]. Attach the encoder's tokenizer first.")
     cls, sep = (encoder.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))

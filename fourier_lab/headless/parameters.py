@@ -6,6 +6,7 @@ from typing import Any
 
 from ..config import RunConfig
 from ..errors import ConfigError
+from ..plugins import allow
 
 _LITERALS = (bool, int, float, str, list, tuple, dict, type(None))
 # What IPython itself puts into a fresh namespace.
@@ -50,6 +51,7 @@ def read_parameters(namespace: Mapping[str, Any], **extras: type) -> RunConfig:
             raise ConfigError(f"{name} must be {kind.__name__}, got {value!r} ({type(value).__name__}).")
         if kind is int and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}.")
+    allow(given.values())
     return RunConfig.from_dict(given)
 
 

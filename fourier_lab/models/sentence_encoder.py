@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig
 from ..device import target_device
-from ..embeddings.basis import check_id_type
-from ..embeddings.fourier import FourierEmbedding, GeGLU, LearnedEmbedding, SiLUMLP
+from ..embeddings.basis import check_id_type, check_token_ids
+from ..embeddings.fourier import GeGLU, SiLUMLP
+from ..embeddings.interface import check_embedding
+from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, DataError
 from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
 
@@ -113,7 +115,7 @@ class Block(nn.Module):
         self.dead = "dead_feed_forward" in config.departures
         self.attention = Attention(config)
         self.norm1 = nn.RMSNorm(d)
-        self.feed_forward = SiLUMLP(d) if config.projections == "silu" else GeGLU(d, int(config.feed_forward * d))
+        self.feed_forward = build_feed_forward(config)
         self.norm2 = nn.RMSNorm(d)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -121,6 +123,47 @@ class Block(nn.Module):
         attended = self.dropout(self.attention(qkv, packed, cosine, sine))
         x = self.norm1(x + attended)
         return self.norm2(x + (attended if self.dead else self.dropout(self.feed_forward(x))))
+
+
+def build_feed_forward(config: ModelConfig) -> nn.Module:
+    """Return the feed-forward of one block, ``(n_tokens, d) -> (n_tokens, d)``: GeGLU, SiLU MLP, or the named one.
+
+    Raises:
+        ConfigError: If a named one gives another shape.
+    """
+    d = config.d_model
+    if config.projections == "silu":
+        return SiLUMLP(d)
+    if not isinstance(config.feed_forward, str):
+        return GeGLU(d, int(config.feed_forward * d))
+    settings = FEED_FORWARDS.settings_of(config.feed_forward)(**dict(config.feed_forward_options))
+    built = FEED_FORWARDS.build(config.feed_forward, (d,), settings)
+    with torch.no_grad(), torch.random.fork_rng():
+        found = built(torch.zeros(3, d))
+    if found.shape != (3, d):
+        raise ConfigError(
+            f"the feed-forward {config.feed_forward!r} must keep the shape (n_tokens, {d}), but turns (3, {d}) into "
+            f"{tuple(found.shape)}. Let its last layer have d_model outputs."
+        )
+    return built
+
+
+def build_embedding(config: ModelConfig) -> nn.Module:
+    """Return the token embedding of an encoder; one that is not the library's own is checked first.
+
+    Raises:
+        ConfigError: If it breaks a rule of :func:`fourier_lab.check_embedding`, or is of another size than asked for.
+    """
+    sizes = config.vocab_size, config.d_model
+    embedding = EMBEDDINGS.build(config.arm, sizes, config.embedding_settings(), config.frequency_seed)
+    if config.arm not in EMBEDDINGS.built_in:
+        check_embedding(embedding)
+        if (embedding.num_embeddings, embedding.embedding_dim) != sizes:
+            raise ConfigError(
+                f"{type(embedding).__name__} was asked for {sizes[0]} ids and width {sizes[1]} but has "
+                f"{embedding.num_embeddings} and {embedding.embedding_dim}. Let it keep what __init__ is given."
+            )
+    return embedding
 
 
 class SentenceEncoder(nn.Module):
@@ -140,14 +183,8 @@ class SentenceEncoder(nn.Module):
     def __init__(self, config: ModelConfig, tokenizer: Tokenizer | None = None):
         super().__init__()
         self.config = config
-        d, v = config.d_model, config.vocab_size
-        self.embedding: FourierEmbedding | LearnedEmbedding
-        if config.arm == "fourier":
-            self.embedding = FourierEmbedding(
-                v, d, config.frequencies, config.basis, config.id_period, config.mlp, config.frequency_seed
-            )
-        else:
-            self.embedding = LearnedEmbedding(v, d)
+        d = config.d_model
+        self.embedding = build_embedding(config)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.pooler = SiLUMLP(d) if config.projections == "silu" else nn.Linear(d, d)
@@ -222,6 +259,7 @@ class SentenceEncoder(nn.Module):
         check_length(packed.groups[-1][1], self.config.max_seq_len)
         rotary = self.rotary.to(packed.positions.device)
         cosine, sine = rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
+        check_token_ids(packed.distinct, self.config.vocab_size)
         rows = self.embedding(packed.distinct)
         states = [self.dropout(F.embedding(packed.places, rows))]
         for i, block in enumerate(cast(Iterable[Block], self.blocks)):

@@ -5,7 +5,7 @@ from typing import Any
 
 from .. import paths
 from ..config import ID_ORDERS, RunConfig
-from ..embeddings.basis import FREQUENCY_SETS
+from ..embeddings.frequencies import FREQUENCY_SETS
 from ..errors import ConfigError, RecordError
 from ..series import TUNING_SEED
 from ..sweeps.file import load_sweep

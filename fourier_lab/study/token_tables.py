@@ -7,6 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from ..config import RunConfig
+from ..embeddings.interface import rows_of
 from ..geometry import token_table
 from ..geometry.projections import PROJECTION_NAMES, PROJECTIONS, project
 from ..series import series_name
@@ -60,9 +61,7 @@ def _piece_kind(word: str) -> str:
 
 def embedding_tables(results: Sequence["TrainResult"]) -> dict[str, np.ndarray]:
     """Return the trained token table of each run, float32 ``(vocab_size, d_model)``, by series name."""
-    return {
-        series_name(result.config): result.encoder.embedding.to_table().weight.detach().numpy() for result in results
-    }
+    return {series_name(result.config): rows_of(result.encoder.embedding).numpy() for result in results}
 
 
 def table_shape(table: np.ndarray) -> dict[str, float]:

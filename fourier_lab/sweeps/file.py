@@ -13,6 +13,7 @@ import yaml
 
 from ..config import RunConfig
 from ..errors import ConfigError
+from ..plugins import allow
 
 _KEYS = ("question", "notebook", "base", "smoke", "seeds", "grid", "groups")
 _GROUP_KEYS = ("name", "set", "grid", "seeds")
@@ -176,6 +177,7 @@ class _Checked:
         return (dict(zip(axes, point, strict=True)) for point in itertools.product(*axes.values()))
 
     def config(self, settings: Mapping[str, Any]) -> RunConfig:
+        allow(settings.values())  # whoever runs the file has named them
         try:
             return RunConfig.from_dict(settings)
         except ConfigError as problem:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import paths
 from ..errors import FourierLabError, RecordError
+from ..plugins import allow
 from ..processes import follow_parent, obey_parent, supervise
 from ..training.costs import Estimator
 from ..training.records import RunRecord, is_complete, is_locked
@@ -192,6 +193,7 @@ def _train(job: _Job, connection: Connection) -> None:
     from ..training.train import train
 
     assert job.run.config is not None
+    allow(vars(job.run.config).values())  # named in the sweep file
     if not job.patient and is_locked(job.runs / job.run.digest):  # taken while this process started
         connection.send(_BUSY)
         return

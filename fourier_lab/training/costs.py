@@ -27,7 +27,8 @@ def step_work(config: RunConfig) -> float:
     text = "toy" if config.corpus == "toy" else "text"
     length = config.max_seq_len if "padding_mean" in config.departures else min(config.max_seq_len, _TOKENS[text])
     d = config.d_model
-    per_token = d * d * (2 + config.n_layers * (4 + 3 * config.feed_forward)) + 2 * config.n_layers * length * d
+    width = 4.0 if isinstance(config.feed_forward, str) else config.feed_forward  # of a named one nothing is known
+    per_token = d * d * (2 + config.n_layers * (4 + 3 * width)) + 2 * config.n_layers * length * d
     table = 10 * config.vocab_size * d if config.arm == "learned" else 0
     return 2 * config.batch_size * length * 3 * per_token + table
 

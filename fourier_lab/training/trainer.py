@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..config import RunConfig
 from ..device import peak_memory_bytes, random_states, resolve_device, resolve_precision, set_random_states
+from ..embeddings.interface import stored_bits
 from ..errors import RecordError, TrainingError
 from ..evaluation.metrics import embedding_similarity, proportion_interval, scores_and_resamples, sts_scores
 from ..models.losses import OBJECTIVES, ContrastiveLoss
@@ -274,13 +275,15 @@ class Trainer:
             held_out = {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in means.items()}
         self.encoder.eval()
         scores, resampled = zip(*(scores_and_resamples(*self.graded(split)) for split in SCORED), strict=True)
-        sizes = {"total": count_parameters(self.encoder), "embedding": count_parameters(self.encoder.embedding)}
+        embedding = self.encoder.embedding
+        sizes = {"total": count_parameters(self.encoder), "embedding": count_parameters(embedding)}
         metrics = {
             "digest": self.config.digest(),
             "scores": dict(zip(SCORED, scores, strict=True)),
             "validation_loss": self.validation_loss() if self.best else self.history[-1]["validation_loss"],
             "held_out": held_out,
             "parameters": {**sizes, "with_gradient": live},
+            "stored_bits": {"total": stored_bits(self.encoder), "embedding": stored_bits(embedding)},
             "duration_s": round(self.seconds, 3),
             "pairs_per_s": round(self.config.steps * self.config.batch_size / self.seconds, 1),
             "peak_memory_bytes": peak_memory_bytes(self.device),

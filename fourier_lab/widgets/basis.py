@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from tokenizers import Tokenizer
 
 from .. import plots
-from ..embeddings.basis import FREQUENCY_SETS, fourier_basis, frequency_set, resolve_period
+from ..embeddings.basis import fourier_basis, frequency_set
+from ..embeddings.frequencies import FREQUENCY_SETS, resolve_period
 from ..geometry import resolution
 from ..plots.figure import new_figure, style
 from ..text.tokenizer import token_words

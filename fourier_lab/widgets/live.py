@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from .. import plots
 from ..config import ARMS, ID_ORDERS, RunConfig
-from ..embeddings.basis import FREQUENCY_SETS
+from ..embeddings.frequencies import FREQUENCY_SETS
 from ..errors import ConfigError, FourierLabError
 from ..plots.figure import new_figure, style
 from ..study import selection

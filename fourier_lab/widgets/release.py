@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from .. import plots
 from ..config import PUBLISHED_PERIOD
-from ..embeddings.basis import check_width, resolve_period
+from ..embeddings.frequencies import check_width, resolve_period
 from ..errors import ConfigError
 from ..geometry import resolution, token_table
 from ..plots.figure import new_figure, style

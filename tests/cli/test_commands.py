@@ -70,7 +70,10 @@ def test_a_list_of_frequencies_is_written_with_spaces(capsys):
     [
         (["train", "--d-model", "255", "--dry-run"], "d_model"),
         (["train", "--steps", "1e3", "--dry-run"], "steps must be an integer, got '1e3'"),
-        (["train", "--arm", "fourrier", "--dry-run"], "arm must be one of fourier, learned, got 'fourrier'"),
+        (
+            ["train", "--arm", "fourrier", "--dry-run"],
+            "arm must be one of fourier, learned, or your own as module:name, got 'fourrier'",
+        ),
         (["train", "--corpus", "snli", "--dry-run"], "cannot come from source 'builtin'"),
         (["figures", "--data", "no/such/folder"], "--data must be builtin, hub or a folder"),
         (["figures", "99"], "'99' names 0 notebooks"),
