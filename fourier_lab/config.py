@@ -42,8 +42,8 @@ class ModelConfig:
         frequency_seed: Seed of the ``random`` frequency set.
         projections: ``linear`` with a GeGLU feed-forward (Table 1), or ``silu``: every projection, the feed-forward and the
             pooler is a SiLU MLP d -> d -> d (the network whose parameter counts Table 2 reports).
-        feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``: 4 in the paper, 0.25 in small models. Or
-            the name of another feed-forward, or one of your own as ``module:Class``, called with ``d_model``.
+        feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``, 4 in the paper, 0.25 in small models;
+            or the name of another feed-forward; or one of your own, ``module:Class``, called with ``d_model``.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,

@@ -21,6 +21,7 @@ from .errors import ConfigError
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _SEEDS = ("seed", "frequency_seed")  # arguments that a run's seed is given to, and that are no setting
 _named: set[str] = set()
+_met: set[str] = set()
 
 
 def is_path(name: object) -> bool:
@@ -55,7 +56,9 @@ class Kind:
 
     def check_name(self, name: object, setting: str = "") -> None:
         """Raise :class:`ConfigError` unless ``name`` is known or a dotted path; ``setting`` is what it was given for."""
-        if name not in self.built_in and not is_path(name) and name not in self.names():
+        if is_path(name):
+            _met.add(short_name(str(name)))
+        elif name not in self.built_in and name not in self.names():
             raise ConfigError(
                 f"{setting or self.noun} must be one of {', '.join(self.names())}, or your own as module:name, got {name!r}."
             )
@@ -102,10 +105,15 @@ class Kind:
         values = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
         try:
             return part(*sizes, **values, **seeds)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, ConfigError):
                 raise
             raise ConfigError(f"the {self.noun} {name!r} refuses {sizes} and {values}: {error}. Change one.") from error
+
+
+def is_met(name: str) -> bool:
+    """Say whether a dotted path met in this process, in a setting or a record, has the short name ``name``."""
+    return name in _met
 
 
 def short_name(name: str) -> str:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..config import ModelConfig
 from ..embeddings.fourier import FourierEmbedding
 from ..errors import ConfigError
+from ..models.sentence_encoder import build_embedding
 from ..paths import write_atomically
 from ..text.tokenizer import tokenize
 from ..training.optimizer import make_optimizer
@@ -39,7 +40,6 @@ def run_benchmarks(
     names: Sequence[str] = (),
     out: Path | None = None,
     *,
-    quick: bool = False,
     size: Size | None = None,
     report: Callable[[str], None] | None = None,
 ) -> list[Row]:
@@ -48,7 +48,6 @@ def run_benchmarks(
     Args:
         names: Keys of :data:`BENCHMARKS`; all if empty.
         out: Where to write rows and machine as JSON; nowhere if None.
-        quick: Measure each side 3 times, for a first impression.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
 
@@ -62,7 +61,7 @@ def run_benchmarks(
     """
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join(BENCHMARKS)}.")
-    size = size or (replace(Size(), repeats=3) if quick else Size())
+    size = size or Size()
     if out is not None and Path(out).is_dir():
         raise ConfigError(f"{out} is a folder. Name the file that the measurements are to be written to.")
     rows = []
@@ -150,26 +149,28 @@ def sentence_transformers(size: Size, dropout: float) -> Row:
 
 
 def arms(size: Size, published: bool) -> Row:
-    """One step of the Fourier arm against one of the learned arm."""
-    ours, theirs = make_trainer(size), make_trainer(size, arm="learned", dropout=0.1 if published else 0.0)
+    """One step of the Fourier arm, or of another embedding, against one of the learned arm."""
+    ours = make_trainer(size, arm=size.arm, embedding_options=size.embedding_options)
+    theirs = make_trainer(size, arm="learned", dropout=0.1 if published else 0.0)
     how = "alike but for the embedding"
     if published:
         how = "as published: dropout 0.1 in the learned arm alone, torch.optim.AdamW's default in both"
         for trainer in (ours, theirs):
             parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
             trainer.optimizer = torch.optim.AdamW(parameters)
-    what = f"one training step, fourier against learned arm, one layer, {how}"
+    what = f"one training step, {size.arm} against learned arm, one layer, {how}"
     return compare(what, _race(ours, theirs, size), 1.28, dtype=str(ours.precision))
 
 
 def embedding(size: Size, fused: bool) -> Row:
     """Forward, backward and AdamW of the embedding alone, against ``torch.nn.Embedding``."""
     ids = zipf_ids(size.tokens, size.vocab_size).view(-1, 32)
-    modules = FourierEmbedding(size.vocab_size, size.d_model), nn.Embedding(size.vocab_size, size.d_model)
+    shape = ModelConfig(size.arm, size.vocab_size, size.d_model, embedding_options=size.embedding_options)
+    modules = build_embedding(shape), nn.Embedding(size.vocab_size, size.d_model)
     ours, theirs = (_embedding_step(module, ids, fused) for module in modules)
     seconds = alternate({"ours": ours, "theirs": theirs}, 4 * size.repeats)
     optimiser = "fused AdamW" if fused else "AdamW as torch.optim.AdamW has it by default"
-    what = f"embedding forward, backward and {optimiser}, against nn.Embedding, {size.tokens} Zipf ids"
+    what = f"{size.arm} embedding forward, backward and {optimiser}, against nn.Embedding, {size.tokens} Zipf ids"
     return compare(what, seconds, 5.0, distinct_ids=len(ids.unique()))
 
 

@@ -46,6 +46,8 @@ class Size:
         large_d_model: Width of the memory benchmark.
         matmul: Edge of the plain square matmul.
         repeats: Measurements of each side, after one warm-up.
+        arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
+        embedding_options: Its options.
     """
 
     d_model: int = 256
@@ -56,6 +58,8 @@ class Size:
     large_d_model: int = 512
     matmul: int = 2048
     repeats: int = 15
+    arm: str = "fourier"
+    embedding_options: tuple[tuple[str, Any], ...] = ()
 
 
 def machine() -> dict[str, Any]:

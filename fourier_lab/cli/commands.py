@@ -192,8 +192,15 @@ def claims(options: argparse.Namespace) -> int:
 def bench(options: argparse.Namespace) -> int:
     """Measure speed and memory against other implementations, as ratios within one process."""
     from ..bench.suite import run_benchmarks, table
+    from ..bench.workload import Size
 
-    rows = run_benchmarks(options.names, options.out, quick=options.quick, report=_say)
+    sys.path.insert(0, "")
+    given = {
+        name: RunConfig.parse(name, text) for name in ("arm", "embedding_options") if (text := getattr(options, name))
+    }
+    config = RunConfig(**given)
+    size = Size(arm=config.arm, embedding_options=config.embedding_options, **({"repeats": 3} if options.quick else {}))
+    rows = run_benchmarks(options.names, options.out, size=size, report=_say)
     _say("\n" + table(rows))
     return 0
 

@@ -1,10 +1,15 @@
 """One colour and one marker per arm and per frequency set, the same in every figure."""
 
+import re
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+
+from ..embeddings.registry import EMBEDDINGS
+from ..plugins import is_met
 
 # Okabe & Ito's palette, told apart by colour-blind readers. The fourier arm has the colour of its harmonic set.
 ARM_COLOURS = {"fourier": "#0072B2", "learned": "#D55E00"}
@@ -25,6 +30,11 @@ SERIES_MARKERS = {
     "custom": "P",
 }
 MARKERS = "osD^vP"
+# Paul Tol's muted palette and markers that are used nowhere else: of embeddings that others add, chosen by their name.
+OTHER_COLOURS = (
+    "#332288", "#882255", "#117733", "#44AA99", "#999933", "#AA4499", "#661100", "#6699CC", "#DDCC77", "#CC6677"
+)  # fmt: skip
+OTHER_MARKERS = "X*ph<>dH8"
 CLASS_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
 REFERENCE = "0.45"  # grey of lines that are no data: closed forms, chance levels, limits
 
@@ -33,14 +43,29 @@ def colour_of(series: Any) -> str | None:
     """Return the colour that ``series`` has in every figure, or None if it has no fixed one.
 
     Names are those of :func:`fourier_lab.series.series_name`: ``learned``, ``fourier``, ``harmonic``,
-    ``fourier (random)``, ``period 127`` and so on.
+    ``fourier (random)``, ``period 127`` and so on. An embedding that others add has one that follows from its name.
     """
-    return (ARM_COLOURS | FREQUENCY_COLOURS).get(_kind(series))
+    fixed = (ARM_COLOURS | FREQUENCY_COLOURS).get(_kind(series))
+    return _by_name(series, OTHER_COLOURS) if fixed is None and _is_added(series) else fixed
 
 
 def marker_of(series: Any, number: int) -> str:
     """Return the marker that ``series`` has in every figure, or the one of its ``number`` if it has no fixed one."""
-    return SERIES_MARKERS.get(_kind(series), MARKERS[number % len(MARKERS)])
+    usual = _by_name(series, OTHER_MARKERS) if _is_added(series) else MARKERS[number % len(MARKERS)]
+    return SERIES_MARKERS.get(_kind(series), usual)
+
+
+def _is_added(series: Any) -> bool:
+    name = _own_name(series).partition(" (")[0]
+    return name not in SERIES_MARKERS and (is_met(name) or name in EMBEDDINGS.names())
+
+
+def _by_name(series: Any, choices: Sequence[str]) -> str:
+    return choices[zlib.crc32(_own_name(series).encode()) % len(choices)]
+
+
+def _own_name(series: Any) -> str:
+    return re.sub(r", [\d,]+ seeds?$", "", str(series))  # legends of curves count the seeds
 
 
 def _kind(series: Any) -> str:
@@ -60,4 +85,8 @@ def class_colours(n: int) -> list[Any]:
 def colours_of(names: Sequence[Any]) -> list[Any]:
     """Return fixed colours where all names have different ones, and a dark-to-light ramp otherwise."""
     fixed = [colour_of(name) for name in names]
+    for place, name in enumerate(names):  # two names may lead to one colour: the later then takes one that is free here
+        free = [colour for colour in OTHER_COLOURS if colour not in fixed]
+        if fixed[place] in fixed[:place] and _is_added(name) and free:
+            fixed[place] = free[0]
     return fixed if None not in fixed and len(set(fixed)) == len(fixed) else ramp(len(names))

@@ -5,8 +5,10 @@ from typing import Any
 
 from .. import paths
 from ..config import ID_ORDERS, RunConfig
-from ..embeddings.frequencies import FREQUENCY_SETS
+from ..embeddings.frequencies import FREQUENCIES, FREQUENCY_SETS
+from ..embeddings.registry import EMBEDDINGS
 from ..errors import ConfigError, RecordError
+from ..plugins import allow, is_path
 from ..series import TUNING_SEED
 from ..sweeps.file import load_sweep
 from ..training.records import RunRecord, load_records
@@ -43,16 +45,20 @@ def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], Non
 
 
 def with_series(config: RunConfig, name: str) -> RunConfig:
-    """Return ``config`` for one compared series: ``learned``, or the ``fourier`` arm with the named frequency set.
+    """Return ``config`` for one compared series: the ``fourier`` arm with a named frequency set, or another embedding.
 
     Raises:
-        ConfigError: If the name is unknown.
+        ConfigError: If the name is neither a frequency set nor an embedding.
     """
-    if name not in SERIES:
-        raise ConfigError(f"unknown series {name!r}. Choose from {', '.join(SERIES)}.")
-    if name == "learned":
-        return config.replace(arm="learned", frequencies="harmonic")  # not read by this arm; one name, one run
-    return config.replace(arm="fourier", frequencies=name)
+    if name in FREQUENCIES.names():
+        return config.replace(arm="fourier", frequencies=name, embedding_options=())
+    if name not in EMBEDDINGS.names() and not is_path(name):
+        known = dict.fromkeys((*SERIES, *EMBEDDINGS.names()))
+        raise ConfigError(f"unknown series {name!r}. Choose from {', '.join(known)}, or your own as module:Class.")
+    allow((name,))  # whoever compares has named it
+    options = config.embedding_options if config.arm == name else ()
+    frequencies = "harmonic" if name == "learned" else config.frequencies  # not read by a table; one name, one run
+    return config.replace(arm=name, frequencies=frequencies, embedding_options=options)
 
 
 def comparison(config: RunConfig, series: str, id_orders: str = "", n_seeds: int = 1) -> list[RunConfig]:
@@ -60,7 +66,7 @@ def comparison(config: RunConfig, series: str, id_orders: str = "", n_seeds: int
 
     Args:
         config: What all runs share; its seed is the first one.
-        series: Comma-separated names of :data:`SERIES`.
+        series: Comma-separated names of :data:`SERIES`, of installed embeddings or frequency sets, or ``module:Class``.
         id_orders: Comma-separated id orders of the toy language; on real text, which has its own, always one.
         n_seeds: Seeds per case, counted up from ``config.seed``.
 

@@ -128,6 +128,9 @@ def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
         "parameters": Quantity("parameters (count)", metric("parameters", "total"), True),
         "with gradient": Quantity("parameters with a gradient (count)", metric("parameters", "with_gradient"), True),
         "embedding": Quantity("parameters of the embedding (count)", metric("parameters", "embedding"), True),
+        "stored bits": Quantity(
+            "stored bits of the embedding (count)", lambda run: (run.stored_bits(), math.nan, math.nan), True
+        ),
         "steps": Quantity("training steps (count)", lambda run: (run.config.steps, math.nan, math.nan)),
         "rate": Quantity("peak learning rate (per step)", lambda run: (run.config.peak_rate, math.nan, math.nan), True),
         "seconds": Quantity("training time (s)", metric("duration_s"), True),

@@ -55,13 +55,17 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
         shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
     accuracies = [name for name in frame.columns if name.endswith("_accuracy")]
     scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies
-    head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "rate", "steps",
-            "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
+    head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "stored, kB",
+            "rate", "steps", "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
             *(name.replace("_", " ") for name in accuracies)]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in frame.to_dict("records"):
         trained = row["seeds"] > 0
-        sizes = [f"{row['parameters']:,.0f}", f"{row['embedding_parameters']:,.0f}"]
+        sizes = [
+            f"{row['parameters']:,.0f}",
+            f"{row['embedding_parameters']:,.0f}",
+            f"{row['embedding_bits'] / 8000:,.0f}",
+        ]
         training = (
             [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
         )
@@ -178,6 +182,7 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
         "model": series_name(config), "corpus": config.corpus, "id_order": config.id_order,
         "d_model": config.d_model, "n_layers": config.n_layers,
         "parameters": first["parameters"]["total"], "embedding_parameters": first["parameters"]["embedding"],
+        "embedding_bits": runs[0].stored_bits(),
         "with_gradient": float(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
         "learning_rate": config.learning_rate, "steps": config.steps,
     }  # fmt: skip
@@ -206,6 +211,7 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
         "corpus": baseline.corpus,
         "parameters": 0,
         "embedding_parameters": 0,
+        "embedding_bits": 0,
     }
     row["seeds"] = 0
     for split, key in _SPLITS.items():

@@ -52,6 +52,19 @@ class RunRecord:
         """Return one correlation x 100 of ``validation`` or ``test``."""
         return self.metrics["scores"][split][measure]["value"]
 
+    def stored_bits(self, part: str = "embedding") -> int:
+        """Return the bits that the ``embedding`` or the ``total`` must store, :func:`fourier_lab.stored_bits`.
+
+        Records made before this was kept are of tables and Fourier embeddings: their parameters at 32 bits, beside them 64
+        for a seed, or for each listed frequency.
+        """
+        if "stored_bits" in self.metrics:
+            return int(self.metrics["stored_bits"][part])
+        listed = self.config.frequencies
+        seed = int(self.config.arm == "fourier" and listed == "random")
+        extra = 64 * (seed if isinstance(listed, str) else len(listed))
+        return 32 * int(self.metrics["parameters"][part]) + extra
+
     def resampled(self) -> NDArray[np.int16] | None:
         """Return Spearman of the resamples of validation and of test, ``(2, 1000)``; None if the record has none.
 

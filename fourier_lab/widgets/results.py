@@ -49,7 +49,8 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
     by_name = {point.name: point for point in points}
     families = (ALL, *dict.fromkeys(point.family for point in points))
     sizes = sorted({point.parameters for point in points})
-    choices = {"x": tuple(known), "y": tuple(known), "arm": (ALL, *ARMS), "family": families}
+    arms = dict.fromkeys((*ARMS, *(point.config.arm for point in points)))
+    choices = {"x": tuple(known), "y": tuple(known), "arm": (ALL, *arms), "family": families}
 
     def filtered(chosen: dict[str, Any]) -> list[Point]:
         low, high = chosen["budget"]

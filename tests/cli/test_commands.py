@@ -72,7 +72,7 @@ def test_a_list_of_frequencies_is_written_with_spaces(capsys):
         (["train", "--steps", "1e3", "--dry-run"], "steps must be an integer, got '1e3'"),
         (
             ["train", "--arm", "fourrier", "--dry-run"],
-            "arm must be one of fourier, learned, or your own as module:name, got 'fourrier'",
+            "or your own as module:name, got 'fourrier'",
         ),
         (["train", "--corpus", "snli", "--dry-run"], "cannot come from source 'builtin'"),
         (["figures", "--data", "no/such/folder"], "--data must be builtin, hub or a folder"),
