@@ -18,7 +18,11 @@ _ID_TYPES = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def check_id_type(token_ids: Tensor) -> None:
-    """Raise :class:`ConfigError` unless ``token_ids`` are of a type that holds ids exactly and that torch can index by."""
+    """Raise :class:`ConfigError` unless ``token_ids`` are a tensor that holds ids exactly and that torch can index by."""
+    if not isinstance(token_ids, Tensor):
+        raise ConfigError(
+            f"token ids must be a tensor of integers, got {type(token_ids).__name__}. Use torch.as_tensor(ids)."
+        )
     if token_ids.dtype not in _ID_TYPES:
         raise ConfigError(
             f"token ids must be integers, at most int64 and unsigned only as uint8, got {token_ids.dtype}. Use .long()."

@@ -15,7 +15,9 @@ from torch.autograd import forward_ad
 from ..device import target_device
 from ..errors import ConfigError
 from .basis import check_id_type, check_token_ids, fourier_features, frequency_set, polynomial_basis
-from .frequencies import POLYNOMIALS, is_integer, resolve_period
+from .drop_in import DropIn
+from .frequencies import is_integer, resolve_period
+from .kept_settings import KeepsSettings
 
 _CACHED_TABLE_BYTES = 512 * 2**20
 _BLOCK = 8192  # ids evaluated at a time
@@ -62,7 +64,7 @@ def _is_symbolic(token_ids: Tensor) -> bool:
     return transforms.peek_interpreter_stack() is not None or token_ids.is_meta or isinstance(token_ids, FakeTensor)
 
 
-class FourierEmbedding(nn.Module):
+class FourierEmbedding(KeepsSettings, DropIn):
     """Compute token embeddings ``E(p) = RMSNorm(MLP(T(p)) + T(p))`` from the id; drop-in for ``torch.nn.Embedding``.
 
     Training evaluates each distinct id of a batch once. In eval mode without gradients the whole table is computed on the
@@ -71,10 +73,14 @@ class FourierEmbedding(nn.Module):
     whose layers have hooks or were replaced, as adapters and pruning do. Under ``torch.compile`` and ``torch.func``, and
     for ids on the ``meta`` device, every id is evaluated by itself and its range is not checked.
 
-    The state dict holds what was learned; the arguments belong to a checkpoint as well. Weights of another
-    ``num_embeddings``, period, frequency set or seed load without an error and give other rows. To add ids, keep
-    ``period``, which is V - 1 by default.
-    There is no ``padding_idx`` and no ``weight``; an output layer is tied by ``x @ embedding(torch.arange(V)).T``.
+    The state dict holds what was learned and, as ``_extra_state``, the arguments that the rows depend on. Weights of another
+    period, basis, frequency set or MLP are refused, for they would give other rows; those of an older version, which do not
+    say what they are of, load with a warning. To add ids, keep ``period``, which is V - 1 by default.
+
+    A drop-in has ``num_embeddings``, ``embedding_dim``, ``padding_idx``, ``device`` and ``dtype``, and takes ids of any
+    shape. It has no ``weight`` (an output layer is tied by ``x @ embedding(torch.arange(V)).T``), no ``from_pretrained``,
+    ``max_norm``, ``scale_grad_by_freq`` or ``sparse``, and no ``torch.jit.script``: :meth:`to_table` gives a table for that.
+    Its third argument by place is ``frequencies``.
 
     Args:
         num_embeddings: V, number of ids; costs no parameters.
@@ -85,9 +91,12 @@ class FourierEmbedding(nn.Module):
         period: Period of the id normaliser in ids; V - 1 if None, and always for polynomials.
         mlp: ``none``, ``linear`` (d² + d parameters), ``geglu`` (hidden 4 d), ``geglu_quarter`` (hidden d / 4) or ``silu``.
         frequency_seed: Seed of the ``random`` set.
+        padding_idx: Id whose row is zero and gives no gradient; counted from the end if negative.
+        device, dtype: Where the weights are, and their floating-point type; torch's defaults if None.
 
     Raises:
         ConfigError: On a bad size, name or period here, and on ids that are not integers in ``0..V-1`` in the call.
+        RecordError: In ``load_state_dict``, if the weights are of other settings; this layer is then left as it was.
 
     Example:
         >>> FourierEmbedding(30522, 256)(torch.tensor([[101, 7592, 102]])).shape
@@ -109,8 +118,18 @@ class FourierEmbedding(nn.Module):
         period: int | None = None,
         mlp: str = "linear",
         frequency_seed: int = 0,
+        *,
+        padding_idx: int | None = None,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+        **others: Any,
     ):
-        super().__init__()
+        super().__init__(num_embeddings, padding_idx, dtype, others)
+        if is_integer(frequencies):
+            raise ConfigError(
+                f"a list of frequencies needs several integers, got {frequencies}. If it is the padding_idx, which comes "
+                f"third in torch.nn.Embedding: here it is given by name, padding_idx={frequencies}."
+            )
         self.period = resolve_period(num_embeddings, period)
         named = frequencies if basis == "fourier" else "harmonic"  # polynomials read none, so any will do
         self.polynomials = None
@@ -119,9 +138,9 @@ class FourierEmbedding(nn.Module):
             if basis != "fourier":
                 all_ids = torch.arange(num_embeddings)
                 self.polynomials = polynomial_basis(all_ids, num_embeddings, embedding_dim, basis, period)
-        self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
-        self._basis_name = basis if basis != "fourier" else frequencies if isinstance(frequencies, str) else "custom"
-        self._frequency_seed = frequency_seed
+        self.embedding_dim = int(embedding_dim)
+        self._basis, self._set = basis, named if isinstance(named, str) else "custom"
+        self._frequency_seed = int(frequency_seed)
         d = self.embedding_dim
         builders: dict[str, Any] = {
             "none": lambda: None,
@@ -132,9 +151,11 @@ class FourierEmbedding(nn.Module):
         }
         if mlp not in builders:
             raise ConfigError(f"unknown mlp {mlp!r}. Choose one of {', '.join(builders)}.")
-        self.mlp = builders[mlp]()
+        self.mlp, self._mlp = builders[mlp](), mlp
         self.norm = nn.RMSNorm(d)
         self._cache: tuple[list[Tensor], Tensor] | None = None
+        if device is not None or dtype is not None:
+            self.to(device=device, dtype=dtype)
 
     def basis(self, token_ids: Tensor) -> Tensor:
         """Return T(p), float32 ``(..., d)``, of already checked ids."""
@@ -145,12 +166,15 @@ class FourierEmbedding(nn.Module):
     def compute(self, token_ids: Tensor) -> Tensor:
         """Return E(p) ``(..., d)`` of already checked ids, one evaluation per element."""
         basis = self.basis(token_ids).to(self.norm.weight.dtype)
-        return self.norm(basis if self.mlp is None else self.mlp(basis) + basis)
+        rows = self.norm(basis if self.mlp is None else self.mlp(basis) + basis)
+        if self.padding_idx is None:
+            return rows
+        return rows.masked_fill((token_ids.long() == self.padding_idx).unsqueeze(-1), 0.0)
 
     def forward(self, token_ids: Tensor) -> Tensor:
+        check_id_type(token_ids)
         if torch.compiler.is_compiling() or torch.jit.is_tracing() or _is_symbolic(token_ids):
             # The range of ids and the number of distinct ones depend on the data, which these cannot look at.
-            check_id_type(token_ids)
             return self.compute(token_ids)
         check_token_ids(token_ids, self.num_embeddings)
         if not self.training and not torch.is_grad_enabled() and self._table_can_be_kept():
@@ -161,7 +185,7 @@ class FourierEmbedding(nn.Module):
     @torch.no_grad()
     def to_table(self) -> nn.Embedding:
         """Return the ``torch.nn.Embedding`` with the same rows, ``V x d``, detached from these weights."""
-        return nn.Embedding.from_pretrained(self._compute_table(), freeze=False)
+        return nn.Embedding.from_pretrained(self._compute_table(), freeze=False, padding_idx=self.padding_idx)
 
     def _compute_table(self) -> Tensor:
         # In blocks, so that the peak is one table and not the MLP's hidden layer for every id.
@@ -187,10 +211,11 @@ class FourierEmbedding(nn.Module):
         return all(plain) and all(forward_ad.unpack_dual(weight).tangent is None for weight in self.parameters())
 
     def _current_table(self) -> Tensor:
-        """Return E of all ids, computed anew whenever value, type or device of a weight, or the period, has changed."""
+        """Return E of all ids, computed anew whenever value, type or device of a weight, or a setting, has changed."""
         # Values are compared, not version counters: ``weight.data`` can change without a counter noticing.
-        period = torch.tensor((self.period, self.num_embeddings), device="cpu")
-        weights = [*self.parameters(), self.frequencies, period]
+        padding = -1 if self.padding_idx is None else self.padding_idx
+        settings = torch.tensor((self.period, self.num_embeddings, padding), device="cpu")
+        weights = [*self.parameters(), self.frequencies, settings]
         if self._cache is not None:
             kept, table = self._cache
             same = (
@@ -203,6 +228,19 @@ class FourierEmbedding(nn.Module):
         table = self._compute_table()
         self._cache = ([w.detach().clone() for w in weights], table)
         return table
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the rows depend on beside the weights, JSON-ready, with the names of things for messages."""
+        return {
+            "num_embeddings": self.num_embeddings,
+            "embedding_dim": self.embedding_dim,
+            "period": self.period,
+            "basis": self._basis,
+            "set": self._set,
+            "seed": self._frequency_seed,
+            "frequencies": self.frequencies.tolist() if self.polynomials is None else [],
+            "mlp": self._mlp,
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_cache": None}  # copies and pickles carry weights, not derived rows
@@ -217,21 +255,25 @@ class FourierEmbedding(nn.Module):
     @property
     def extra_bits(self) -> int:
         """Bits kept beside the parameters: those of listed frequencies, or of the seed that a set is drawn with."""
-        if self._basis_name == "custom":
+        if self._set == "custom":
             return 64 * len(self.frequencies)
-        return 0 if self._basis_name in ("harmonic", "log", *POLYNOMIALS) else 64
+        return 0 if self.polynomials is not None or self._set in ("harmonic", "log") else 64
 
     def extra_repr(self) -> str:
-        seed = f", seed={self._frequency_seed}" if self._basis_name == "random" else ""
-        return f"{self.num_embeddings}, {self.embedding_dim}, {self._basis_name}{seed}, period={self.period}"
+        name = self._set if self.polynomials is None else self._basis
+        seed = f", seed={self._frequency_seed}" if name == "random" else ""
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}, {name}{seed}, period={self.period}{padding}"
 
 
-class LearnedEmbedding(nn.Module):
+class LearnedEmbedding(DropIn):
     """Look token embeddings up in a trained table and normalise them: ``E(p) = RMSNorm(W[p])``.
 
     Args:
         num_embeddings: V; the table has ``V d`` parameters.
         embedding_dim: d, width.
+        padding_idx: Id whose row is zero and gets no gradient, as in ``torch.nn.Embedding``.
+        device, dtype: Where the weights are, and their floating-point type; torch's defaults if None.
 
     Raises:
         ConfigError: On a bad size, or ids that are not integers in ``0..V-1`` in the call.
@@ -239,14 +281,22 @@ class LearnedEmbedding(nn.Module):
     Source: the baseline of Ndubuaku & Talhi 2025; rows start as N(0, 1), torch's default.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int):
-        super().__init__()
-        resolve_period(num_embeddings)
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+        **others: Any,
+    ):
+        super().__init__(num_embeddings, padding_idx, dtype, others)
         if not is_integer(embedding_dim) or embedding_dim < 1:
             raise ConfigError(f"embedding_dim ({embedding_dim}) must be a positive integer. Try 128.")
-        self.num_embeddings, self.embedding_dim = int(num_embeddings), int(embedding_dim)
-        self.table = nn.Embedding(self.num_embeddings, self.embedding_dim)
-        self.norm = nn.RMSNorm(self.embedding_dim)
+        self.embedding_dim = int(embedding_dim)
+        self.table = nn.Embedding(self.num_embeddings, self.embedding_dim, self.padding_idx, device=device, dtype=dtype)
+        self.norm = nn.RMSNorm(self.embedding_dim, device=device, dtype=dtype)
 
     def forward(self, token_ids: Tensor) -> Tensor:
         check_token_ids(token_ids, self.num_embeddings)
@@ -255,4 +305,4 @@ class LearnedEmbedding(nn.Module):
     @torch.no_grad()
     def to_table(self) -> nn.Embedding:
         """Return the ``torch.nn.Embedding`` with the same normalised rows, ``V x d``, detached from these weights."""
-        return nn.Embedding.from_pretrained(self.norm(self.table.weight), freeze=False)
+        return nn.Embedding.from_pretrained(self.norm(self.table.weight), freeze=False, padding_idx=self.padding_idx)

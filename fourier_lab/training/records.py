@@ -290,6 +290,7 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
+    from ..embeddings.kept_settings import with_settings_of
     from ..models.sentence_encoder import SentenceEncoder
     from ..text.tokenizer import vocabulary_hash
 
@@ -301,7 +302,7 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     try:
         # On the meta device no number would be drawn in vain, but torch then loads its compiler.
         encoder = SentenceEncoder(model)
-        encoder.load_state_dict(load_file(path))
+        encoder.load_state_dict(with_settings_of(encoder, load_file(path)))
         tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
         encoder.set_tokenizer(tokenizer)
         known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}

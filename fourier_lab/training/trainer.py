@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..config import RunConfig
 from ..device import peak_memory_bytes, random_states, resolve_device, resolve_precision, set_random_states
 from ..embeddings.interface import stored_bits
+from ..embeddings.kept_settings import with_settings_of
 from ..errors import RecordError, TrainingError
 from ..evaluation.metrics import embedding_similarity, proportion_interval, scores_and_resamples, sts_scores
 from ..models.losses import OBJECTIVES, ContrastiveLoss
@@ -113,7 +114,7 @@ class Trainer:
             identity = self._identity()
             same = all(state[key] == value for key, value in identity.items())
             if same:
-                self.encoder.load_state_dict(state["encoder"])
+                self.encoder.load_state_dict(with_settings_of(self.encoder, state["encoder"]))
                 self.objective.load_state_dict(state["objective"])
                 self.optimizer.load_state_dict(state["optimizer"])
                 self.step, self.seconds = state["step"], state["seconds"]

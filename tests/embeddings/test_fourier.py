@@ -246,7 +246,7 @@ def test_state_dict_copy_pickle_and_types():
     layer, ids = make(frequencies="random", frequency_seed=3), torch.tensor([0, 5, V - 1])
     with torch.no_grad():
         expected = layer.eval()(ids)
-    assert set(layer.state_dict()) == {"mlp.weight", "mlp.bias", "norm.weight"}
+    assert set(layer.state_dict()) == {"_extra_state", "mlp.weight", "mlp.bias", "norm.weight"}
     fresh = make(frequencies="random", frequency_seed=3)
     fresh.load_state_dict(layer.state_dict())
     for other in (fresh, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
