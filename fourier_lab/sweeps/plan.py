@@ -1,5 +1,7 @@
 """What a sweep has done, has left to do, and will cost."""
 
+import itertools
+import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +9,12 @@ from tempfile import TemporaryDirectory
 
 from .. import paths
 from ..config import RunConfig
-from ..errors import ConfigError, RecordError
+from ..errors import ConfigError, FourierLabError, RecordError
 from ..training.costs import Estimator
 from ..training.records import RunRecord, is_complete, load_record, write_record
 from .file import Run, Sweep
 
-_CALIBRATION_STEPS = 4
+_CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is taken and code is loaded, do not count
 
 
 def check_workers(workers: int) -> None:
@@ -34,9 +36,12 @@ class Places:
         return cls(Path(runs or paths.RUNS), Path(results or paths.RESULTS) / sweep.name)
 
     def state(self, digest: str) -> str:
-        """Return ``finished``, ``interrupted`` or ``to do``."""
-        if is_complete(self.runs / digest) or is_complete(self.results / digest):
-            return "finished"
+        """Return ``finished``, ``damaged`` (refused until its run folder is deleted), ``interrupted`` or ``to do``."""
+        try:
+            if self.finished(digest) is not None:
+                return "finished"
+        except RecordError:
+            return "damaged"
         return "interrupted" if (self.runs / digest / "checkpoint.pt").is_file() else "to do"
 
     def finished(self, digest: str) -> RunRecord | None:
@@ -68,20 +73,23 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
     """Yield lines that say what :func:`run_sweep` would do and how long it would take; may train a few steps to know.
 
     Durations are scaled from finished runs on a machine with the same kind of device (:mod:`fourier_lab.training.costs`);
-    if there are none, the first run's first steps are timed.
+    where none of these says anything, some steps of the first such run are timed.
     """
     places = Places.of(sweep, runs, results)
     states = {run.digest: places.state(run.digest) for run in sweep.runs}
-    to_do = [run for run in sweep.runs if states[run.digest] != "finished"]
+    to_do = [run for run in sweep.runs if states[run.digest] in ("interrupted", "to do")]
     check_workers(workers)
-    estimator, basis = Estimator(), ""
+    estimator, basis, unknown = Estimator(), [], ""
     if to_do and sweep.notebook is None:
         estimator = Estimator(timed_runs(places))
-        basis = f", estimated from {len(estimator)} finished runs"
-        if not len(estimator):
-            configs = [run.config for run in to_do if run.config is not None]
-            estimator.add(configs[0], _calibrate(configs[0]))
-            basis = f", estimated from {_CALIBRATION_STEPS - 1} steps of {to_do[0].digest}"
+        basis = [f"{len(estimator)} finished runs"] if len(estimator) else []
+        try:
+            for run in to_do:
+                if run.config is not None and estimator.seconds(run.config) is None:
+                    estimator.add(run.config, _calibrate(run.config))
+                    basis.append(f"{_CALIBRATION_STEPS - _FIRST_STEPS} steps of {run.digest}")
+        except FourierLabError as problem:  # no text, no memory: what there is to do can be said all the same
+            unknown = f"no time is estimated for some of the runs: {problem}"
     expected = expected_seconds(sweep, to_do, estimator, places)
     yield f"{len(sweep.runs)} runs, {len(to_do)} to do"
     width = max(len(run.group) for run in sweep.runs)
@@ -90,7 +98,10 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
         yield f"  {run.digest}  {states[run.digest]:<11}  {cost:>8}  {run.group:<{width}}  {describe(run)}"
     if expected:
         hours = sum(expected.values()) / workers / 3600
-        yield f"about {hours:.2g} hours with {workers} worker{'s' * (workers > 1)}{basis}"
+        told = f"{hours:.2g} hours with {workers} worker{'s' * (workers > 1)}, estimated from {' and '.join(basis)}"
+        yield f"at least {told}" if unknown else f"about {told}"
+    if unknown:
+        yield unknown
 
 
 def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
@@ -101,7 +112,7 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
     for path in [*places.runs.glob("*/metrics.json"), *places.results.parent.glob("*/*/metrics.json")]:
         digest = path.parent.name
         try:
-            record = None if digest in seen else load_record(path.parent)
+            record = None if digest in seen else load_record(path.parent, with_history=False)
             if record is None or record.metrics.get("device") != resolve_device(record.config.device).type:
                 continue
         except (RecordError, ConfigError):  # damaged (its own sweep names it), or of a device that is not here
@@ -112,14 +123,15 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
 
 
 def _calibrate(config: RunConfig) -> float:
-    """Return the training seconds of ``config``, from its first steps without the very first."""
+    """Return the training seconds of ``config``, from a few steps after its first ones; one slow step does not decide."""
     from ..training.train import train
 
     # From random weights, whose steps take as long: a first stage is a whole run.
     few = config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0, pretraining=None)
     with TemporaryDirectory() as folder:
-        history = train(few, runs=Path(folder)).history
-    return (history[-1]["seconds"] - history[0]["seconds"]) / (_CALIBRATION_STEPS - 1) * config.steps
+        seconds = [row["seconds"] for row in train(few, runs=Path(folder)).history]
+    steps = [after - before for before, after in itertools.pairwise(seconds)]
+    return statistics.median(steps[_FIRST_STEPS - 1 :]) * config.steps
 
 
 def expected_seconds(sweep: Sweep, undone: Iterable[Run], estimator: Estimator, places: Places) -> dict[str, float]:

@@ -177,10 +177,12 @@ class _Engine:
         """Say one line about a run, with the time of day and the time left for all of them."""
         undone = [run for run in self.sweep.runs if run.digest not in self.outcomes]
         now, left = time.monotonic(), 0.0
-        for digest, seconds in expected_seconds(self.sweep, undone, self.estimator, self.places).items():
+        expected = expected_seconds(self.sweep, undone, self.estimator, self.places)
+        for digest, seconds in expected.items():
             left += max(0.0, seconds - (now - self.begun.get(digest, now)))
         number = f"[{self.sweep.runs.index(run) + 1}/{len(self.sweep.runs)}]"
-        eta = f"; about {duration(left / self.workers)} left in all" if left else ""
+        words = "about" if len(expected) == len(undone) else "at least"
+        eta = f"; {words} {duration(left / self.workers)} left in all" if left else ""
         self.say(f"{time.strftime('%H:%M:%S')} {number} {run.digest} {text}{eta}")
 
 

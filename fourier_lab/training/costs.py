@@ -12,6 +12,10 @@ _TOKENS = {"toy": 6, "text": 15}
 _START_S = {"toy": 4.0, "text": 20.0}
 # All scoring of a run encodes about 30,000 pairs forward only, a third of the cost of training on them.
 _SCORING_PAIRS = 10_000
+# A run says how long another takes only if it was long enough for its first, slower steps not to count, and its steps are
+# large enough beside the other's: most of the time of a tiny step is not spent on multiplications.
+_LEAST_STEPS = 20
+_LEAST_SHARE = 1 / 8
 # Fields that leave the cost alone, or whose effect the formula holds.
 _SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weight_decay", "clip_norm", "id_order",
            "left_out"}  # fmt: skip
@@ -47,22 +51,29 @@ class Estimator:
         self._known.append((config, seconds))
 
     def seconds(self, config: RunConfig) -> float | None:
-        """Return the expected seconds of a whole run, or None if no run is known.
+        """Return the expected seconds of a whole run, or None if no known run says anything about it.
 
-        Of the known runs those count that differ from ``config`` in the fewest settings; the median of their seconds per
-        unit of :func:`step_work` times steps is taken, so that one slow run on a busy machine does not decide.
+        Runs of a few steps, or of far smaller ones, are passed over. Of the others those count that differ from ``config``
+        in the fewest settings; the median of their seconds per unit of :func:`step_work` times steps is taken, so that one
+        slow run on a busy machine does not decide.
         """
-        if not self._known:
+        work, steps = step_work(config), min(config.steps, _LEAST_STEPS)
+        telling = [
+            (known, seconds)
+            for known, seconds in self._known
+            if known.steps >= steps and step_work(known) >= _LEAST_SHARE * work
+        ]
+        if not telling:
             return None
-        distances = [_distance(config, known) for known, _ in self._known]
+        distances = [_distance(config, known) for known, _ in telling]
         rates = [
             seconds / (known.steps * step_work(known))
-            for (known, seconds), distance in zip(self._known, distances, strict=True)
+            for (known, seconds), distance in zip(telling, distances, strict=True)
             if distance == min(distances)
         ]
         scoring_steps = _SCORING_PAIRS / config.batch_size
         start = _START_S["toy" if config.corpus == "toy" else "text"]
-        return start + statistics.median(rates) * (config.steps + scoring_steps) * step_work(config)
+        return start + statistics.median(rates) * (config.steps + scoring_steps) * work
 
 
 def _distance(first: RunConfig, second: RunConfig) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import torch
 from made_up import METRICS
 from made_up_notebooks import WRITES_A_FIGURE, write_notebook
 
-from fourier_lab import RunConfig, load_records, processes
+from fourier_lab import RunConfig, load_records, paths, processes
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, TrainingError
 from fourier_lab.sweeps import plan
@@ -127,6 +128,73 @@ def test_estimates_scale_with_work_and_prefer_similar_runs():
     assert step_work(config.replace(n_layers=2)) > 1.5 * step_work(config)
     assert step_work(config.replace(departures=("padding_mean",))) > 20 * step_work(config)
     assert Estimator().seconds(config) is None
+
+
+def committed() -> list[tuple[RunConfig, float]]:
+    return list(timed_runs(Places(paths.RECORDS / "none", paths.RECORDS / "name")))
+
+
+def tiny_runs() -> list[tuple[RunConfig, float]]:
+    """Toy runs as anyone's first ones; where they stand closest, they differ in fewest settings from what is asked."""
+    near = [run.config for name in ("table_1", "dropout") for run in load_sweep(paths.SWEEPS / f"{name}.yaml").runs]
+    few = {config.replace(steps=2, warmup_steps=0): 90.0 for config in near}  # the right size, the first steps alone
+    small = {config.replace(d_model=16, batch_size=8): 60.0 for config in near}
+    return [*few.items(), *small.items(), (RunConfig(d_model=16, steps=3, warmup_steps=0), 0.7)]
+
+
+def test_first_steps_and_tiny_runs_do_not_decide():
+    known, tiny = committed(), tiny_runs()
+    assert len(known) > 100
+    without, beside, alone = Estimator(known), Estimator([*known, *tiny]), Estimator(tiny)
+    for name in ("table_1", "dropout", "table_2"):
+        for run in load_sweep(paths.SWEEPS / f"{name}.yaml").runs:
+            expected = without.seconds(run.config)
+            assert expected / 2 < beside.seconds(run.config) < 2 * expected
+            assert alone.seconds(run.config) is None
+    config, seconds = tiny[-1]  # of its own kind it says everything
+    assert seconds < Estimator([tiny[-1]]).seconds(config) < seconds + 100
+
+
+def test_estimates_of_the_study_are_near_what_its_runs_took():
+    """Each committed run, estimated from those of other sizes or settings, on machines more or less busy."""
+    known = [(config, seconds) for config, seconds in committed() if config.corpus != "toy"]
+    ratios = []
+    for config, seconds in known[::5]:
+        others = Estimator([each for each in known if each[0].replace(seed=config.seed) != config])
+        ratios.append((others.seconds(config) - 20.0) / seconds)
+    assert 0.5 < np.median(ratios) < 2 and np.mean(np.abs(np.log(ratios)) < np.log(3)) > 0.9
+
+
+def test_two_tiny_runs_leave_the_plan_of_a_sweep_alone(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "_calibrate", lambda config: 1e-9 * step_work(config) * config.steps)
+    sweep = load_sweep(write(FILE.replace("d_model: 16", "d_model: 128").replace("batch_size: 32", "batch_size: 256")))
+    places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
+    *_, before = plan.plan(sweep, **places)
+    for seed in (0, 1):
+        config = RunConfig(
+            d_model=16, vocab_size=2000, steps=3, warmup_steps=0, batch_size=16, train_pairs=600, seed=seed
+        )
+        training.train(config.replace(threads=1), runs=places["runs"])
+    *_, after = plan.plan(sweep, **places)
+    hours = [float(line.split()[1]) for line in (before, after)]
+    assert 0.5 < hours[1] / hours[0] < 2 and "steps of" in after
+
+
+def test_a_plan_without_its_text_says_what_there_is_to_do(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path / "missing"))
+    sweep = load_sweep(
+        write(FILE.replace("{d_model: 16, vocab_size: 2000", "{corpus: snli, source: folder, d_model: 16"))
+    )
+    head, *rows, last = plan.plan(sweep, runs=tmp_path / "runs", results=tmp_path / "results")
+    assert head == "9 runs, 9 to do" and len(rows) == 9
+    assert last.startswith("no time is estimated for some of the runs: ") and str(tmp_path / "missing") in last
+
+
+def test_a_calibration_leaves_the_first_steps_and_one_slow_step_out(monkeypatch):
+    took = [9.0, 7.0, 5.0, 0.5, 0.5, 4.0, 0.5, 0.5]
+    rows = [{"seconds": float(seconds)} for seconds in np.cumsum(took)]
+    monkeypatch.setattr(training, "train", lambda config, **given: SimpleNamespace(history=rows))
+    assert plan._calibrate(RunConfig(steps=100)) == pytest.approx(50)
 
 
 def test_times_of_a_device_that_is_not_here_are_passed_over(tmp_path, monkeypatch):
@@ -269,7 +337,7 @@ def test_the_command_plans_runs_and_reports(fake, write, tmp_path, capsys, monke
         lines[2].split()
         == f"{load_sweep(write(FILE)).runs[0].digest} to do 3.6 h rates arm fourier, learning_rate 0.001, seed 0".split()
     )
-    assert "hours with 2 workers, estimated from 3 steps of" in lines[-1]
+    assert "hours with 2 workers, estimated from 5 steps of" in lines[-1]
     assert not (tmp_path / "runs").exists()
 
     assert parser.main([*arguments, "--only", "dropout"]) == 1

@@ -101,4 +101,4 @@ def test_a_trial_of_its_cost_trains_no_first_stage(monkeypatch):
     trained, whole = [], training.train
     monkeypatch.setattr(training, "train", lambda config, **given: trained.append(config) or whole(config, **given))
     assert plan._calibrate(TUNED) > 0
-    assert [(config.objective, config.steps) for config in trained] == [("sts", 4)]
+    assert [(config.objective, config.steps) for config in trained] == [("sts", plan._CALIBRATION_STEPS)]
