@@ -1,25 +1,13 @@
-"""Scores of sentence embeddings against human judgements, with intervals."""
+"""Scores of similarities against human judgements, with intervals; in numpy, for whoever only reads records."""
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from ..errors import DataError
 
-if TYPE_CHECKING:
-    from ..models.sentence_encoder import SentenceEncoder
-
 RESAMPLES = 1000
-
-
-def cosine(first: Tensor, second: Tensor) -> np.ndarray:
-    """Return row-wise cosines in [-1, 1], float64 ``(n,)``, of two ``(n, d)`` tensors."""
-    return F.cosine_similarity(first.double(), second.double()).cpu().numpy()
 
 
 def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0, *, intervals: bool = True) -> dict:
@@ -144,9 +132,3 @@ def proportion_interval(right: int, n: int) -> tuple[float, float]:
 
     interval = stats.binomtest(right, n).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def embedding_similarity(encoder: "SentenceEncoder", first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
-    """Encode two lists of id arrays and return the cosines of aligned pairs, float64 ``(n,)``."""
-    with torch.no_grad():
-        return cosine(encoder.encode_ids(first), encoder.encode_ids(second))

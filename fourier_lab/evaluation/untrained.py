@@ -18,7 +18,8 @@ from ..series import series_name
 from ..text.corpus import Corpus, TokenPairs
 from ..text.tokenizer import token_words
 from .baselines import bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
-from .metrics import embedding_similarity, scores_and_resamples
+from .metrics import scores_and_resamples
+from .similarity import embedding_similarity
 
 KINDS = ("shared tokens", "fixed vectors", "untrained encoder", "trained encoder")
 _WEIGHT_BANDS = 30

@@ -22,7 +22,7 @@ from ..embeddings.fourier import FourierEmbedding, LearnedEmbedding
 from ..embeddings.interface import rows_of
 from ..errors import ConfigError, RecordError
 from ..evaluation.baselines import untrained_encoder
-from ..evaluation.metrics import embedding_similarity
+from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
 from ..provenance import commit, versions
 from ..series import series_name

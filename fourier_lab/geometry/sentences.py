@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..columns import Columns
 from ..errors import ConfigError, DataError, brief
-from ..evaluation.metrics import cosine
+from ..evaluation.similarity import cosine
 from ..models.sentence_encoder import SentenceEncoder
 from ..series import series_name
 from ..text.tokenizer import UNKNOWN, truncating

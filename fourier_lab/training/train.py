@@ -12,7 +12,8 @@ import torch
 from ..config import RunConfig
 from ..device import reset_peak_memory, resolve_device, threads
 from ..errors import ConfigError
-from ..evaluation.metrics import embedding_similarity, sts_scores
+from ..evaluation.metrics import sts_scores
+from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
 from ..paths import RUNS
 from ..processes import deferred_interrupts

@@ -16,7 +16,8 @@ from ..device import peak_memory_bytes, random_states, resolve_device, resolve_p
 from ..embeddings.interface import stored_bits
 from ..embeddings.kept_settings import with_settings_of
 from ..errors import RecordError, TrainingError
-from ..evaluation.metrics import embedding_similarity, proportion_interval, scores_and_resamples, sts_scores
+from ..evaluation.metrics import proportion_interval, scores_and_resamples, sts_scores
+from ..evaluation.similarity import embedding_similarity
 from ..models.losses import OBJECTIVES, ContrastiveLoss
 from ..models.sentence_encoder import SentenceEncoder, count_parameters
 from ..paths import replacing

@@ -6,7 +6,8 @@ import torch
 from scipy import stats
 
 from fourier_lab.errors import DataError
-from fourier_lab.evaluation.metrics import cosine, mean_interval, scores_and_resamples, sts_scores
+from fourier_lab.evaluation.metrics import mean_interval, scores_and_resamples, sts_scores
+from fourier_lab.evaluation.similarity import cosine
 from fourier_lab.models.losses import MAX_SCALE, ContrastiveLoss, NLIHead
 
 
