@@ -29,7 +29,7 @@ class RecordError(FourierLabError, RuntimeError):
 
 
 class TrainingError(FourierLabError, RuntimeError):
-    """Training cannot go on: the loss is not finite or the gradient has vanished."""
+    """Training cannot go on: the loss is not finite, the gradient has vanished, or the memory does not suffice."""
 
 
 class NotebookError(FourierLabError, RuntimeError):

@@ -77,11 +77,12 @@ def train(options: argparse.Namespace) -> int:
         _say(f"{label} {_changes(config)}")
         try:
             records.append(training.train(config, callback=_progress_lines(label), runs=options.runs).record)
-        except (FourierLabError, OSError) as problem:
+        except Exception as problem:  # whatever stops this run is reported and must not stop the others
             if len(configs) == 1 and not isinstance(problem, TrainingError):
                 raise
             failed += 1
-            print(f"{label} failed: {problem}", file=sys.stderr)
+            kind = "" if isinstance(problem, FourierLabError | OSError) else f"{type(problem).__name__}: "
+            print(f"{label} failed: {kind}{problem}", file=sys.stderr)
     if records:
         _say("\n" + score_tables.results_table(records))
     return 1 if failed else 0

@@ -21,6 +21,13 @@ _SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weig
            "left_out"}  # fmt: skip
 
 
+def mean_length(config: RunConfig) -> int:
+    """Return about how many tokens a training sentence has as the run reads it."""
+    if "padding_mean" in config.departures:
+        return config.max_seq_len
+    return min(config.max_seq_len, _TOKENS["toy" if config.corpus == "toy" else "text"])
+
+
 def step_work(config: RunConfig) -> float:
     """Return the work of one training step in multiply-adds, up to a constant factor.
 
@@ -28,9 +35,7 @@ def step_work(config: RunConfig) -> float:
     attends to ``2 length d_model``; embedding and pooler add ``2 d_model^2``. A learned table adds ``10 V d_model`` a step,
     whatever the batch: its gradient is dense and the optimiser visits every row. Padding to ``max_seq_len`` counts as text.
     """
-    text = "toy" if config.corpus == "toy" else "text"
-    length = config.max_seq_len if "padding_mean" in config.departures else min(config.max_seq_len, _TOKENS[text])
-    d = config.d_model
+    d, length = config.d_model, mean_length(config)
     width = 4.0 if isinstance(config.feed_forward, str) else config.feed_forward  # of a named one nothing is known
     per_token = d * d * (2 + config.n_layers * (4 + 3 * width)) + 2 * config.n_layers * length * d
     table = 10 * config.vocab_size * d if config.arm == "learned" else 0

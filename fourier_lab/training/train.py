@@ -20,6 +20,7 @@ from ..processes import deferred_interrupts
 from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
 from ..text.corpus import TokenPairs, prepare
 from ..text.tokenizer import vocabulary_hash
+from .memory import check_memory, shortage_told
 from .records import RunRecord, is_trained, load_encoder, load_record, run_lock, write_record
 from .trainer import Progress, Trainer
 
@@ -70,7 +71,8 @@ def train(
         departure ``selected_checkpoint``.
 
     Raises:
-        TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays.
+        TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays. Also if the run needs
+            more memory than there is, before it is taken.
         RecordError: If a checkpoint or record is damaged, belongs to other settings or data, or cannot be written.
         ConfigError: If this machine lacks the device, or the pretraining reads its text with other token ids.
         DataError: If the corpus cannot be read.
@@ -79,7 +81,7 @@ def train(
     if (found := _finished(folder)) is not None:
         return found
     # If another process is at this run, its result is found once it is done.
-    with run_lock(folder), threads(config.threads):
+    with run_lock(folder), threads(config.threads), shortage_told():
         return _finished(folder) or _train(config, folder, callback, runs)
 
 
@@ -94,8 +96,12 @@ def _train(
         return _scored_as_published(config, folder, callback, runs)
     start = None if config.pretraining is None else train(config.pretrained(), callback=callback, runs=runs).encoder
     with torch.random.fork_rng():
-        reset_peak_memory(resolve_device(config.device))
+        device = resolve_device(config.device)
+        reset_peak_memory(device)
+        if config.corpus == "toy":  # whose number of ids is known before they are made
+            check_memory(config, config.vocab_size, device)
         corpus = prepare(config)
+        check_memory(config, corpus.account["vocab_size"], device)
         trainer = Trainer(config, corpus, folder)
         if start is not None:
             if start.tokenizer is None or vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:

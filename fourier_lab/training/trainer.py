@@ -267,7 +267,7 @@ class Trainer:
     def finish(self) -> RunRecord:
         """Score the final weights or the best look's, write the record, drop the checkpoint; the encoder ends on the CPU."""
         states = (self.optimizer.state.get(parameter) for parameter in self.encoder.parameters())
-        live = sum(int((state["exp_avg_sq"] > 0).sum()) for state in states if state)
+        live = sum(int(torch.count_nonzero(state["exp_avg_sq"])) for state in states if state)
         if self.best is not None:
             self.encoder.load_state_dict(self.best[1])
         if self.config.objective == "nli":
