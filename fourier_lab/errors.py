@@ -1,5 +1,10 @@
 """Typed errors. Each message names the rule, the offending value and a way out."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 
 def brief(value: object, length: int = 60) -> str:
     """Return ``repr(value)`` for a message, cut where it is long.
@@ -28,9 +33,31 @@ class RecordError(FourierLabError, RuntimeError):
     """A run record, checkpoint or weights file is missing, damaged or belongs to something else."""
 
 
+class RecordWarning(UserWarning):
+    """A record is left out of what is asked of many: it is damaged, or there twice. Those asked for by name raise."""
+
+
 class TrainingError(FourierLabError, RuntimeError):
     """Training cannot go on: the loss is not finite, the gradient has vanished, or the memory does not suffice."""
 
 
 class NotebookError(FourierLabError, RuntimeError):
     """A notebook failed or was given a parameter that it does not declare."""
+
+
+@contextmanager
+def records_left_out() -> Iterator[list[str]]:
+    """Collect, each once, the sentences of every :class:`RecordWarning` in the block; other warnings go their usual way."""
+    told: list[str] = []
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def collect(message: Warning | str, category: type[Warning], *rest: Any, **options: Any) -> None:
+            if not issubclass(category, RecordWarning):
+                usual(message, category, *rest, **options)
+            elif str(message) not in told:
+                told.append(str(message))
+
+        warnings.simplefilter("always", RecordWarning)
+        warnings.showwarning = collect
+        yield told

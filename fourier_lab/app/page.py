@@ -11,7 +11,7 @@ import ipywidgets
 import numpy as np
 
 from .. import paths, widgets
-from ..errors import ConfigError, FourierLabError, RecordError
+from ..errors import ConfigError, FourierLabError, RecordError, records_left_out
 from ..headless import gallery
 from ..training.records import load_encoder, load_records
 from ..widgets.at_hand import SHIPPED, runs_at_hand
@@ -52,12 +52,16 @@ class Page:
         self.show(0)
 
     def show(self, number: int | None) -> None:
-        """Build a tab unless it is there already; what fails says so in its place, and is tried again next time."""
+        """Build a tab unless it is there already; what fails says so in its place, and is tried again next time.
+
+        Records that are left out of it are named above it.
+        """
         if number is None or number in self._built:
             return
-        tab, place = self._tabs[number], self._places[number]
+        tab, place, left_out = self._tabs[number], self._places[number], []
         try:
-            built = tab.build()
+            with records_left_out() as left_out:
+                built = tab.build()
             content = getattr(built, "box", built)  # of an explorer, all that it shows
             self._built.add(number)
         except FourierLabError as error:
@@ -65,7 +69,7 @@ class Page:
         except Exception as error:  # a fault in one tab must not take the others along
             _log.exception("building the tab %r failed", tab.title)
             content = _alert(f"This tab failed with {type(error).__name__}: {error}")
-        place.children = (place.children[0], content)
+        place.children = (place.children[0], *map(_alert, left_out), content)
 
 
 def study_tabs() -> list[Tab]:

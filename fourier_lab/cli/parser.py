@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import __version__, paths
 from ..config import ModelConfig, RunConfig
-from ..errors import FourierLabError
+from ..errors import FourierLabError, records_left_out
 from . import commands
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -20,6 +20,8 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 a run or check failed, 2 refused, 130 interrupted.
 
+    Records that had to be left out are named on stderr, and make a 0 a 1.
+
     Example:
         >>> main(["train", "--arm", "learned", "--steps", "60", "--seed", "0,1", "--dry-run"])
         2 runs
@@ -27,6 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0
     """
     options = _parser().parse_args(arguments)
+    with records_left_out() as left_out:
+        code = _run(options)
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
+    return code or bool(left_out)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return options.command(options)
     except FourierLabError as problem:

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from .. import paths
 from ..config import RunConfig
-from ..errors import ConfigError, FourierLabError, RecordError
+from ..errors import ConfigError, FourierLabError, RecordError, RecordWarning
 from ..training.costs import Estimator
 from ..training.records import RunRecord, is_complete, load_record, write_record
 from .file import Run, Sweep
@@ -40,7 +41,8 @@ class Places:
         try:
             if self.finished(digest) is not None:
                 return "finished"
-        except RecordError:
+        except RecordError as error:
+            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
             return "damaged"
         return "interrupted" if (self.runs / digest / "checkpoint.pt").is_file() else "to do"
 

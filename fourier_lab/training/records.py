@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelConfig, RunConfig
-from ..errors import ConfigError, RecordError
+from ..errors import ConfigError, RecordError, RecordWarning
 from ..paths import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
@@ -241,17 +242,20 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
 def load_records(folder: Path) -> list[RunRecord]:
     """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
 
-    Raises:
-        RecordError: If one is damaged, or two are of one run.
+    One that is damaged, or of a run that another one holds, is left out with a :class:`RecordWarning` that names it. Turn
+    that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
     records: dict[str, RunRecord] = {}
     for path in sorted(Path(folder).glob("*/metrics.json")):
-        record = load_record(path.parent)
+        try:
+            record = load_record(path.parent)
+        except RecordError as error:
+            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
+            continue
         first = records.setdefault(record.config.digest(), record)
         if first is not record:
-            raise RecordError(
-                f"{first.folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
-            )
+            twice = f"{first.folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
+            warnings.warn(f"left out: {twice}", RecordWarning, stacklevel=2)
     return list(records.values())
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ from fourier_lab import paths
 from fourier_lab.app.page import Page, Tab, study_tabs
 from fourier_lab.app.serve import NOTEBOOK, arguments
 from fourier_lab.cli import parser
-from fourier_lab.errors import ConfigError, RecordError
+from fourier_lab.errors import ConfigError, RecordError, RecordWarning
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489")
 
@@ -64,6 +65,19 @@ def test_a_tab_that_fails_says_so_escaped_and_is_tried_again(caplog):
     assert "ZeroDivisionError: one / zero" in shown(page, 1).value and caplog.records
     page.show(1)
     assert shown(page, 1).value == "well" and shown(page, 0).value == "fine"
+
+
+def test_records_that_are_left_out_are_named_above_the_tab():
+    def build():
+        for _ in range(2):
+            warnings.warn("left out: the record in <run> is damaged.", RecordWarning, stacklevel=1)
+        return ipywidgets.Label("the others")
+
+    page = Page([Tab("first", "", build)])
+    (place,) = page.box.children
+    _, alert, content = place.children
+    assert "role='alert'" in alert.value and "record in &lt;run&gt; is damaged" in alert.value
+    assert content.value == "the others"
 
 
 def test_the_study_has_a_tab_for_each_explorer():

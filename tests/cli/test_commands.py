@@ -109,6 +109,16 @@ def test_training_records_each_run_once_and_prints_its_scores(tmp_path, capsys):
     assert "step 4/4" not in capsys.readouterr().out
     assert parser.main(["table", "--runs", str(tmp_path)]) == 0
     assert "learned" in capsys.readouterr().out
+    torn = sorted(tmp_path.glob("*/metrics.json"))
+    torn[0].write_text("")
+    assert parser.main(["table", "--runs", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3 and err.startswith(f"left out: the record in {torn[0].parent} is damaged")
+    assert err.count("\n") == 1
+    torn[1].write_text("")
+    assert parser.main(["table", "--runs", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "no finished run in" in err and all(str(path.parent) in err for path in torn)
 
 
 def test_a_table_finds_runs_by_settings_that_are_lists_in_any_order(tmp_path, capsys):

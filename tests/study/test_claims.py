@@ -1,6 +1,8 @@
 """Claims: the verdict follows from the intervals, and the shipped records answer every claim."""
 
 import dataclasses
+import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from made_up import record
 
 from fourier_lab import paths
+from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.study import claims, comparisons, selection
 from fourier_lab.study.claims import CLAIMS, Measured
@@ -97,3 +100,24 @@ def test_every_sweep_file_reads_at_both_sizes(path):
     full, smoke = load_sweep(path), load_sweep(path, smoke=True)
     assert full.configs and len(smoke.configs) <= len(full.configs)
     assert all(config.corpus == "toy" and config.steps <= 60 for config in smoke.configs)
+
+
+def test_claims_whose_records_are_damaged_do_not_take_the_others_along(monkeypatch, tmp_path, capsys):
+    shutil.copytree(paths.RECORDS, tmp_path / "results", ignore=shutil.ignore_patterns("history.csv"))
+    monkeypatch.setattr(paths, "RECORDS", tmp_path / "results")
+    for path in tmp_path.glob("results/*/*/metrics.json"):  # whose histories are not looked at here
+        steps = json.loads((path.parent / "config.json").read_text())["steps"]
+        (path.parent / "history.csv").write_text(f"step\n{steps}\n")
+    whole = claims.claims_table()
+    torn = [*sorted(tmp_path.glob("results/dropout/*/metrics.json"))]
+    torn.append(sorted(tmp_path.glob("results/table_1/*/metrics.json"))[0])
+    for path in torn:
+        path.write_text("")
+    assert parser.main(["claims"]) == 1
+    out, err = capsys.readouterr()
+    rows, before = out.strip().splitlines(), whole.splitlines()
+    assert len(rows) == len(before) and all(str(path.parent) in err for path in torn)
+    (changed,) = [row for row in rows if "| not answered | no finished run of dropout" in row]
+    assert "not answered: A Fourier embedding needs no dropout" in err
+    same = set(rows) & set(before)
+    assert len(same) >= len(rows) - 3 and changed not in same  # two rows read table_1

@@ -19,7 +19,7 @@ from made_up_notebooks import WRITES_A_FIGURE, write_notebook
 
 from fourier_lab import RunConfig, load_records, paths, processes
 from fourier_lab.cli import parser
-from fourier_lab.errors import ConfigError, TrainingError
+from fourier_lab.errors import ConfigError, TrainingError, records_left_out
 from fourier_lab.sweeps import plan
 from fourier_lab.sweeps.file import load_sweep
 from fourier_lab.sweeps.plan import Places, timed_runs
@@ -304,9 +304,26 @@ def test_a_damaged_record_of_no_run_of_the_sweep_stops_no_run(fake, write, tmp_p
     stale.mkdir(parents=True)
     (stale / "metrics.json").write_text('{"digest')
     lines = []
-    outcomes = run_sweep(sweep, 1, lines.append, runs=tmp_path / "runs", results=tmp_path / "results")
+    with records_left_out() as left_out:
+        outcomes = run_sweep(sweep, 1, lines.append, runs=tmp_path / "runs", results=tmp_path / "results")
     assert [outcome.status for outcome in outcomes] == ["done", "done"]
-    assert any(line.startswith("no table: ") and "0123456789 is damaged" in line for line in lines)
+    assert len(left_out) == 1 and "0123456789 is damaged" in left_out[0]
+    assert len((stale.parent / "table.csv").read_text().splitlines()) == 3
+
+
+@WARNS
+def test_the_command_names_damaged_records_and_ends_with_1(fake, write, tmp_path, capsys):
+    options = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    arguments = ["sweep", str(write(TINY.replace("[0, 0.1]", "[0]"))), *options]
+    assert parser.main(arguments) == 0
+    run = load_sweep(tmp_path / "dropout.yaml").runs[0]
+    (tmp_path / "runs" / run.digest / "metrics.json").write_text("")
+    capsys.readouterr()
+    assert parser.main([*arguments, "--dry-run"]) == 1
+    out, err = capsys.readouterr()
+    assert "2 runs, 0 to do" in out and f"{run.digest}  damaged" in out and f"{run.digest} is damaged" in err
+    assert parser.main(arguments) == 1
+    assert "| learned | 16 |" in (output := capsys.readouterr()).out and f"{run.digest} is damaged" in output.err
 
 
 def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):

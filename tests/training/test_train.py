@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from fourier_lab import RunConfig, device, load_encoder, load_record, load_records, train
-from fourier_lab.errors import ConfigError, RecordError, TrainingError
+from fourier_lab.errors import ConfigError, RecordError, RecordWarning, TrainingError, records_left_out
 from fourier_lab.text.corpus import Corpus, prepare
 from fourier_lab.text.tokenizer import toy_tokenizer
 from fourier_lab.training import records
@@ -169,8 +170,35 @@ def test_records_that_lack_something_are_damaged(result, tmp_path, key):
 def test_a_copied_folder_is_no_second_seed(result, tmp_path):
     for name in ("one", "copy of one"):
         copy_record(result, tmp_path / name)
-    with pytest.raises(RecordError, match="hold the same run"):
+    with pytest.warns(RecordWarning, match="left out: .*hold the same run.*Delete one"):
+        assert len(load_records(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", ["", '{"digest": "', "[]", "\0\0"])
+def test_a_damaged_record_is_left_out_loudly_of_many_and_refused_alone(result, tmp_path, content):
+    copy_record(result, tmp_path / "whole")
+    copy_record(result, tmp_path / "torn")
+    (tmp_path / "torn" / "metrics.json").write_text(content)
+    with pytest.warns(
+        RecordWarning, match=f"left out: the record in {tmp_path / 'torn'} is damaged.*Delete that folder"
+    ):
+        (kept,) = load_records(tmp_path)
+    assert kept.folder == tmp_path / "whole"
+    with pytest.raises(RecordError, match="is damaged"):
+        load_record(tmp_path / "torn")
+    with warnings.catch_warnings(), pytest.raises(RecordWarning):
+        warnings.simplefilter("error", RecordWarning)
         load_records(tmp_path)
+
+
+def test_what_is_left_out_is_collected_once_and_other_warnings_go_on(result, tmp_path):
+    copy_record(result, tmp_path / "torn")
+    (tmp_path / "torn" / "metrics.json").write_text("")
+    with pytest.warns(UserWarning, match="another matter"), records_left_out() as told:
+        for _ in range(3):
+            assert load_records(tmp_path) == []
+        warnings.warn("another matter", stacklevel=1)
+    assert len(told) == 1 and str(tmp_path / "torn") in told[0]
 
 
 @pytest.mark.parametrize("kept", [0, 1, 9])
