@@ -25,15 +25,24 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the compute type: ``auto`` is bfloat16 where the hardware multiplies it, else float32."""
-    if name != "auto":
-        return getattr(torch, name)
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Say whether the hardware itself multiplies numbers in bfloat16."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return torch.bfloat16 if fast else torch.float32
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def about_bfloat16(device: torch.device) -> str:
+    """Say what the precision ``bfloat16`` would gain on ``device``, and what it moves."""
+    gain = (
+        "multiplies matrices 2 to 3.5 times faster here"
+        if multiplies_bfloat16(device)
+        else "is emulated here, 3 to 14 times slower than float32"
+    )
+    return (
+        f"bfloat16 {gain}; it keeps 8 bits of each number, so that all scores move (after 150 "
+        "steps of the toy language by up to 0.03 points): its runs are never pooled with others, and the study is in float32"
+    )
 
 
 @contextmanager

@@ -35,7 +35,7 @@ DEPARTURES = {
     "integer_scores": ARMS,
     "selected_checkpoint": ARMS,
 }
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {

@@ -60,11 +60,12 @@ def train(options: argparse.Namespace) -> int:
     }
     configs = expand(RunConfig(), **axes)
     if options.dry_run:
+        from ..training.folders import run_folder
         from ..training.records import is_trained
 
         _say(f"{len(configs)} runs")
         for config in configs:
-            state = "finished" if is_trained(options.runs / config.digest()) else "to do"
+            state = "finished" if is_trained(run_folder(options.runs, config)) else "to do"
             _say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
         return 0
 

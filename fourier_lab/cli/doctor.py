@@ -77,12 +77,11 @@ def _check_kernel() -> Check:
 def _check_compute() -> Check:
     import torch
 
-    from ..device import resolve_device, resolve_precision
+    from ..device import about_bfloat16, resolve_device
 
     device = resolve_device("auto")
-    precision = str(resolve_precision("auto", device)).removeprefix("torch.")
-    detail = f"{device}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, precision 'auto' is {precision}"
-    return Check(True, "processor", detail)
+    detail = f"{device}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, precision float32"
+    return Check(True, "processor", f"{detail}; {about_bfloat16(device)}")
 
 
 def _check_data() -> Check:

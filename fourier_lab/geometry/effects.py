@@ -30,6 +30,7 @@ from ..text.corpus import Corpus, TokenPairs, prepare
 from ..text.id_order import first_word
 from ..text.pairs import SCORED
 from ..text.tokenizer import token_words
+from ..training.folders import numbers_file
 from ..training.train import train
 from . import token_table
 from .smoothness import SHARES, bandwidths, relative_steps, sign_changes, step_bound
@@ -63,8 +64,8 @@ def training_effects(
 
     Args:
         configs: The runs.
-        folder: Numbers are read from ``<digest>.json`` here, without any weights or text, where that file exists; else they
-            are computed and written there. With None they are computed and not kept.
+        folder: Numbers are read from the run's file here, see :func:`fourier_lab.training.folders.numbers_file`, without any
+            weights, where it exists; else they are computed and written there. With None they are computed and not kept.
         report: Called with a line of text at the end of each run.
 
     Raises:
@@ -72,9 +73,11 @@ def training_effects(
     """
     effects = []
     for config in configs:
-        path = None if folder is None else Path(folder) / f"{config.digest()}.json"
+        path = None if folder is None else numbers_file(Path(folder), config)
         kept = path is not None and path.is_file()
-        effects.append(_read(path, config) if path is not None and kept else measure(config, train(config).encoder))
+        effects.append(
+            read_effects(path, config) if path is not None and kept else measure(config, train(config).encoder)
+        )
         if path is not None and not kept:
             content = {"digest": config.digest(), "config": config.to_dict(), **effects[-1].numbers}
             paths.write_atomically(path, json.dumps(_rounded(content), ensure_ascii=False) + "\n")
@@ -281,7 +284,8 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _read(path: Path, config: RunConfig) -> Effects:
+def read_effects(path: Path, config: RunConfig) -> Effects:
+    """Read the numbers that :func:`training_effects` kept; a damaged file, or one of another run, raises ``RecordError``."""
     try:
         numbers = json.loads(path.read_text(encoding="utf-8"))
         digest = numbers.pop("digest")

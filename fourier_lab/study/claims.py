@@ -204,7 +204,7 @@ def _shipped_effects() -> list[effects.Effects]:
             f"{folder} holds no numbers of a run in {wanted[0].folder.parent if wanted else paths.RECORDS / 'snli_mnli'}. "
             "Run notebook 12 on them with -p results what_training_did."
         )
-    return effects.training_effects(kept, folder)
+    return [effects.read_effects(folder / f"{config.digest()}.json", config) for config in kept]
 
 
 CLAIMS = {

@@ -21,10 +21,12 @@ from ..evaluation.untrained import KINDS, Rung, untrained_rungs, weight_columns
 from ..provenance import commit, versions
 from ..series import series_name
 from ..text.corpus import prepare
+from ..text.fingerprints import text_at_hand
 from ..text.id_order import first_word
 from ..text.pairs import SCORED
 from ..text.tokenizer import token_words
-from ..training.records import RunRecord, is_complete, load_record
+from ..training.folders import load_run, numbers_file, run_folder
+from ..training.records import RunRecord, is_complete
 from ..training.train import train
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     Args:
         configs: Runs that differ in series and seed only. They decide the corpus, the width and the seeds of the fixed
             vectors, and each gives the untrained encoder that it starts from.
-        folder: Read the ladder from ``<digest of the first run>.json`` here if that file is of the same runs; otherwise
+        folder: Read the ladder from the file of the first run here if that is of the same runs; otherwise
             compute it and write it there. With None it is computed and not kept.
 
     Returns:
@@ -76,11 +78,10 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     Raises:
         RecordError: If the file is damaged.
     """
-    digests = [config.digest() for config in configs]
-    path = None if folder is None else Path(folder) / f"{digests[0]}.json"
+    digests, first = [config.digest() for config in configs], configs[0]
+    path = None if folder is None else numbers_file(Path(folder), first)
     if path is not None and path.is_file() and (kept := read_ladder(path)).account["runs"] == digests:
         return kept
-    first = configs[0]
     corpus = prepare(first)
     vocab_size = corpus.account["vocab_size"]
     words = token_words(corpus.tokenizer)
@@ -117,9 +118,10 @@ def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | Non
     """
     records = []
     for config in configs:
-        folders = [paths.RUNS / config.digest(), *sorted(paths.RESULTS.glob(f"*/{config.digest()}"))]
+        text = text_at_hand(config)
+        folders = (run_folder(root, config, text) for root in (paths.RUNS, *sorted(paths.RESULTS.glob("*/"))))
         finished = next(filter(is_complete, folders), None)
-        records.append(train(config).record if finished is None else load_record(finished))
+        records.append(train(config).record if finished is None else load_run(finished, config))
         if report is not None:
             state = "trained" if finished is None else "finished before"
             report(f"{config.digest()} {series_name(config)}, seed {config.seed}: {state}")

@@ -11,7 +11,9 @@ from tempfile import TemporaryDirectory
 from .. import paths
 from ..config import RunConfig
 from ..errors import ConfigError, FourierLabError, RecordError, RecordWarning
+from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
+from ..training.folders import exported_folder, finished_texts, load_run, run_folder
 from ..training.records import RunRecord, is_complete, load_record, write_record
 from .file import Run, Sweep
 
@@ -26,42 +28,73 @@ def check_workers(workers: int) -> None:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a sweep's run folders and exported records lie; each holds one folder per digest."""
+    """Where a sweep's run folders and exported records lie; each holds one folder per run.
+
+    Attributes:
+        runs: Folder of run folders.
+        results: Folder of the exported records.
+        note: What was found of other text, and is left alone; empty if nothing.
+    """
 
     runs: Path
     results: Path
+    note: str = ""
 
     @classmethod
     def of(cls, sweep: Sweep, runs: Path | None = None, results: Path | None = None) -> "Places":
-        """Return the folders of ``sweep`` below the given ones, or below those of the project."""
-        return cls(Path(runs or paths.RUNS), Path(results or paths.RESULTS) / sweep.name)
+        """Return the folders of ``sweep`` below the given ones, or below those of the project.
 
-    def state(self, digest: str) -> str:
+        Records of one text stay by themselves: where those of the sweep are of other text than is at hand, the latter's go
+        to a folder beside.
+        """
+        root = Path(results or paths.RESULTS) / sweep.name
+        text: dict[str, str] = {}
+        others: list[dict[str, str]] = []
+        for config in sweep.configs:
+            if (at_hand := text_at_hand(config)) is not None:
+                text |= at_hand
+                others += [found for found in finished_texts(root, config).values() if not same_text(found, at_hand)]
+        if not others:
+            return cls(Path(runs or paths.RUNS), root)
+        own = root.with_name(f"{root.name}-{text_name(text)}")
+        note = (
+            f"{len(others)} records in {root} are of other text than FOURIER_LAB_DATA holds (fingerprints of "
+            f"{differing(others[0], text)}): none of them counts here, and records of the text at hand go to {own}"
+        )
+        return cls(Path(runs or paths.RUNS), own, note)
+
+    def folder(self, run: Run) -> Path:
+        """Return the run folder of ``run``."""
+        return _place(self.runs, run)
+
+    def state(self, run: Run) -> str:
         """Return ``finished``, ``damaged`` (refused until its run folder is deleted), ``interrupted`` or ``to do``."""
         try:
-            if self.finished(digest) is not None:
+            if self.finished(run) is not None:
                 return "finished"
         except RecordError as error:
             warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
             return "damaged"
-        return "interrupted" if (self.runs / digest / "checkpoint.pt").is_file() else "to do"
+        return "interrupted" if (self.folder(run) / "checkpoint.pt").is_file() else "to do"
 
-    def finished(self, digest: str) -> RunRecord | None:
+    def finished(self, run: Run) -> RunRecord | None:
         """Return the record in the run folder, else the exported one, else None.
 
         Raises:
             RecordError: If the record in the run folder is damaged; a damaged export counts as none.
         """
-        if is_complete(self.runs / digest):
-            return load_record(self.runs / digest)
+        if run.config is None:  # a notebook's results are in the manifest
+            return None
+        if is_complete(self.folder(run)):
+            return load_run(self.folder(run), run.config)
         try:
-            return load_record(self.results / digest)
+            return load_run(_place(self.results, run), run.config)
         except RecordError:
             return None
 
     def export(self, record: RunRecord) -> RunRecord:
         """Copy a record without weights to the results unless it is there already, whole."""
-        target = self.results / record.config.digest()
+        target = exported_folder(self.results, record)
         paths.remove_leftovers(target)
         try:
             if load_record(target).metrics == record.metrics:
@@ -71,6 +104,10 @@ class Places:
         return write_record(target, record.config, record.metrics, record.history, resampled=record.resampled())
 
 
+def _place(root: Path, run: Run) -> Path:
+    return root / run.digest if run.config is None else run_folder(root, run.config)
+
+
 def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: Path | None = None) -> Iterator[str]:
     """Yield lines that say what :func:`run_sweep` would do and how long it would take; may train a few steps to know.
 
@@ -78,7 +115,7 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
     where none of these says anything, some steps of the first such run are timed.
     """
     places = Places.of(sweep, runs, results)
-    states = {run.digest: places.state(run.digest) for run in sweep.runs}
+    states = {run.digest: places.state(run) for run in sweep.runs}
     to_do = [run for run in sweep.runs if states[run.digest] in ("interrupted", "to do")]
     check_workers(workers)
     estimator, basis, unknown = Estimator(), [], ""
@@ -94,6 +131,8 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
             unknown = f"no time is estimated for some of the runs: {problem}"
     expected = expected_seconds(sweep, to_do, estimator, places)
     yield f"{len(sweep.runs)} runs, {len(to_do)} to do"
+    if places.note:
+        yield places.note
     width = max(len(run.group) for run in sweep.runs)
     for run in sweep.runs:
         cost = duration(expected[run.digest]) if run.digest in expected else ""
@@ -112,7 +151,7 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
 
     seen = set()
     for path in [*places.runs.glob("*/metrics.json"), *places.results.parent.glob("*/*/metrics.json")]:
-        digest = path.parent.name
+        digest = path.parent.name.partition("-")[0]
         try:
             record = None if digest in seen else load_record(path.parent, with_history=False)
             if record is None or record.metrics.get("device") != resolve_device(record.config.device).type:
@@ -145,7 +184,7 @@ def expected_seconds(sweep: Sweep, undone: Iterable[Run], estimator: Estimator, 
         if config is None or (seconds := estimator.seconds(config)) is None:
             continue
         stage = config.pretrained() if config.pretraining is not None else None
-        if stage is not None and stage.digest() not in stages and not is_complete(places.runs / stage.digest()):
+        if stage is not None and stage.digest() not in stages and not is_complete(run_folder(places.runs, stage)):
             stages.add(stage.digest())
             seconds += estimator.seconds(stage) or 0.0
         expected[run.digest] = seconds

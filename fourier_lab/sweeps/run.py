@@ -15,6 +15,7 @@ from ..errors import FourierLabError, RecordError
 from ..plugins import allow
 from ..processes import follow_parent, obey_parent, supervise
 from ..training.costs import Estimator
+from ..training.folders import run_folder
 from ..training.records import RunRecord, is_complete, is_locked
 from .file import Run, Sweep
 from .plan import Places, check_workers, describe, duration, expected_seconds, timed_runs
@@ -97,11 +98,13 @@ class _Engine:
 
     def run(self) -> list[Outcome]:
         for run in self.sweep.runs:
-            if is_complete(self.places.runs / run.digest) or self.places.finished(run.digest):
+            if is_complete(self.places.folder(run)) or self.places.finished(run):
                 self.settle(run, "loaded")
             else:
                 self.waiting.append(run)
         self.say(f"{len(self.outcomes)} of {len(self.sweep.runs)} runs are finished already")
+        if self.places.note:
+            self.say(self.places.note)
         if self.waiting:
             self.estimator = Estimator(timed_runs(self.places))
         messages: dict[str, str] = {}
@@ -131,7 +134,7 @@ class _Engine:
         """Return the next run that no other process works on; if there is none, the next one, which then waits."""
         if not self.waiting:
             return None
-        free = [run for run in self.waiting if not is_locked(self.places.runs / run.digest)]
+        free = [run for run in self.waiting if not is_locked(self.places.folder(run))]
         run = (free or self.waiting)[0]
         self.waiting.remove(run)
         self.begun.setdefault(run.digest, time.monotonic())
@@ -165,7 +168,7 @@ class _Engine:
         outcome = Outcome(run, "failed", seconds, error=error)
         if not error:
             try:
-                record = self.places.finished(run.digest)
+                record = self.places.finished(run)
                 assert record is not None  # its process said so
                 outcome = Outcome(run, status, seconds, self.places.export(record))
             except RecordError as problem:
@@ -196,7 +199,7 @@ def _train(job: _Job, connection: Connection) -> None:
 
     assert job.run.config is not None
     allow(vars(job.run.config).values())  # named in the sweep file
-    if not job.patient and is_locked(job.runs / job.run.digest):  # taken while this process started
+    if not job.patient and is_locked(run_folder(job.runs, job.run.config)):  # taken while this process started
         connection.send(_BUSY)
         return
     torch.set_num_threads(job.threads)

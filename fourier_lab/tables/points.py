@@ -13,8 +13,9 @@ from ..config import RunConfig
 from ..errors import ConfigError, RecordError
 from ..evaluation.metrics import mean_interval
 from ..series import IN_SERIES_NAME, series_name, varying_settings
+from ..text.fingerprints import same_text, text_name
 from ..training.records import RunRecord, load_record
-from .summaries import cases, reported
+from .summaries import cases, reported, several_texts
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         ConfigError: If there is no record.
     """
     folder = paths.RESULTS if folder is None else Path(folder)
-    families: dict[str, dict[str, RunRecord]] = {}  # by digest: a copy is no further seed
+    families: dict[str, dict[str, list[RunRecord]]] = {}  # by digest: a copy is no further seed
     skipped = []
     for path in sorted(folder.glob("*/*/metrics.json")):
         try:
@@ -83,17 +84,20 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         except (KeyError, TypeError) as error:
             skipped.append(f"Left out: the record in {path.parent} lacks {error}. Delete that folder and run again.")
         else:
-            kept = families.setdefault(path.parent.parent.name, {})
-            if (first := kept.setdefault(record.config.digest(), record)) is not record:
-                skipped.append(f"Left out: {path.parent} holds the same run as {first.folder}. Delete one.")
+            kept = families.setdefault(path.parent.parent.name, {}).setdefault(record.config.digest(), [])
+            if twins := [other for other in kept if same_text(other.text, record.text)]:
+                skipped.append(f"Left out: {path.parent} holds the same run as {twins[0].folder}. Delete one.")
+            else:
+                kept.append(record)
     if not families:
         raise ConfigError(
             f"there is no record below {folder}. Train runs with 'fourier-lab train' and copy their records there with "
             f"'fourier-lab table --export {folder / 'NAME'}'. {' '.join(skipped)}".strip()
         )
     points = []
-    for family, records in families.items():
-        pooled = [sorted(reported(runs), key=lambda r: r.config.seed) for runs in cases(records.values())]
+    for family, by_digest in families.items():
+        every = [record for records in by_digest.values() for record in records]
+        pooled = [sorted(reported(runs), key=lambda r: r.config.seed) for runs in cases(every)]
         points += [Point(name, family, tuple(runs)) for name, runs in zip(_names(family, pooled), pooled, strict=True)]
     return points, skipped
 
@@ -204,10 +208,11 @@ def _names(family: str, pooled: Sequence[Sequence[RunRecord]]) -> list[str]:
     """Name configurations by their series and by the settings in which those of one family differ."""
     configs = [runs[0].config for runs in pooled]
     varying = [name for name in varying_settings(configs) if name not in (*IN_SERIES_NAME, "departures")]
-    names = []
+    names, several = [], several_texts(pooled)
     for config, runs in zip(configs, pooled, strict=True):
         parts = [f"{family}: {series_name(config)}", *config.departures]
         parts += [f"{name} {as_text(name, getattr(config, name))}" for name in varying]
+        parts += [f"text {text_name(runs[0].text)}"] * several
         seeds = ", ".join(str(run.config.seed) for run in runs)
         names.append(f"{', '.join(parts)}, seed{'s' * (len(runs) > 1)} {seeds}")
     return names

@@ -13,8 +13,10 @@ from ..evaluation.baselines import Baseline
 from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
 from ..paths import write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
+from ..text.fingerprints import text_name
+from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
-from .summaries import cases, check_seeds, difference_columns, reported, score
+from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
 
 _ENDS = ("value", "high", "pairs_low", "pairs_high")
 _SPLITS = {"dev": "validation", "test": "test"}
@@ -30,14 +32,19 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
 
     Returns:
         One row per configuration: ``model``, ``corpus``, sizes, ``learning_rate``, ``steps``, every other setting that is
-        not the same in all records, ``seeds``; for ``dev`` and ``test`` the mean Spearman and Pearson x 100, the 95 % t
-        interval over seeds (``_low``, ``_high``; nan for one seed), the mean 95 % bootstrap interval over pairs
-        (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers the same of the accuracy x 100 on
-        each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's); mean seconds and memory.
+        not the same in all records, ``seeds``, and the name of the ``text`` if they read several; for ``dev`` and ``test``
+        the mean Spearman and Pearson x 100, the 95 % t interval over seeds (``_low``, ``_high``; nan for one seed), the mean
+        95 % bootstrap interval over pairs (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers
+        the same of the accuracy x 100 on each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's);
+        mean seconds and memory.
     """
     records = reported(records)
     varying = varying_settings([record.config for record in records])
-    rows = [_trained_row(runs, varying) for runs in cases(records)] + [_baseline_row(b) for b in baselines]
+    pooled = cases(records)
+    rows = [_trained_row(runs, varying) for runs in pooled]
+    if several_texts(pooled):
+        rows = [row | {"text": text_name(runs[0].text)} for row, runs in zip(rows, pooled, strict=True)]
+    rows += [_baseline_row(b) for b in baselines]
     return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
 
 
@@ -48,7 +55,7 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     """
     records = reported(records)
     frame = summarise(records, baselines)
-    varying = varying_settings([record.config for record in records])
+    varying = [*varying_settings([record.config for record in records]), *({"text"} & {*frame.columns})]
     trained_rows = frame[frame["seeds"] > 0]
     shown = [name for name in varying if name not in (*IN_SERIES_NAME, "d_model", "learning_rate", "steps")]
     if trained_rows[["model", "d_model", "learning_rate", "steps", *shown]].duplicated().any():
@@ -99,7 +106,7 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
     kept = reported(records)
     names = list(dict.fromkeys(series_name(record.config) for record in kept))
     for name in names:
-        check_seeds(name, [record for record in kept if series_name(record.config) == name])
+        check_poolable(name, [record for record in kept if series_name(record.config) == name])
     if against not in names:
         raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(names)}.")
     dev, test = (
@@ -117,7 +124,7 @@ def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequen
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
     folder = Path(folder)
     kept = [
-        write_record(folder / r.config.digest(), r.config, r.metrics, r.history, resampled=r.resampled())
+        write_record(exported_folder(folder, r), r.config, r.metrics, r.history, resampled=r.resampled())
         for r in records
     ]
     if baselines:

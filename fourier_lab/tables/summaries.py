@@ -1,5 +1,6 @@
 """Turn run records into the columns that :mod:`fourier_lab.plots` draws: curves, scores with intervals, costs."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from ..config import RunConfig
 from ..errors import DataError
 from ..evaluation.metrics import mean_interval
 from ..series import TUNING_SEED, series_name, setting, varying_settings
+from ..text.fingerprints import differing, same_text
 from ..text.pairs import SCORED
 from ..training.records import RunRecord
 
@@ -32,16 +34,45 @@ def reported(records: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def cases(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
-    """Group runs that differ in their seed alone, in order of appearance; those of another precision are others."""
-    found: dict[tuple[str, str], list[RunRecord]] = {}
+    """Group runs of one text that differ in their seed alone, in order of appearance."""
+    found: list[list[RunRecord]] = []
+    by_settings: dict[str, list[list[RunRecord]]] = {}
     for record in records:
-        case = record.config.digest("seed"), record.metrics.get("precision", "")
-        found.setdefault(case, []).append(record)
-    return list(found.values())
+        alike = by_settings.setdefault(record.config.digest("seed"), [])
+        case = next((each for each in alike if same_text(each[0].text, record.text)), None)
+        if case is None:
+            case = []
+            alike.append(case)
+            found.append(case)
+        case.append(record)
+    return found
 
 
-def check_seeds(case: str, runs: Sequence[RunRecord]) -> None:
-    """Raise :class:`DataError` if two of the runs that a mean is to pool as ``case`` share a seed."""
+def several_texts(pooled: Sequence[Sequence[RunRecord]]) -> bool:
+    """Say whether some of the cases read other text than others."""
+    texts = [runs[0].text for runs in pooled]
+    return not all(itertools.starmap(same_text, itertools.combinations(texts, 2)))
+
+
+def check_text(what: str, runs: Iterable[RunRecord]) -> None:
+    """Raise :class:`DataError` if ``what`` would mix runs on different texts or in different precisions."""
+    first, *others = runs
+    for run in others:
+        if not same_text(first.text, run.text):
+            raise DataError(
+                f"runs of {what} read different texts: fingerprints {differing(first.text, run.text)}. Keep those of one "
+                "text in a folder of their own."
+            )
+        if first.config.precision != run.config.precision:
+            raise DataError(
+                f"runs of {what} were computed in {first.config.precision} and in {run.config.precision}. Choose one; on "
+                "the command line with --where precision=VALUE."
+            )
+
+
+def check_poolable(case: str, runs: Sequence[RunRecord]) -> None:
+    """Raise :class:`DataError` if runs that a mean is to pool as ``case`` share a seed, or neither text nor precision."""
+    check_text(case, runs)
     if len({run.config.seed for run in runs}) < len(runs):  # else settings would be taken for seeds
         names = ", ".join(varying_settings(run.config for run in runs))
         raise DataError(
@@ -99,7 +130,7 @@ def score_columns(
         words) and ``parameters``.
 
     Raises:
-        DataError: If there are no records, or several of one group, series and seed.
+        DataError: If there are no records, several of one group, series and seed, or of several texts or precisions.
     """
     cases = _cases(records, group, series_name)
     over_seeds = min(map(len, cases.values())) >= _ENOUGH_SEEDS
@@ -154,7 +185,7 @@ def mean_columns(
         Columns: ``group``, ``series``, ``value``, ``low``, ``high``, ``seeds``; in order of appearance.
 
     Raises:
-        DataError: If there are no records, or several of one group, series and seed.
+        DataError: If there are no records, several of one group, series and seed, or of several texts or precisions.
     """
     cases = _cases(records, group, series)
     rows = [(*case, *mean_interval([value(run) for run in runs]), len(runs)) for case, runs in cases.items()]
@@ -180,13 +211,15 @@ def difference_columns(
         where a record keeps no resamples of the value.
 
     Raises:
-        DataError: If no run has a partner.
+        DataError: If no run has a partner, or some a partner of another text or precision.
     """
     cases = _cases(records, group, series)
     partners = {(name, run.config.seed): run for (label, name), runs in cases.items() if label == base for run in runs}
     rows = []
     for (label, name), runs in cases.items():
         pairs = [(run, partners[name, run.config.seed]) for run in runs if (name, run.config.seed) in partners]
+        for pair in pairs:
+            check_text(f"{label} minus {base}", pair)
         if label != base and pairs:
             interval = mean_interval([value(run) - value(other) for run, other in pairs])
             over_pairs = np.nan, np.nan
@@ -226,7 +259,7 @@ def _cases(
         label = setting(record.config, group) if isinstance(group, str) else group(record.config)
         cases.setdefault((label, series(record.config)), []).append(record)
     for case, runs in cases.items():
-        check_seeds(" / ".join(case), runs)
+        check_poolable(" / ".join(case), runs)
     if not cases:
         raise DataError("there are no run records to summarise. Train at least one run first.")
     return cases

@@ -1,7 +1,6 @@
 """What a run reads: tokenised training, held-out and graded pairs, in the id order that it asks for."""
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,6 +10,7 @@ from tokenizers import Tokenizer
 
 from ..config import RunConfig
 from ..errors import DataError
+from .fingerprints import text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
 from .pairs import (
     ENTAILMENT,
@@ -60,10 +60,14 @@ class Corpus:
 def prepare(config: RunConfig) -> Corpus:
     """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it."""
     own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
+    text = text_at_hand(config)
     corpus = _prepare(
         config.corpus, config.source, config.vocab_size, own_order, config.train_pairs, config.objective,
-        config.max_seq_len, "all_pairs" in config.departures, config.left_out, os.environ.get("FOURIER_LAB_DATA"),
+        config.max_seq_len, "all_pairs" in config.departures, config.left_out,
+        None if text is None else tuple(text.items()),
     )  # fmt: skip
+    if text is not None:
+        corpus = dataclasses.replace(corpus, account={**corpus.account, "text": text})
     return corpus if config.id_order == own_order else _reordered(corpus, config)
 
 
@@ -86,7 +90,7 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
 @lru_cache(maxsize=4)
 def _prepare(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, left_out: str, _folder: str | None,
+    max_seq_len: int, all_pairs: bool, left_out: str, _text: tuple[tuple[str, str], ...] | None,
 ) -> Corpus:  # fmt: skip
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
 

@@ -17,6 +17,7 @@ from ..errors import ConfigError, TrainingError
 from ..paths import temporary_folder
 from ..processes import CONTEXT, interrupts_blocked, obey_parent
 from ..series import series_name
+from .folders import run_folder
 from .records import RunRecord, is_locked
 
 if TYPE_CHECKING:
@@ -125,9 +126,7 @@ class LiveTraining:
         """Each run with its history so far, and its metrics once finished, as ``tables.summaries`` takes them."""
         _ = self.states
         return [
-            RunRecord(
-                self.runs / job.config.digest(), config, job.metrics, [job.rows[step] for step in sorted(job.rows)]
-            )
+            RunRecord(job.folder, config, job.metrics, [job.rows[step] for step in sorted(job.rows)])
             for config, job in zip(self.configs, self._jobs, strict=True)
         ]
 
@@ -160,6 +159,7 @@ class _Job:
 
     def __init__(self, config: RunConfig, runs: Path) -> None:
         self.config, self.runs = config, runs
+        self.folder = runs / config.digest()  # until the run says where it is
         self.state, self.problem, self.asked = "ready", "", ""
         self.rows: dict[int, dict[str, float]] = {}
         self.metrics: dict[str, Any] = {}
@@ -217,7 +217,7 @@ class _Job:
             self.rows[int(row["step"])] = row
             self.state, self.pace = "running", (pace[0], pace[1])
         elif kind == "result":
-            history, self.metrics = content
+            history, self.metrics, self.folder = content
             self.rows, self.state = {int(row["step"]): row for row in history}, "finished"
         else:
             self.problem, self.state = content, "failed"
@@ -268,10 +268,10 @@ def _work(pipe: Connection, settings: dict[str, Any], runs: str) -> None:
         from .train import train
 
         config = RunConfig.from_dict(settings)
-        if is_locked(Path(runs) / config.digest()):
+        if is_locked(run_folder(Path(runs), config)):
             pipe.send(("state", "waiting"))
         result = train(config, callback=lambda progress: _converse(pipe, progress), runs=Path(runs))
-        pipe.send(("result", (result.history, result.metrics)))
+        pipe.send(("result", (result.history, result.metrics, result.record.folder)))
     except KeyboardInterrupt:
         with suppress(OSError):  # nobody may be listening any more
             pipe.send(("state", "stopped"))

@@ -1,4 +1,4 @@
-"""Run records on disk: ``<runs>/<digest>/`` with config.json, metrics.json, history.csv, resampled.npy, weights, tokenizer.
+"""Run records on disk: a folder each, with config.json, metrics.json, history.csv, resampled.npy, weights and tokenizer.
 
 ``metrics.json`` is written last: a folder without it is an unfinished run, never half a record.
 """
@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, RecordError, RecordWarning
 from ..paths import remove_leftovers, write_atomically
+from ..text.fingerprints import recorded_text, same_text, text_name
 
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
 
-_DIGEST = re.compile("[0-9a-f]{10}")
+_FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
 
 
@@ -48,6 +49,11 @@ class RunRecord:
     config: RunConfig
     metrics: dict[str, Any]
     history: list[dict[str, float]]
+
+    @property
+    def text(self) -> dict[str, str]:
+        """Return the fingerprints of what was read, see :func:`fourier_lab.text.fingerprints.recorded_text`."""
+        return recorded_text(self.config, self.metrics.get("data", {}))
 
     def score(self, split: str, measure: str = "spearman") -> float:
         """Return one correlation x 100 of ``validation`` or ``test``."""
@@ -198,14 +204,15 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
 
     Raises:
         RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
-            after. A folder whose name is no digest may hold any run.
+            after. A folder whose name is no run's may hold any run.
     """
     folder = Path(folder)
     if not is_complete(folder):
         raise RecordError(f"no finished run in {folder} (no metrics.json). Train it; an interrupted run resumes.")
     try:
-        config = RunConfig.from_dict(json.loads((folder / "config.json").read_text()))
+        settings = json.loads((folder / "config.json").read_text())
         metrics = json.loads((folder / "metrics.json").read_text())
+        config, named = _settings(settings, metrics.get("precision", "float32"))
         history = []
         if with_history:
             with open(folder / "history.csv", newline="") as stream:
@@ -222,41 +229,58 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
             float(metrics["scores"][split][measure]["value"])
         for size in ("total", "embedding", "with_gradient"):
             int(metrics["parameters"][size])
-    except (OSError, ValueError, TypeError, KeyError, csv.Error, ConfigError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error, ConfigError) as error:
         raise RecordError(
             f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
         ) from error
-    if digest != config.digest():
+    if digest not in named:
         raise RecordError(
             f"the record in {folder} was written for run {digest} but its config.json is run {config.digest()}: one of "
             "them was edited. Delete the folder and run again."
         )
-    name = folder.absolute().name
-    if _DIGEST.fullmatch(name) and name != digest:
+    record = RunRecord(folder, config, metrics, history)
+    name = _FOLDER.fullmatch(folder.absolute().name)
+    if name and (name[1] != digest or name[2] not in (None, text_name(record.text))):
         raise RecordError(
             f"{folder} holds the record of run {digest}, not of the run that it is named after. Delete it."
         )
-    return RunRecord(folder, config, metrics, history)
+    return record
+
+
+def _settings(values: dict[str, Any], precision: str) -> tuple[RunConfig, set[str]]:
+    """Return the settings of a record and the digests that may name it, also of those of a former version.
+
+    There the processor chose the ``precision``, and float32 was no default, if asked for.
+    """
+    asked = values.get("precision")
+    config = RunConfig.from_dict({**values, "precision": "float32"} if asked == "auto" else values)
+    if asked == "float32":
+        return config, {config.digest(), config.digest(precision=asked)}
+    return config.replace(precision=precision), {config.digest()}
 
 
 def load_records(folder: Path) -> list[RunRecord]:
     """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
 
-    One that is damaged, or of a run that another one holds, is left out with a :class:`RecordWarning` that names it. Turn
-    that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
+    One that is damaged, or of a run on the same text that another one holds, is left out with a :class:`RecordWarning` that
+    names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
-    records: dict[str, RunRecord] = {}
+    records: list[RunRecord] = []
     for path in sorted(Path(folder).glob("*/metrics.json")):
         try:
             record = load_record(path.parent)
         except RecordError as error:
             warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
             continue
-        first = records.setdefault(record.config.digest(), record)
-        if first is not record:
-            twice = f"{first.folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
+        twins = [other for other in records if other.config.digest() == record.config.digest()]
+        if same := [other for other in twins if same_text(other.text, record.text)]:
+            twice = (
+                f"{same[0].folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
+            )
             warnings.warn(f"left out: {twice}", RecordWarning, stacklevel=2)
-    return list(records.values())
+            continue
+        records.append(record)
+    return records
 
 
 def check_weights(folder: Path) -> ModelConfig:

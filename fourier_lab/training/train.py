@@ -1,7 +1,9 @@
 """Train one encoder from a ``RunConfig``: resumable, seeded, recorded."""
 
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import torch
 
 from ..config import RunConfig
 from ..device import reset_peak_memory, resolve_device, threads
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingError
 from ..evaluation.metrics import sts_scores
 from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
@@ -20,8 +22,9 @@ from ..processes import deferred_interrupts
 from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
 from ..text.corpus import TokenPairs, prepare
 from ..text.tokenizer import vocabulary_hash
+from .folders import load_run, run_folder
 from .memory import check_memory, shortage_told
-from .records import RunRecord, is_trained, load_encoder, load_record, run_lock, write_record
+from .records import RunRecord, is_trained, load_encoder, run_lock, write_record
 from .trainer import Progress, Trainer
 
 
@@ -58,11 +61,11 @@ def train(
 ) -> TrainResult:
     """Train, score and record one run; load it instead if its record exists; resume it if it was interrupted.
 
-    A finished record is returned even if the contents of the data folder have changed since: the fingerprints of what it
-    read are in ``metrics["data"]``. To train on the new contents, delete the run's folder.
+    A run is its settings and its text: once the contents of the data folder have changed, it is another one, with a folder
+    of its own (:mod:`fourier_lab.training.folders`). Where no data folder is at hand, a finished run is returned as it is.
 
     Args:
-        config: What to run. The digest names the folder ``runs/<digest>``.
+        config: What to run.
         callback: Called with a :class:`Progress` about a hundred times.
         runs: Folder of run folders; :data:`fourier_lab.paths.RUNS` if None.
 
@@ -71,22 +74,43 @@ def train(
         departure ``selected_checkpoint``.
 
     Raises:
-        TrainingError: If the loss is not finite or the gradient vanishes; the last checkpoint stays. Also if the run needs
-            more memory than there is, before it is taken.
+        TrainingError: If the loss is not finite or the gradient vanishes (the last checkpoint stays), another thread of this
+            process is training, or the run needs more memory than there is, before it is taken.
         RecordError: If a checkpoint or record is damaged, belongs to other settings or data, or cannot be written.
         ConfigError: If this machine lacks the device, or the pretraining reads its text with other token ids.
         DataError: If the corpus cannot be read.
     """
-    folder = (RUNS if runs is None else Path(runs)) / config.digest()
-    if (found := _finished(folder)) is not None:
+    folder = run_folder(RUNS if runs is None else Path(runs), config)
+    if (found := _finished(folder, config)) is not None:
         return found
     # If another process is at this run, its result is found once it is done.
-    with run_lock(folder), threads(config.threads), shortage_told():
-        return _finished(folder) or _train(config, folder, callback, runs)
+    with run_lock(folder):
+        if (found := _finished(folder, config)) is not None:
+            return found
+        with _alone_in_the_process(config), threads(config.threads), shortage_told():
+            return _train(config, folder, callback, runs)
 
 
-def _finished(folder: Path) -> TrainResult | None:
-    return TrainResult(load_record(folder), load_encoder(folder)) if is_trained(folder) else None
+def _finished(folder: Path, config: RunConfig) -> TrainResult | None:
+    return TrainResult(load_run(folder, config), load_encoder(folder)) if is_trained(folder) else None
+
+
+_training = threading.RLock()  # held again by the thread that has it, for a first stage
+
+
+@contextmanager
+def _alone_in_the_process(config: RunConfig) -> Iterator[None]:
+    """Refuse to train beside another thread: torch's random state and threads belong to the process."""
+    if not _training.acquire(blocking=False):
+        raise TrainingError(
+            f"run {config.digest()} cannot train while another thread of this process does: both would draw from one random "
+            "state and give other numbers. Train one after the other, or in processes, such as 'fourier-lab sweep "
+            "--workers 2'."
+        )
+    try:
+        yield
+    finally:
+        _training.release()
 
 
 def _train(

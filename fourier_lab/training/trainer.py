@@ -1,5 +1,6 @@
 """One run from its first step to its record: steps, checkpoints, validation, scores."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import RunConfig
-from ..device import peak_memory_bytes, random_states, resolve_device, resolve_precision, set_random_states
+from ..device import about_bfloat16, peak_memory_bytes, random_states, resolve_device, set_random_states
 from ..embeddings.interface import stored_bits
 from ..embeddings.kept_settings import with_settings_of
 from ..errors import RecordError, TrainingError
@@ -66,7 +67,9 @@ class Trainer:
         self.config, self.corpus, self.folder = config, corpus, folder
         self.checkpoint = folder / "checkpoint.pt"  # holds the state until the record is written
         self.device = resolve_device(config.device)
-        self.precision = resolve_precision(config.precision, self.device)
+        self.precision = getattr(torch, config.precision)
+        if self.precision == torch.bfloat16:
+            logging.getLogger(__name__).warning("%s: %s.", config.digest(), about_bfloat16(self.device))
         model = config.model(corpus.account["vocab_size"])
         self.encoder = SentenceEncoder(model, corpus.tokenizer).to(self.device)
         self.objective = OBJECTIVES[config.objective](config.d_model).to(self.device)

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import shutil
+import threading
 import warnings
 from pathlib import Path
 
@@ -250,18 +251,80 @@ def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path, key):
         train(SMALL, runs=tmp_path)
 
 
-def test_a_run_in_bfloat16_learns_and_is_not_resumed_in_float32(tmp_path, monkeypatch):
+def test_a_run_in_bfloat16_says_so_learns_and_is_another_run(result, tmp_path, caplog):
     config = SMALL.replace(precision="bfloat16")
-    result = train(config, runs=tmp_path)
+    assert config.digest() != SMALL.digest() and result.metrics["precision"] == "float32" and not caplog.messages
+    in_float32, result = result, train(config, runs=tmp_path)
+    assert [message.partition(":")[0] for message in caplog.messages] == [config.digest()]
+    assert "scores move" in caplog.text and result.metrics["scores"] != in_float32.metrics["scores"]
     assert result.metrics["precision"] == "bfloat16" and result.history[-1]["loss"] < result.history[0]["loss"]
     assert all(value.dtype != torch.bfloat16 for value in result.encoder.state_dict().values())
-    other = config.replace(seed=1)
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_the_processor_does_not_choose_the_precision(result, tmp_path, monkeypatch, units):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: units)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: units)
+    assert comparable(train(SMALL, runs=tmp_path).metrics) == comparable(result.metrics)
+    assert device.about_bfloat16(torch.device("cpu")).startswith("bfloat16 " + ("multi" if units else "is emulated"))
+
+
+def as_by_an_older_version(folder, precision):
+    """Rewrite a record as one of a version whose default precision was chosen by the processor."""
+    for name, changed in (("config.json", {"precision": "auto"}), ("metrics.json", {"precision": precision})):
+        values = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(values | changed))
+
+
+def test_what_an_older_version_computed_in_bfloat16_is_never_taken_for_float32(result, tmp_path):
+    folder = tmp_path / SMALL.digest()
+    copy_record(result, folder)
+    as_by_an_older_version(folder, "float32")
+    assert load_record(folder).config == SMALL == train(SMALL, runs=tmp_path).config
+    as_by_an_older_version(folder, "bfloat16")
+    assert load_record(folder).config == SMALL.replace(precision="bfloat16")
+    with pytest.raises(RecordError, match="computed in bfloat16 by an older version"):
+        train(SMALL, runs=tmp_path)
+
+
+def test_float32_asked_for_in_an_older_version_is_still_read(result, tmp_path):
+    former = SMALL.digest(precision="float32")
+    copy_record(result, tmp_path / former)
+    values = json.loads((tmp_path / former / "metrics.json").read_text())
+    (tmp_path / former / "metrics.json").write_text(json.dumps(values | {"digest": former}))
+    assert load_record(tmp_path / former).config == SMALL and former != SMALL.digest()
+
+
+def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        train(other, runs=tmp_path, callback=stop_at(7))
-    # As ``auto`` does where a run goes on on another machine.
-    monkeypatch.setattr("fourier_lab.training.trainer.resolve_precision", lambda name, device: torch.float32)
+        train(SMALL, runs=tmp_path, callback=stop_at(7))
+    path = tmp_path / SMALL.digest() / "checkpoint.pt"
+    torch.save(torch.load(path, weights_only=True) | {"precision": "torch.bfloat16"}, path)
     with pytest.raises(RecordError, match="vocabulary or precision"):
-        train(other, runs=tmp_path)
+        train(SMALL, runs=tmp_path)
+
+
+def test_a_second_run_in_another_thread_is_refused_and_the_first_is_right(result, tmp_path):
+    problems = []
+
+    def beside(progress):
+        if progress.step == 12:
+            other = threading.Thread(target=lambda: problems.append(problem_of(SMALL.replace(seed=1), tmp_path)))
+            other.start()
+            other.join()
+
+    first = train(SMALL, runs=tmp_path, callback=beside)
+    assert comparable(first.metrics) == comparable(result.metrics) and losses(first.history) == losses(result.history)
+    assert isinstance(problems[0], TrainingError) and "another thread of this process" in str(problems[0])
+    assert not (tmp_path / SMALL.replace(seed=1).digest() / "metrics.json").exists()
+    assert problem_of(SMALL, tmp_path) is None  # a finished run is loaded in any thread
+
+
+def problem_of(config, folder):
+    try:
+        train(config, runs=folder)
+    except TrainingError as problem:
+        return problem
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
