@@ -84,7 +84,7 @@ def run_notebooks(
     say = report or logging.getLogger(__name__).info
     sources = [Path(path).resolve() for path in notebooks or sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
     if not sources:
-        raise NotebookError(f"no notebooks in {paths.NOTEBOOKS}. Name their paths, or set FOURIER_LAB_HOME.")
+        raise NotebookError(f"no notebooks in {paths.NOTEBOOKS}. Install fourier_lab again, or name their paths.")
     if workers < 1:
         raise NotebookError(f"workers must be at least 1, got {workers}.")
     jobs = [

@@ -109,7 +109,7 @@ def read_resamples(path: Path, split: str) -> dict[str, NDArray[np.float64]]:
 
 
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
-    """Return the record of each run: a finished one of ``runs/`` or ``results/*/``, and trained only where there is none.
+    """Return the record of each run: a finished one of ``runs/``, ``results/*/`` or the project, else a newly trained one.
 
     Args:
         configs: What to look up.
@@ -117,7 +117,10 @@ def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | Non
     """
     records = []
     for config in configs:
-        folders = [paths.RUNS / config.digest(), *sorted(paths.RESULTS.glob(f"*/{config.digest()}"))]
+        folders = [paths.RUNS / config.digest()]
+        folders += [
+            path for root in (paths.RESULTS, paths.RECORDS) for path in sorted(root.glob(f"*/{config.digest()}"))
+        ]
         finished = next(filter(is_complete, folders), None)
         records.append(train(config).record if finished is None else load_record(finished))
         if report is not None:

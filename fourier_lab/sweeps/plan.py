@@ -3,6 +3,7 @@
 import itertools
 import statistics
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,15 +26,18 @@ def check_workers(workers: int) -> None:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a sweep's run folders and exported records lie; each holds one folder per digest."""
+    """Where a sweep's run folders, exported and shipped records lie; each holds one folder per digest."""
 
     runs: Path
     results: Path
+    shipped: Path
 
     @classmethod
     def of(cls, sweep: Sweep, runs: Path | None = None, results: Path | None = None) -> "Places":
-        """Return the folders of ``sweep`` below the given ones, or below those of the project."""
-        return cls(Path(runs or paths.RUNS), Path(results or paths.RESULTS) / sweep.name)
+        """Return the folders of ``sweep`` below the given ones, or the usual ones; other results know no shipped records."""
+        results = Path(results or paths.RESULTS)
+        shipped = paths.RECORDS if results == paths.RESULTS else results
+        return cls(Path(runs or paths.RUNS), results / sweep.name, shipped / sweep.name)
 
     def state(self, digest: str) -> str:
         """Return ``finished``, ``damaged`` (refused until its run folder is deleted), ``interrupted`` or ``to do``."""
@@ -45,17 +49,17 @@ class Places:
         return "interrupted" if (self.runs / digest / "checkpoint.pt").is_file() else "to do"
 
     def finished(self, digest: str) -> RunRecord | None:
-        """Return the record in the run folder, else the exported one, else None.
+        """Return the record in the run folder, else the exported one, else the shipped one, else None.
 
         Raises:
-            RecordError: If the record in the run folder is damaged; a damaged export counts as none.
+            RecordError: If the record in the run folder is damaged; another that is damaged counts as none.
         """
         if is_complete(self.runs / digest):
             return load_record(self.runs / digest)
-        try:
-            return load_record(self.results / digest)
-        except RecordError:
-            return None
+        for folder in (self.results, self.shipped):
+            with suppress(RecordError):
+                return load_record(folder / digest)
+        return None
 
     def export(self, record: RunRecord) -> RunRecord:
         """Copy a record without weights to the results unless it is there already, whole."""
@@ -109,7 +113,8 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
     from ..device import resolve_device
 
     seen = set()
-    for path in [*places.runs.glob("*/metrics.json"), *places.results.parent.glob("*/*/metrics.json")]:
+    exported = (path for place in (places.results, places.shipped) for path in place.parent.glob("*/*/metrics.json"))
+    for path in [*places.runs.glob("*/metrics.json"), *exported]:
         digest = path.parent.name
         try:
             record = None if digest in seen else load_record(path.parent, with_history=False)
