@@ -325,6 +325,19 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
     assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == [f"checkpoint.{os.getpid()}.tmp"]
 
 
+def test_who_waits_for_a_lock_says_for_whom(tmp_path):
+    program = "import sys, pathlib\nfrom fourier_lab.training.records import run_lock\n"
+    program += "with run_lock(pathlib.Path(sys.argv[1])): print('mine')"
+    command = [sys.executable, "-c", program, str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with run_lock(tmp_path / "run"):
+        second = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert f"waiting for process {os.getpid()}, which works on the run in {tmp_path}" in second.stderr.readline()
+        assert second.poll() is None
+    assert second.communicate(timeout=60) == ("mine\n", "") and second.returncode == 0
+    assert (tmp_path / "run" / ".lock").read_text() == str(second.pid)
+
+
 @WARNS
 def test_the_command_plans_runs_and_reports(fake, write, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(plan, "_calibrate", lambda config: 3600.0)
