@@ -1,6 +1,8 @@
 """Where things live, independent of the working directory a notebook or command starts in.
 
-``FOURIER_LAB_HOME`` overrides the root; otherwise it is the project folder of an editable install, or the working directory.
+What the study ships, such as notebooks, sweeps and finished records, is in the project: the folder of the source, or a copy
+inside an installed package. What commands make goes to the root: ``FOURIER_LAB_HOME``, else the folder of the source, else
+the working directory.
 """
 
 import os
@@ -11,23 +13,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+_SOURCE = Path(__file__).resolve().parent.parent
+_PACKED = Path(__file__).resolve().with_name("project")  # pyproject.toml puts it into the wheel
+
 
 def _find_root() -> Path:
     if home := os.environ.get("FOURIER_LAB_HOME"):
         return Path(home).expanduser().resolve()
-    project = Path(__file__).resolve().parent.parent
-    return project if (project / "pyproject.toml").is_file() else Path.cwd()
+    return _SOURCE if (_SOURCE / "pyproject.toml").is_file() else Path.cwd()
 
+
+PROJECT = _PACKED if _PACKED.is_dir() else _SOURCE
+NOTEBOOKS = PROJECT / "notebooks"
+SWEEPS = PROJECT / "sweeps"
+RECORDS = PROJECT / "results"  # finished ones, which figures are redrawn from
 
 ROOT = _find_root()
-NOTEBOOKS = ROOT / "notebooks"
 FIGURES = ROOT / "figures"
 RUNS = ROOT / "runs"
 REPORTS = ROOT / "reports"
 RESULTS = ROOT / "results"
-# What the project ships, whatever the root: sweep files, and the finished records that figures are redrawn from.
-SWEEPS = Path(__file__).resolve().parent.parent / "sweeps"
-RECORDS = SWEEPS.with_name("results")
+
+
+def records_folder(name: str) -> Path:
+    """Return the folder of the records of sweep ``name``: the root's own if there is one, else the project's."""
+    own = RESULTS / name
+    return own if own.is_dir() or not (RECORDS / name).is_dir() else RECORDS / name
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:

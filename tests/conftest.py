@@ -15,6 +15,7 @@ settings.load_profile("fourier_lab")
 def home(tmp_path, monkeypatch):
     """An empty project folder; kernels get it as FOURIER_LAB_HOME."""
     for name, value in {
+        "PROJECT": tmp_path,
         "ROOT": tmp_path,
         "NOTEBOOKS": tmp_path / "notebooks",
         "FIGURES": tmp_path / "figures",

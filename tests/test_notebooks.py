@@ -63,6 +63,16 @@ def test_the_parameters_cell_holds_typed_literals_with_help(path):
 
 
 @each_notebook
+def test_a_parameter_is_set_in_its_cell_alone(path):
+    """Else the second cell, run again, would read what a later one left."""
+    parameters, *rest = (re.sub("(?m)^%.*", "", cell["source"]) for cell in code(read(path)))
+    declared = {node.target.id for node in ast.parse(parameters).body}
+    for source in rest:
+        nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+        assert not declared & {node.id for node in nodes if isinstance(node.ctx, ast.Store)}, source
+
+
+@each_notebook
 def test_metadata_is_what_every_machine_can_run(path):
     notebook = read(path)
     kernel = notebook["metadata"]["kernelspec"]

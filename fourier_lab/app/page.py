@@ -134,11 +134,13 @@ def _basis_settings() -> dict[str, Any]:
 
 
 def _figures() -> ipywidgets.Widget:
-    readme = paths.ROOT / "README.md"
+    readme = paths.PROJECT / "README.md"
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     pictures = gallery.main_pictures(gallery.read_pictures(), text)
     if not pictures:
-        raise RecordError(f"no figure that {readme} refers to is in {paths.FIGURES}. Run 'make figures' first.")
+        raise RecordError(
+            f"no figure that {readme} refers to is in {paths.FIGURES}. Run 'make figures' in a checkout of the source first."
+        )
     return ipywidgets.HTML("".join(map(_figure, pictures)))
 
 

@@ -15,6 +15,7 @@ from .. import paths
 from ..config import RunConfig, expand
 from ..errors import ConfigError, FourierLabError, NotebookError, TrainingError
 from ..field_rules import in_one_order
+from .output import say as _say
 
 if TYPE_CHECKING:
     from ..training.trainer import Progress
@@ -83,7 +84,7 @@ def train(options: argparse.Namespace) -> int:
                 raise
             failed += 1
             kind = "" if isinstance(problem, FourierLabError | OSError) else f"{type(problem).__name__}: "
-            print(f"{label} failed: {kind}{problem}", file=sys.stderr)
+            _say(f"{label} failed: {kind}{problem}", file=sys.stderr)
     if records:
         _say("\n" + score_tables.results_table(records))
     return 1 if failed else 0
@@ -120,7 +121,7 @@ def sweep(options: argparse.Namespace) -> int:
         _say("\n" + results_table(records))
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
-        print(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
+        _say(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -145,7 +146,7 @@ def table(options: argparse.Namespace) -> int:
         raise ConfigError(f"--where names a setting twice: {' '.join(options.where)}. A run has one value of each.")
     if options.sweep is not None and options.runs != paths.RUNS:
         raise ConfigError(f"the records of {options.sweep} are in results/: leave out either its name or --runs.")
-    folder = options.runs if options.sweep is None else paths.RESULTS / options.sweep
+    folder = options.runs if options.sweep is None else paths.records_folder(options.sweep)
     records = [
         record
         for record in load_records(folder)
@@ -159,7 +160,7 @@ def table(options: argparse.Namespace) -> int:
     baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(folder)
     if options.export is not None:
         export_records(records, options.export, baselines)
-    if options.sweep is not None:
+    if folder.parent == paths.RESULTS:  # what the project ships has its CSV
         write_table(folder)
     text = paired_table(records, options.against) if options.against else results_table(records, baselines)
     if options.into is not None:
@@ -253,10 +254,6 @@ def doctor(options: argparse.Namespace) -> int:
             failed = True
             _say(f"       {check.remedy}")
     return 1 if failed else 0
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _source(data: str) -> str:

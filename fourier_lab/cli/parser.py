@@ -13,12 +13,17 @@ from .. import __version__, paths
 from ..config import ModelConfig, RunConfig
 from ..errors import FourierLabError, records_left_out
 from . import commands
+from .output import OutputClosed, drop_the_rest, replace_what_cannot_be_shown, say
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+_CLOSED = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 a run or check failed, 2 refused, 130 interrupted.
+    """Run one command and return its exit code.
+
+    0 done, 1 a run or check failed, 2 refused, 130 interrupted, 141 nobody reads the output any more. What the terminal
+    cannot show is replaced.
 
     Records that had to be left out are named on stderr, and make a 0 a 1.
 
@@ -28,11 +33,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ...
         0
     """
+    replace_what_cannot_be_shown()
+    try:
+        try:
+            return _answer(arguments)
+        finally:
+            say("", end="")  # what argparse has left to be written
+    except OutputClosed:
+        drop_the_rest()
+        return _CLOSED
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     with records_left_out() as left_out:
         code = _run(options)
     for sentence in left_out:
-        print(sentence, file=sys.stderr)
+        say(sentence, file=sys.stderr)
     return code or bool(left_out)
 
 
@@ -40,18 +57,20 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return options.command(options)
     except FourierLabError as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        say(f"error: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:  # disk full, no permission: nothing half-written is left, so a repeat goes on from there
         hint = (
             ". Free space or correct the permissions, then repeat the command." if problem.errno in _OF_THE_DISK else ""
         )
-        print(f"error: {problem}{hint}", file=sys.stderr)
+        say(f"error: {problem}{hint}", file=sys.stderr)
         return 2
+    except OutputClosed:
+        raise
     except KeyboardInterrupt:
         resumes = options.command in (commands.train, commands.sweep, commands.figures)
         hint = ": repeat the same command to resume; finished runs are not run again" if resumes else ""
-        print(f"\ninterrupted{hint}", file=sys.stderr)
+        say(f"\ninterrupted{hint}", file=sys.stderr)
         return 130
 
 

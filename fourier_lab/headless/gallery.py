@@ -46,13 +46,16 @@ class Picture:
 
 
 def read_pictures(folder: Path | None = None) -> list[Picture]:
-    """Return every saved figure below ``folder`` (:data:`fourier_lab.paths.FIGURES` if None) in order of its name.
+    """Return every saved figure below ``folder`` in order of its name.
+
+    If ``folder`` is None, those of :data:`fourier_lab.paths.FIGURES`, and of the project where there is none of that name.
 
     Raises:
         RecordError: If a JSON is damaged or its picture is missing.
     """
-    root = paths.FIGURES if folder is None else folder
-    return [_read(root, path) for path in sorted(root.rglob("*.json"))]
+    roots = (paths.PROJECT / "figures", paths.FIGURES) if folder is None else (folder,)
+    found = {path.relative_to(root): root for root in roots for path in root.rglob("*.json")}
+    return [_read(root, root / path) for path, root in sorted(found.items())]
 
 
 def main_pictures(pictures: Iterable[Picture], readme: str) -> list[Picture]:

@@ -84,7 +84,7 @@ def run_notebooks(
     say = report or logging.getLogger(__name__).info
     sources = [Path(path).resolve() for path in notebooks or sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
     if not sources:
-        raise NotebookError(f"no notebooks in {paths.NOTEBOOKS}. Name their paths, or set FOURIER_LAB_HOME.")
+        raise NotebookError(f"no notebooks in {paths.NOTEBOOKS}. Install fourier_lab again, or name their paths.")
     if workers < 1:
         raise NotebookError(f"workers must be at least 1, got {workers}.")
     jobs = [
@@ -136,7 +136,7 @@ def _plan(
         raise NotebookError(f"there is no notebook {source}. The project's own are in {paths.NOTEBOOKS}.")
     try:
         cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
-        declared = papermill.inspect_notebook(str(source))
+        declared = papermill.inspect_notebook(_unformatted(source))
     except (ValueError, KeyError, TypeError) as problem:
         raise NotebookError(f"{source} is not a notebook ({problem!r}). Restore it from version control.") from problem
     # papermill only warns of an unknown name, and the run would silently use the default.
@@ -144,7 +144,9 @@ def _plan(
         raise NotebookError(
             f"{source.name} has no parameter {', '.join(unknown)}. It declares: {', '.join(declared) or 'none'}."
         )
-    values = {name: value for name, value in where_declared.items() if name in declared} | parameters
+    values = {name: value for name, value in where_declared.items() if name in declared} | {
+        name: _plain(name, value) for name, value in parameters.items()
+    }
     if values and not parameters:  # never in place of the figures of longer runs
         label = label or "small"
     corpus, origin = (
@@ -170,6 +172,22 @@ def _plan(
         environment=environment,
         fingerprint=fingerprint(cells, values, data_folder() if origin == "folder" else None),
     )
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a parameter as papermill can write it into a cell: a list for a tuple, a number of Python for one of numpy."""
+    try:
+        return json.loads(json.dumps(value, default=lambda other: other.tolist()))
+    except (TypeError, ValueError, AttributeError):
+        raise NotebookError(
+            f"parameter {name} must be a number, text, True, False, None or a list of such, got {value!r} "
+            f"({type(value).__name__})."
+        ) from None
+
+
+def _unformatted(path: Path) -> str:
+    """Return a path for papermill, which takes braces for the fields of a format."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _run_all(
@@ -263,7 +281,7 @@ def _papermill(job: _Job, output: Path, connection: Connection) -> str:
     while True:
         attempts += 1
         try:
-            papermill.execute_notebook(str(job.source), str(output), job.parameters, **arguments)
+            papermill.execute_notebook(_unformatted(job.source), _unformatted(output), job.parameters, **arguments)
             return ""
         except PapermillExecutionError as failure:
             return " ".join(f"{failure.ename}: {failure.evalue} (cell {failure.cell_index + 1})".split())

@@ -41,8 +41,11 @@ def build_site(out: Path | None = None) -> Path:
             f"{out} is no site of this program (no {_MARKER} in it) and would be deleted. Name another folder, or remove "
             "it yourself."
         )
-    if not (paths.ROOT / "README.md").is_file():
-        raise ConfigError(f"there is no README.md in {paths.ROOT}. Run this in the project, or set FOURIER_LAB_HOME.")
+    if not _file("README.md").is_file():
+        raise ConfigError(
+            f"there is no README.md in {paths.PROJECT}, which the site begins with: an installed package carries none. Run "
+            "this in a checkout of the source."
+        )
     partial = out.with_name(f"{out.name}.partial")
     if partial.exists() and not (partial / _MARKER).is_file():
         raise ConfigError(f"{partial} is in the way and was not left by this program. Move it, or name another folder.")
@@ -66,7 +69,7 @@ class _Site:
         lessons = {source.name: source for source in sorted(paths.NOTEBOOKS.rglob("*.ipynb"), reverse=True)}
         # Executed copies by the notebook's path in the project and the folder of its variant, such as a corpus.
         self._executed = {
-            (source.relative_to(paths.ROOT).as_posix(), copy.parent.relative_to(paths.REPORTS).as_posix()): copy
+            (_name(source), copy.parent.relative_to(paths.REPORTS).as_posix()): copy
             for name, source in sorted(lessons.items())
             for copy in sorted([*paths.REPORTS.glob(name), *paths.REPORTS.glob(f"*/{name}")])
         }
@@ -98,12 +101,12 @@ class _Site:
             self._write(page, "page", title=notebook_title(copy), body=Markup(body))
         while self._waiting:  # a page may refer to another, which is then written too
             source = self._waiting.pop()
-            page, text = self._pages[source], (paths.ROOT / source).read_text(encoding="utf-8")
+            page, text = self._pages[source], _file(source).read_text(encoding="utf-8")
             title = text.lstrip("# ").partition("\n")[0]
             self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
 
     def _write_index(self) -> None:
-        text = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+        text = _file("README.md").read_text(encoding="utf-8")
         link = self._link("README.md", "index.html")
         claims = _CLAIMS.search(text)
         self._write(
@@ -118,7 +121,7 @@ class _Site:
 
     def _notebook(self, path: Path) -> dict[str, Any]:
         """Return what the first page says about a notebook."""
-        source = path.relative_to(paths.ROOT).as_posix()
+        source = _name(path)
         copies = []
         for own, folder in self._executed:
             if own == source:
@@ -155,7 +158,7 @@ class _Site:
         """Return where a file of the project is in the site, after putting it there; None if it cannot be."""
         if target in self._pages:
             return self._pages[target]
-        file = paths.ROOT / target
+        file = _file(target)
         if target.startswith("..") or target.endswith(".ipynb") or not file.is_file():
             return None
         if target.endswith(".md"):
@@ -165,11 +168,22 @@ class _Site:
         return self._copy(target)
 
     def _copy(self, target: str) -> str | None:
-        source, copy = paths.ROOT / target, self._out / target
+        source, copy = _file(target), self._out / target
         if source.is_file() and not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
         return target if copy.exists() else None
+
+
+def _file(target: str) -> Path:
+    """Return where a file that the study's texts name lies: below the root, else in the project."""
+    own = paths.ROOT / target
+    return own if own.exists() else paths.PROJECT / target
+
+
+def _name(notebook: Path) -> str:
+    """Return what the study's texts call a notebook."""
+    return f"notebooks/{notebook.relative_to(paths.NOTEBOOKS).as_posix()}"
 
 
 def _page_of(source: str, folder: str) -> str:

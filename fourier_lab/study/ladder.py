@@ -110,7 +110,7 @@ def read_resamples(path: Path, split: str) -> dict[str, NDArray[np.float64]]:
 
 
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
-    """Return the record of each run: a finished one of ``runs/`` or ``results/*/``, and trained only where there is none.
+    """Return the record of each run: a finished one of ``runs/``, ``results/*/`` or the project, else a newly trained one.
 
     Args:
         configs: What to look up.
@@ -119,7 +119,8 @@ def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | Non
     records = []
     for config in configs:
         text = text_at_hand(config)
-        folders = (run_folder(root, config, text) for root in (paths.RUNS, *sorted(paths.RESULTS.glob("*/"))))
+        exported = (path for root in (paths.RESULTS, paths.RECORDS) for path in sorted(root.glob("*/")))
+        folders = (run_folder(root, config, text) for root in (paths.RUNS, *exported))
         finished = next(filter(is_complete, folders), None)
         records.append(train(config).record if finished is None else load_run(finished, config))
         if report is not None:

@@ -4,6 +4,7 @@ import itertools
 import statistics
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,40 +29,46 @@ def check_workers(workers: int) -> None:
 
 @dataclass(frozen=True)
 class Places:
-    """Where a sweep's run folders and exported records lie; each holds one folder per run.
+    """Where a sweep's run folders, exported and shipped records lie; each holds one folder per run.
 
     Attributes:
         runs: Folder of run folders.
         results: Folder of the exported records.
+        shipped: Folder of the records that come with the project.
         note: What was found of other text, and is left alone; empty if nothing.
     """
 
     runs: Path
     results: Path
+    shipped: Path
     note: str = ""
 
     @classmethod
     def of(cls, sweep: Sweep, runs: Path | None = None, results: Path | None = None) -> "Places":
-        """Return the folders of ``sweep`` below the given ones, or below those of the project.
+        """Return the folders of ``sweep`` below the given ones, or the usual ones; other results know no shipped records.
+
 
         Records of one text stay by themselves: where those of the sweep are of other text than is at hand, the latter's go
         to a folder beside.
         """
-        root = Path(results or paths.RESULTS) / sweep.name
+        results = Path(results or paths.RESULTS)
+        root = results / sweep.name
+        shipped = (paths.RECORDS if results == paths.RESULTS else results) / sweep.name
         text: dict[str, str] = {}
         others: list[dict[str, str]] = []
         for config in sweep.configs:
             if (at_hand := text_at_hand(config)) is not None:
                 text |= at_hand
-                others += [found for found in finished_texts(root, config).values() if not same_text(found, at_hand)]
+                known = [found for place in {root, shipped} for found in finished_texts(place, config).values()]
+                others += [found for found in known if not same_text(found, at_hand)]
         if not others:
-            return cls(Path(runs or paths.RUNS), root)
+            return cls(Path(runs or paths.RUNS), root, shipped)
         own = root.with_name(f"{root.name}-{text_name(text)}")
         note = (
             f"{len(others)} records in {root} are of other text than FOURIER_LAB_DATA holds (fingerprints of "
             f"{differing(others[0], text)}): none of them counts here, and records of the text at hand go to {own}"
         )
-        return cls(Path(runs or paths.RUNS), own, note)
+        return cls(Path(runs or paths.RUNS), own, shipped, note)
 
     def folder(self, run: Run) -> Path:
         """Return the run folder of ``run``."""
@@ -78,19 +85,19 @@ class Places:
         return "interrupted" if (self.folder(run) / "checkpoint.pt").is_file() else "to do"
 
     def finished(self, run: Run) -> RunRecord | None:
-        """Return the record in the run folder, else the exported one, else None.
+        """Return the record in the run folder, else the exported one, else the shipped one, else None.
 
         Raises:
-            RecordError: If the record in the run folder is damaged; a damaged export counts as none.
+            RecordError: If the record in the run folder is damaged; another that is damaged counts as none.
         """
         if run.config is None:  # a notebook's results are in the manifest
             return None
         if is_complete(self.folder(run)):
             return load_run(self.folder(run), run.config)
-        try:
-            return load_run(_place(self.results, run), run.config)
-        except RecordError:
-            return None
+        for folder in (self.results, self.shipped):
+            with suppress(RecordError):
+                return load_run(_place(folder, run), run.config)
+        return None
 
     def export(self, record: RunRecord) -> RunRecord:
         """Copy a record without weights to the results unless it is there already, whole."""
@@ -150,7 +157,8 @@ def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
     from ..device import resolve_device
 
     seen = set()
-    for path in [*places.runs.glob("*/metrics.json"), *places.results.parent.glob("*/*/metrics.json")]:
+    exported = (path for place in (places.results, places.shipped) for path in place.parent.glob("*/*/metrics.json"))
+    for path in [*places.runs.glob("*/metrics.json"), *exported]:
         digest = path.parent.name.partition("-")[0]
         try:
             record = None if digest in seen else load_record(path.parent, with_history=False)

@@ -64,7 +64,7 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
     Of runs to be pooled, those that chose settings are left out (:func:`fourier_lab.tables.summaries.reported`).
 
     Args:
-        folder: Holds one folder per family of runs; :data:`fourier_lab.paths.RESULTS` if None.
+        folder: Holds one folder per family of runs; if None, what :func:`fourier_lab.paths.records_folder` finds.
 
     Returns:
         tuple: The points, family by family, and a sentence for every record that is damaged or of another version.
@@ -72,10 +72,14 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
     Raises:
         ConfigError: If there is no record.
     """
+    names = {path.name for root in (paths.RECORDS, paths.RESULTS) for path in root.glob("*/")}
+    folders = map(paths.records_folder, names) if folder is None else Path(folder).glob("*/")
     folder = paths.RESULTS if folder is None else Path(folder)
     families: dict[str, dict[str, list[RunRecord]]] = {}  # by digest: a copy is no further seed
     skipped = []
-    for path in sorted(folder.glob("*/*/metrics.json")):
+    for path in sorted(
+        (path for family in folders for path in family.glob("*/metrics.json")), key=lambda p: p.parts[-3:]
+    ):
         try:
             record = load_record(path.parent, with_history=False)
             _ = record.metrics["parameters"]["total"], record.score("validation")

@@ -8,6 +8,8 @@ import errno
 import io
 import itertools
 import json
+import logging
+import os
 import re
 import sys
 import warnings
@@ -30,6 +32,7 @@ from ..text.fingerprints import recorded_text, same_text, text_name
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
 
+_log = logging.getLogger(__name__)
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
 
@@ -153,15 +156,22 @@ def _write(
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the right to work on the run in ``folder``; wait while another process has it.
+    """Hold the right to work on the run in ``folder``; wait while another process has it, after a warning that names it.
 
     The lock is ``flock`` on the file ``.lock``, so the kernel releases it when a process dies, however that happens. On
     Windows, and on a file system without such locks, nobody waits: two processes may then do a run twice, and each still
     writes whole files. Temporary files of processes that died are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as stream:
-        _lock(stream.fileno(), wait=True)
+    with open(folder / ".lock", "a+") as stream:
+        if not _lock(stream.fileno(), wait=False):
+            stream.seek(0)
+            holder = f"process {number}" if (number := stream.read().strip()) else "another process"
+            _log.warning("waiting for %s, which works on the run in %s", holder, folder)
+            _lock(stream.fileno(), wait=True)
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
         remove_leftovers(folder)
         yield
 

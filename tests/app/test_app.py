@@ -88,7 +88,7 @@ def test_the_study_has_a_tab_for_each_explorer():
 
 
 def test_the_figures_are_those_of_the_readme_with_their_words(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
     monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
     for name in ("shown", "other"):
         (tmp_path / "figures/01_a").mkdir(parents=True, exist_ok=True)

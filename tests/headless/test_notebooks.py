@@ -108,6 +108,28 @@ def test_a_parameter_that_no_notebook_declares_is_refused_before_anything_runs(h
     assert not (home / "reports").exists()
 
 
+def test_values_reach_the_notebook_as_lists_and_plain_numbers_from_a_folder_with_braces(home):
+    import numpy as np
+
+    path = write_notebook(
+        home / "{braces} {0}" / "01_one.ipynb",
+        "print('Finding:', steps, corpus)",
+    )
+    given = {"steps": np.int64(5), "corpus": (np.float32(0.5), [np.arange(2), True], None)}
+    (result,) = notebooks.run_notebooks([path], given)
+    assert (result.error, result.finding) == ("", "5 [0.5, [[0, 1], True], None]")
+    assert notebooks.run_notebooks([path], {"steps": 5, "corpus": [0.5, [[0, 1], True], None]})[0].status == "unchanged"
+    with pytest.raises(NotebookError, match=r"parameter steps must be a number, .* got \{1\} \(set\)"):
+        notebooks.run_notebooks([path], {"steps": {1}})
+
+
+def test_a_home_with_braces_keeps_copies_and_pages(home, monkeypatch):
+    monkeypatch.setattr(paths, "REPORTS", home / "{reports}")
+    source = write_notebook(home / "01_one.ipynb", "1")
+    assert notebooks.run_notebooks([source])[0].status == "done"
+    assert (home / "{reports}" / "01_one.html").is_file()
+
+
 def test_optional_parameters_go_only_where_declared_and_real_text_has_its_own_folders(home):
     one = write_notebook(home / "notebooks" / "01_one.ipynb", "corpus")
     two = write_notebook(home / "notebooks" / "02_two.ipynb", "width", parameters="width: int = 1")

@@ -59,8 +59,8 @@ def write_notebook(path, title, *outputs, source="1 + 1"):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    for name in ("ROOT", "NOTEBOOKS", "FIGURES", "REPORTS"):
-        monkeypatch.setattr(paths, name, tmp_path if name == "ROOT" else tmp_path / name.lower())
+    for name in ("PROJECT", "ROOT", "NOTEBOOKS", "FIGURES", "REPORTS"):
+        monkeypatch.setattr(paths, name, tmp_path if name in ("PROJECT", "ROOT") else tmp_path / name.lower())
     (tmp_path / "README.md").write_text(README)
     (tmp_path / "LICENSE").write_text("free")
     write_figure(tmp_path, "snli_mnli/02_b/scores", 'scores of <b> & "c"', 'a "quoted" <dot>')

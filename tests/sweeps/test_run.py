@@ -131,7 +131,7 @@ def test_estimates_scale_with_work_and_prefer_similar_runs():
 
 
 def committed() -> list[tuple[RunConfig, float]]:
-    return list(timed_runs(Places(paths.RECORDS / "none", paths.RECORDS / "name")))
+    return list(timed_runs(Places(paths.RECORDS / "none", paths.RECORDS / "name", paths.RECORDS / "name")))
 
 
 def tiny_runs() -> list[tuple[RunConfig, float]]:
@@ -203,7 +203,7 @@ def test_times_of_a_device_that_is_not_here_are_passed_over(tmp_path, monkeypatc
     for config in (here, here.replace(seed=1, device="cuda")):
         metrics = {**METRICS, "digest": config.digest()}
         write_record(tmp_path / config.digest(), config, metrics | {"device": config.device}, [{"step": 9}])
-    assert list(timed_runs(Places(tmp_path, tmp_path / "results" / "name"))) == [(here, 5.0)]
+    assert list(timed_runs(Places(tmp_path, *[tmp_path / "results" / "name"] * 2))) == [(here, 5.0)]
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def fake(monkeypatch, tmp_path):
         return write_record(folder, config, metrics, [{"step": config.steps, "loss": 2.0}])
 
     monkeypatch.setattr(training, "_train", train)
-    monkeypatch.setattr(training, "_finished", lambda folder: is_complete(folder) or None)  # no weights here
+    monkeypatch.setattr(training, "_finished", lambda folder, config: is_complete(folder) or None)  # no weights here
     return log
 
 
@@ -340,6 +340,19 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
             monkeypatch.undo()
     assert not is_locked(tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == [f"checkpoint.{os.getpid()}.tmp"]
+
+
+def test_who_waits_for_a_lock_says_for_whom(tmp_path):
+    program = "import sys, pathlib\nfrom fourier_lab.training.records import run_lock\n"
+    program += "with run_lock(pathlib.Path(sys.argv[1])): print('mine')"
+    command = [sys.executable, "-c", program, str(tmp_path / "run")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with run_lock(tmp_path / "run"):
+        second = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert f"waiting for process {os.getpid()}, which works on the run in {tmp_path}" in second.stderr.readline()
+        assert second.poll() is None
+    assert second.communicate(timeout=60) == ("mine\n", "") and second.returncode == 0
+    assert (tmp_path / "run" / ".lock").read_text() == str(second.pid)
 
 
 @WARNS
