@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .. import paths
 from ..errors import DataError
-from ..text.own import data_folder, own_corpora
+from ..text.own import TOKENIZERS, data_folder, own_corpora
 from ..text.pairs import HUB, SPLITS, files
 
 FREE_BYTES = 2 * 1024**3
@@ -97,6 +97,8 @@ def _check_data() -> Check:
         return Check(True, "data folder", f"{folder}, with {', '.join(own)}")
     wanted = [(name, split) for name, splits in SPLITS.items() if name in HUB for split in splits]
     missing = ["/".join(each) for each in wanted if not files(*each)]
+    if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZERS):
+        missing.append(f"tokenizer/{' or '.join(TOKENIZERS)}")
     detail = f"{folder} has no {', '.join(missing)}" if missing else f"{folder}, {len(wanted)} splits"
     return Check(not missing, "data folder", detail, "'fourier-lab data --help' shows the layout; with network, fetch all "
                  "with: fourier-lab data fetch FOLDER.")  # fmt: skip

@@ -16,6 +16,7 @@ from .labels import NAMES
 from .places import parts
 from .tables import Reading
 
+TOKENIZERS = ("tokenizer.json", "vocab.txt")  # the first that is there is read
 GRADED_END = ".graded"  # ends the name of the graded pairs of a corpus
 FULL_RANGE = (0.0, 5.0)  # of all scores, as in STS-B
 _KEYS = {"name", "licence", "pairs", "graded", "tokenizer"}
@@ -58,7 +59,10 @@ def data_folder() -> Path:
     """
     name = os.environ.get("FOURIER_LAB_DATA")
     if not name:
-        raise DataError("source 'folder' needs FOURIER_LAB_DATA=FOLDER, a folder of corpora. Set it.")
+        raise DataError(
+            "source 'folder' needs FOURIER_LAB_DATA=FOLDER, a folder of corpora. Set it; "
+            "'fourier-lab data --help' shows its layout."
+        )
     folder = Path(os.path.expanduser(name)).resolve()
     if not folder.is_dir():
         raise DataError(f"FOURIER_LAB_DATA names {folder}, which is not a folder. Correct it, or use source 'hub'.")
@@ -109,8 +113,7 @@ def tokenizer_file(corpus: str) -> Path:
         DataError: If there is none.
     """
     own = None if corpus in CORPORA else own_corpus(corpus).tokenizer
-    folder = data_folder() / "tokenizer"
-    wanted = [folder / "tokenizer.json", folder / "vocab.txt"] if own is None else [own]
+    wanted = [data_folder() / "tokenizer" / name for name in TOKENIZERS] if own is None else [own]
     if (found := next((path for path in wanted if path.is_file()), None)) is None:
         raise DataError(
             f"no vocabulary: there is no {' or '.join(map(str, wanted))}. Put a tokenizer.json of any kind or BERT's "

@@ -113,9 +113,11 @@ def _split(pairs: SentencePairs) -> Iterator[Finding]:
         yield Finding("NOTE", f"{where}: {len(pairs):,} labelled pairs, {published:,} were published")
     both = [(normalised(a), normalised(b)) for a, b in zip(pairs.first, pairs.second, strict=True)]
     if doubled := len(both) - len(set(both)):
-        yield Finding("NOTE", f"{where}: {doubled:,} pairs stand there more than once (case and punctuation aside)")
+        yield Finding(
+            "NOTE", f"{where}: pairs that stand there more than once, case and punctuation aside: {doubled:,}"
+        )
     if wordless := sum(not (a and b) for a, b in both):
-        yield Finding("NOTE", f"{where}: {wordless:,} pairs have a sentence without a letter or digit")
+        yield Finding("NOTE", f"{where}: pairs with a sentence that has no letter or digit: {wordless:,}")
     yield from _labels(pairs, where, counts)
 
 
@@ -125,12 +127,8 @@ def _labels(pairs: SentencePairs, where: str, counts: list[int]) -> Iterator[Fin
     if is_graded(pairs.name):
         if np.ptp(pairs.label) < 2.5:
             yield Finding("NOTE", f"{where}: the scores use less than half of the range 0 to 5. Another scale?")
-        if (
-            len(pairs) >= _ENOUGH
-            and np.ptp(pairs.label)
-            and np.ptp(shared)
-            and np.corrcoef(shared, pairs.label)[0, 1] < 0
-        ):
+        varied = len(pairs) >= _ENOUGH and np.ptp(pairs.label) and np.ptp(shared)
+        if varied and np.corrcoef(shared, pairs.label)[0, 1] < 0:
             yield Finding(
                 "NOTE", f"{where}: the more words a pair shares the lower its score. Are the scores reversed?"
             )
@@ -142,11 +140,10 @@ def _labels(pairs: SentencePairs, where: str, counts: list[int]) -> Iterator[Fin
     expected = _SHARING.get(pairs.name, NAMES[:1])
     found = tuple(sorted(means, key=means.__getitem__, reverse=True)[: len(expected)])
     if found != expected:
+        usual = ", ".join(expected)
         yield Finding(
-            "NOTE", f"{where}: {found[0]} pairs share most words, where {expected[0]} ones do as a rule: labels exchanged?"
-            if found[0] != expected[0] else f"{where}: {' and '.join(found[1:])} may be exchanged: by words shared they come "
-            f"as {' and '.join(expected[1:])}",
-        )  # fmt: skip
+            "NOTE", f"{where}: by words shared {', '.join(found)} come first, as a rule {usual}. Labels exchanged?"
+        )
 
 
 def _overlaps(name: str, loaded: dict[tuple[str, str], SentencePairs]) -> Iterator[Finding]:
@@ -155,14 +152,14 @@ def _overlaps(name: str, loaded: dict[tuple[str, str], SentencePairs]) -> Iterat
     own, scored_on = set(_keys(train)), name if is_graded(name) else graded_name(name)
     for split in (s for n, s in loaded if n == name and s != "train"):
         if both := own & set(_keys(loaded[name, split])):
-            yield Finding("NOTE", f"{name}/train: {len(both):,} pairs stand in {name}/{split} too")
+            yield Finding("NOTE", f"{name}/train: pairs that stand in {name}/{split} too: {len(both):,}")
     if scored_on == name:
         return
     held = {s for split in SCORED if (p := loaded.get((scored_on, split))) for pair in _keys(p) for s in pair}
     if held:
         n = sum(not held.isdisjoint(pair) for pair in _keys(train))
         yield Finding(
-            "OK", f"{name}/train: {n:,} pairs share a sentence with scored pairs of {scored_on}; runs leave them out"
+            "OK", f"{name}/train: pairs with a sentence of scored pairs of {scored_on}, which runs leave out: {n:,}"
         )
 
 
