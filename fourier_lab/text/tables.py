@@ -145,5 +145,5 @@ def _separated(path: Path, reading: Reading) -> "pa.Table":
         frame = pd.read_csv(path, usecols=used, **options)
     else:
         places = [int(place) for (place,) in reading.columns]
-        frame = pd.read_csv(path, header=None, names=range(max(places) + 3), usecols=places, **options)
+        frame = pd.read_csv(path, header=None, names=range(max(places) + 1), usecols=places, **options)
     return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)

@@ -55,6 +55,10 @@ def glue_mnli():
     return separated(header, [[str(i), "p", "( x", a, b, "neutral", g] for i, (g, a, b) in enumerate(rows)])
 
 
+def csv_with_quotes():
+    return pd.DataFrame({"sentence1": FIRST, "sentence2": SECOND, "label": GOLD}).to_csv()
+
+
 def hub_table(names=NAMES):
     numbers = [names.index(gold) if gold in names else -1 for gold in GOLD]
     table = pa.table({"premise": FIRST, "hypothesis": SECOND, "label": numbers})
@@ -76,7 +80,7 @@ NLI_FORMS = {
     "glue/MNLI/train.tsv": ("mnli", "train", glue_mnli),
     "MNLI/dev_matched.tsv": ("mnli", "validation_matched", glue_mnli),
     "snli/plain_text/test-00000-of-00001.parquet": ("snli", "test", lambda: parquet_bytes(hub_table())),
-    "snli/train.csv": ("snli", "train", lambda: pd.DataFrame({"sentence1": FIRST, "sentence2": SECOND, "label": GOLD}).to_csv()),
+    "snli/train.csv": ("snli", "train", csv_with_quotes),
     "snli/validation.jsonl": ("snli", "validation", lambda: b"\xef\xbb\xbf" + snli_jsonl().encode()),
 }  # fmt: skip
 
