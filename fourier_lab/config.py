@@ -12,7 +12,17 @@ from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width,
 from .embeddings.registry import EMBEDDINGS, FourierSettings
 from .errors import ConfigError
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
-from .field_rules import DEPARTURES, OPTIONS, default, describe, kinds_of, normalise, reject_unknown
+from .field_rules import (
+    CORPORA,
+    DEPARTURES,
+    OPTIONS,
+    OWN_CORPUS,
+    default,
+    describe,
+    kinds_of,
+    normalise,
+    reject_unknown,
+)
 from .field_rules import ID_ORDERS as ID_ORDERS
 from .plugins import allow, check_options
 
@@ -139,9 +149,10 @@ class RunConfig:
             ``integer_scores``: graded scores are cut to integers, and the last, incomplete batch of shuffled pairs is not
             scored. ``selected_checkpoint``: weights of the best of about ten looks at the validation score, by the exact
             scores even with ``integer_scores``.
-        corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``; scored on the matching graded pairs
-            (the toy language's own, or STS-B).
-        source: Where text comes from: ``builtin``, ``folder`` (Parquet under FOURIER_LAB_DATA) or ``hub``.
+        corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``, or with source ``folder`` one that
+            ``NAME.yaml`` describes there (:mod:`fourier_lab.text.own`); scored on the graded pairs that belong to it (the
+            toy language's own, STS-B, or those described).
+        source: Where text comes from: ``builtin``, ``folder`` (files under FOURIER_LAB_DATA) or ``hub``.
         vocab_size: Number of ids of the toy language; on real text, keep at most so many tokens of the tokenizer's: special
             ones, ASCII characters and those most used in the training text.
         id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
@@ -225,6 +236,12 @@ class RunConfig:
                 raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {default(type(self), name)}.")
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay ({self.weight_decay}) must not be negative. Try 0.01.")
+        own = self.source == "folder" and OWN_CORPUS.fullmatch(self.corpus)
+        if self.corpus not in CORPORA and not own:
+            raise ConfigError(
+                f"corpus must be one of {', '.join(CORPORA)}, or with source 'folder' a corpus of your own named by "
+                f"letters, digits, - and _, got {self.corpus!r} with source {self.source!r}."
+            )
         if (self.corpus == "toy") != (self.source == "builtin"):
             raise ConfigError(
                 f"corpus {self.corpus!r} cannot come from source {self.source!r}: 'toy' is 'builtin'; real text comes "

@@ -17,6 +17,7 @@ ARMS = ("fourier", "learned")  # the arms that the paper compares; a run may nam
 MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
 PROJECTIONS = ("linear", "silu")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
+OWN_CORPUS = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # names of described corpora, which name files and folders
 SOURCES = ("builtin", "folder", "hub")
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
@@ -39,7 +40,7 @@ PRECISIONS = ("float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
-    "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "corpus": CORPORA, "source": SOURCES,
+    "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "source": SOURCES,
     "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS}

@@ -209,21 +209,49 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def data(options: argparse.Namespace) -> int:
-    """Fetch the corpora into a folder, or check a source by reading all of it."""
-    from ..text.fetch import check_source, fetch
-    from ..text.tokenizer import load_tokenizer, vocabulary_hash
+    """Fetch the corpora into a folder, or check a source by reading all of it.
+
+    A folder holds any of these, as published; FOURIER_LAB_DATA or --data names it. The first form found is read:
+
+      snli/       train.parquet (.jsonl, .csv, .tsv) with premise, hypothesis, label, or sentence1, sentence2, gold_label;
+                  validation or dev, test; or train-00000-of-00001.parquet and so on; or a folder train.parquet by Spark
+      mnli/       train, and validation_matched and validation_mismatched, or dev_matched and dev_mismatched
+      stsb/       train, validation or dev, test, with sentence1, sentence2, and label or score
+      tokenizer/  tokenizer.json of any kind, or vocab.txt
+
+    Also called snli_1.0, multinli_1.0, MNLI (of GLUE), STS-B, stsbenchmark, up to three folders down; files named as by
+    their publishers (snli_1.0_train.jsonl or .txt, multinli_1.0_dev_matched.jsonl, sts-dev.csv) may lie in any of these.
+
+    A corpus of your own is described in FOLDER/NAME.yaml and read with --source folder --corpus NAME:
+
+      licence: CC BY 4.0
+      pairs:                       # to train on; without a label column every pair counts as entailment
+        columns: {first: question, second: answer, label: relation}
+        labels: {entailment: [same, 1], contradiction: other}    # only if the values are no NLI labels
+        train: train.csv           # beside the YAML: a file, several in a list, or a folder of part-* files
+        validation: dev.csv        # test: is read if given
+      graded:                      # scored against; or graded: stsb
+        columns: {first: 5, second: 6, label: 4}                 # places from 0 in files without a header
+        range: [0, 5]              # of the scores, which are mapped onto 0..5
+        validation: dev.tsv
+        test: test.tsv             # train: is read for --objective sts
+      tokenizer: tokenizer.json    # or vocab.txt; FOLDER/tokenizer is read if this is left out
+
+    Fields of .csv are parted by commas and may be quoted, those of .tsv by tabs and never are; separator: ";" and
+    quoted: true beside columns say otherwise. Formats: .parquet, .jsonl, .csv, .tsv, .txt.
+    """
+    from ..text.fetch import fetch
+    from ..text.report import report
 
     if options.action == "fetch":
         for path in fetch(Path(os.path.expanduser(options.data))):
             _say(f"wrote {path}")
     else:
-        source = _source(options.data)
-        for name, split, rows, fingerprint in check_source(source):
-            _say(f"[OK]   {name}/{split}: {rows:,} pairs, {fingerprint}")
-        if source != "builtin":
-            tokenizer = load_tokenizer(RunConfig(corpus="snli", source=source))
-            n_ids = tokenizer.get_vocab_size(with_added_tokens=True)
-            _say(f"[OK]   tokenizer: {n_ids:,} ids, {vocabulary_hash(tokenizer)}")
+        failed = False
+        for state, text in report(_source(options.data)):
+            _say(f"{f'[{state}]':<6} {text}")
+            failed |= state == "FAIL"
+        return 1 if failed else 0
     return 0
 
 

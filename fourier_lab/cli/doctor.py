@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from .. import paths
 from ..errors import DataError
-from ..text.pairs import HUB, SPLITS, data_folder
+from ..text.own import TOKENIZERS, data_folder, own_corpora
+from ..text.pairs import HUB, SPLITS, files
 
 FREE_BYTES = 2 * 1024**3
 _INSTALL = "Run 'make figures', or 'pip install -r requirements.lock' in your environment."
@@ -91,11 +92,16 @@ def _check_data() -> Check:
         folder = data_folder()
     except DataError as problem:
         return Check(False, "data folder", str(problem), "Fetch it with: fourier-lab data fetch FOLDER.")
-    wanted = [f"{name}/{split}.parquet" for name, splits in SPLITS.items() if name in HUB for split in splits]
-    wanted.append("tokenizer/vocab.txt")
-    missing = [name for name in wanted if not (folder / name).is_file()]
-    detail = f"{folder} has no {', '.join(missing)}" if missing else f"{folder}, {len(wanted)} files"
-    return Check(not missing, "data folder", detail, "Fetch it with: fourier-lab data fetch FOLDER.")
+    own = own_corpora()
+    if own:
+        return Check(True, "data folder", f"{folder}, with {', '.join(own)}")
+    wanted = [(name, split) for name, splits in SPLITS.items() if name in HUB for split in splits]
+    missing = ["/".join(each) for each in wanted if not files(*each)]
+    if not any((folder / "tokenizer" / name).is_file() for name in TOKENIZERS):
+        missing.append(f"tokenizer/{' or '.join(TOKENIZERS)}")
+    detail = f"{folder} has no {', '.join(missing)}" if missing else f"{folder}, {len(wanted)} splits"
+    return Check(not missing, "data folder", detail, "'fourier-lab data --help' shows the layout; with network, fetch all "
+                 "with: fourier-lab data fetch FOLDER.")  # fmt: skip
 
 
 def _check_writable(folder: Path) -> Check:

@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    data_help = "builtin (the toy language), hub, or a folder of <name>/<split>.parquet files"
+    data_help = "builtin (the toy language), hub, or a folder of corpora (its layout: fourier-lab data --help)"
     figures = add("figures", commands.figures, "figures 02 --data ~/corpora -p d_model 256")
     figures.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="number, name or path; all if none is given")
     figures.add_argument("--data", default="builtin", help=data_help)

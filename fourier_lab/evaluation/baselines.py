@@ -34,15 +34,15 @@ def bag_similarity(pairs: TokenPairs, weights: np.ndarray) -> np.ndarray:
     """Return cosines in [0, 1], float64 ``(n,)``, of weighted bags of token ids.
 
     Args:
-        pairs: n tokenised pairs; the first and last token of each sentence ([CLS], [SEP]) are left out.
+        pairs: n tokenised pairs; what the tokenizer puts around each sentence ([CLS], [SEP]) is left out.
         weights: float ``(vocab_size,)``, one non-negative weight per id.
     """
-    return np.array([_cosine(a[1:-1], b[1:-1], weights) for a, b in zip(pairs.first, pairs.second, strict=True)])
+    return np.array([_cosine(a, b, weights) for a, b in zip(*pairs.texts, strict=True)])
 
 
 def jaccard_similarity(pairs: TokenPairs) -> np.ndarray:
     """Return distinct ids in common over distinct ids in all, in [0, 1], float64 ``(n,)``; [CLS] and [SEP] left out."""
-    sets = [(set(a[1:-1].tolist()), set(b[1:-1].tolist())) for a, b in zip(pairs.first, pairs.second, strict=True)]
+    sets = [(set(a.tolist()), set(b.tolist())) for a, b in zip(*pairs.texts, strict=True)]
     return np.array([len(a & b) / len(a | b) if a | b else 0.0 for a, b in sets])
 
 
@@ -55,12 +55,12 @@ def mean_similarity(pairs: TokenPairs, table: np.ndarray) -> np.ndarray:
     """
     rows = torch.from_numpy(np.asarray(table, dtype=np.float64))
 
-    def means(sentences: Sequence[np.ndarray]) -> torch.Tensor:
-        words = [sentence[1:-1] for sentence in sentences]
+    def means(words: Sequence[np.ndarray]) -> torch.Tensor:
         offsets = np.cumsum([0, *(len(each) for each in words[:-1])])
         return F.embedding_bag(torch.from_numpy(np.concatenate(words)), rows, torch.from_numpy(offsets), mode="mean")
 
-    return cosine(means(pairs.first), means(pairs.second))
+    first, second = pairs.texts
+    return cosine(means(first), means(second))
 
 
 def sqrt_id_weights(vocab_size: int, offset: int) -> np.ndarray:

@@ -13,7 +13,8 @@ from ..errors import ConfigError, DataError, brief
 from ..evaluation.similarity import cosine
 from ..models.sentence_encoder import SentenceEncoder
 from ..series import series_name
-from ..text.tokenizer import UNKNOWN, truncating
+from ..text.tokenizer import truncating
+from ..text.vocabulary import unknown_id
 from ..training.records import RunRecord
 
 STAGES = ("embeddings", "last layer")
@@ -27,10 +28,11 @@ class Reading:
     """One sentence as an encoder reads it.
 
     Attributes:
-        ids: int64 ``(length,)``, [CLS] and [SEP] included.
+        ids: int64 ``(length,)``, those that the tokenizer puts around a sentence included.
         tokens: The token of each id.
         content: bool ``(length,)``, False for the tokens that the tokenizer adds.
-        unknown: The parts of the text that are no token and were read as [UNK], each once.
+        unknown: The parts of the text that are no token and were read as the unknown one, each once.
+        unknown_as: That token, such as [UNK]; None if the tokenizer has none.
         n_cut: Tokens beyond ``max_seq_len``, which are not read.
         n_unread: Characters beyond :data:`MAX_CHARACTERS`, which are not even split into tokens.
     """
@@ -39,6 +41,7 @@ class Reading:
     tokens: list[str]
     content: np.ndarray
     unknown: list[str]
+    unknown_as: str | None
     n_cut: int
     n_unread: int
 
@@ -52,7 +55,7 @@ class Reading:
         """Say which tokens and ids the encoder sees, and what of the text it does not see."""
         said = [_listed(self.labels, " · ")]
         if self.unknown:
-            said.append(f"Not in the vocabulary, read as {UNKNOWN}: {_listed(self.unknown, ', ')}.")
+            said.append(f"Not in the vocabulary, read as {self.unknown_as}: {_listed(self.unknown, ', ')}.")
         if self.n_unread:
             said.append(f"Only the first {MAX_CHARACTERS:,} characters were looked at, {self.n_unread:,} were not.")
         if self.n_cut:
@@ -86,13 +89,13 @@ def read_sentence(encoder: SentenceEncoder, sentence: str) -> Reading:
         raise DataError(
             f"{text[:40]!r} holds no token, only characters that the tokenizer drops. Type at least one word."
         )
-    unknown = [
-        text[slice(*span)] for token, span in zip(encoding.tokens, encoding.offsets, strict=True) if token == UNKNOWN
-    ]
+    no_token = unknown_id(tokenizer)
+    unknown = [text[slice(*span)] for i, span in zip(encoding.ids, encoding.offsets, strict=True) if i == no_token]
+    unknown_as = None if no_token is None else tokenizer.id_to_token(no_token)
     n_cut = sum(part.special_tokens_mask.count(0) for part in encoding.overflowing)
     ids = np.array(encoding.ids, dtype=np.int64)
     n_unread = max(0, len(sentence) - MAX_CHARACTERS)
-    return Reading(ids, encoding.tokens, content, list(dict.fromkeys(unknown)), n_cut, n_unread)
+    return Reading(ids, encoding.tokens, content, list(dict.fromkeys(unknown)), unknown_as, n_cut, n_unread)
 
 
 def token_states(encoder: SentenceEncoder, sentence: str, stage: str = "last layer") -> Tensor:
@@ -141,7 +144,7 @@ def pooled_cosine(encoder: SentenceEncoder, first: str, second: str) -> float:
 
 
 def contributions(encoder: SentenceEncoder, first: str, second: str) -> Columns:
-    """Return how the pooled cosine changes when one token is left out, for every token but [CLS] and [SEP].
+    """Return how the pooled cosine changes when one token is left out, for every token of the text.
 
     A negative change is a token that draws the sentences together.
 

@@ -10,6 +10,7 @@ from ..embeddings.interface import rows_of
 from ..errors import ConfigError
 from ..models.sentence_encoder import SentenceEncoder
 from ..text.batches import pack
+from ..text.vocabulary import around
 
 BASIS, COMPUTED, LEARNED, OTHER = "basis T(p)", "after MLP E(p)", "learned table", "embedding"
 
@@ -42,7 +43,8 @@ def nearest_stage(config: ModelConfig, stage: str) -> str:
 def stage_table(encoder: SentenceEncoder, stage: str) -> NDArray[np.float32]:
     """Return the row of every token at one stage, float32 ``(V, d)``.
 
-    A layer's state depends on the sentence; here it is that of the token alone, the middle of ``[CLS] token [SEP]``.
+    A layer's state depends on the sentence; here it is that of the token alone, between the tokenizer's own ends, as in
+    ``[CLS] token [SEP]``.
 
     Args:
         encoder: A trained encoder.
@@ -60,14 +62,15 @@ def stage_table(encoder: SentenceEncoder, stage: str) -> NDArray[np.float32]:
     if stage in (COMPUTED, LEARNED, OTHER):
         return rows_of(encoder.embedding).numpy()
     if encoder.tokenizer is None:
-        raise ConfigError(f"{stage!r} needs the ids of [CLS] and [SEP]. Attach the encoder's tokenizer first.")
-    cls, sep = (encoder.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+        raise ConfigError(f"{stage!r} needs the ids around a sentence. Attach the encoder's tokenizer first.")
+    first, last = around(encoder.tokenizer)
+    length = len(first) + 1 + len(last)
     layer, encoder = int(stage.rsplit(maxsplit=1)[1]), encoder.eval()
     states = [
-        # Sentences of one length keep their order: (3 n, d) -> (n, 3, d), whose middle is the token.
-        encoder.hidden_states(pack([np.array([cls, i, sep]) for i in block.tolist()]))[layer].unflatten(0, (-1, 3))[
-            :, 1
-        ]
+        # Sentences of one length keep their order: (length n, d) -> (n, length, d).
+        encoder.hidden_states(pack([np.array([*first, i, *last]) for i in block.tolist()]))[layer].unflatten(
+            0, (-1, length)
+        )[:, len(first)]
         for block in ids.split(_BLOCK)
     ]
     return torch.cat(states).numpy()

@@ -22,7 +22,7 @@ from typing import Any
 from .. import paths
 from ..errors import NotebookError
 from ..processes import obey_parent, supervise
-from ..text.pairs import data_folder
+from ..text.own import data_folder
 from .manifest import Manifest, NotebookResult, executed_copy, file_hash, file_stamps, fingerprint
 
 HEARTBEAT_S = 30.0

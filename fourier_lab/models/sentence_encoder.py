@@ -17,6 +17,7 @@ from ..embeddings.interface import check_embedding
 from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, DataError
 from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
+from ..text.vocabulary import roles
 
 _ENCODE_TOKENS = 8192
 
@@ -188,7 +189,7 @@ class SentenceEncoder(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.pooler = SiLUMLP(d) if config.projections == "silu" else nn.Linear(d, d)
-        self.pad_id = 0
+        self.pad_id = 0  # until a tokenizer names its own
         with torch.device("cpu"):
             self.rotary = rotary_table(config.max_seq_len, d // config.n_heads)
         self.tokenizer: Tokenizer | None = None
@@ -203,8 +204,14 @@ class SentenceEncoder(nn.Module):
                 f"the tokenizer has {size} ids but the encoder was built for vocab_size {self.config.vocab_size}. "
                 "Load the tokenizer that the weights were trained with."
             )
+        pad = roles(tokenizer).pad
+        if pad is None and "padding_mean" in self.config.departures:
+            raise ConfigError(
+                "the departure 'padding_mean' pads sentences, and this tokenizer has no padding token. Leave the departure "
+                "out, or add a token [PAD] to the tokenizer."
+            )
         self.tokenizer = tokenizer
-        self.pad_id = tokenizer.token_to_id("[PAD]") or 0
+        self.pad_id = self.pad_id if pad is None else pad
 
     def pack(self, sentences: Sequence[np.ndarray]) -> PackedSentences:
         """Batch id arrays the way this encoder reads them: without padding, unless it follows the published mean."""

@@ -13,6 +13,7 @@ from ..geometry.projections import PROJECTION_NAMES, PROJECTIONS, project
 from ..series import series_name
 from ..text.tokenizer import token_words
 from ..text.toy import ROLES, SPECIAL_TOKENS, toy_language
+from ..text.vocabulary import bare, start_mark, within_word
 from .selection import names_in
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def token_classes(config: RunConfig, tokenizer: Tokenizer) -> dict[str, np.ndarr
     """Return what is known about each id, ``(vocab_size,)`` arrays by name.
 
     The toy language knows the ``concept`` (integers, -1 for special tokens) and the ``kind`` (its role) of every word;
-    WordPiece knows the ``kind`` only: whole word, word piece, or other (special, unused, single character).
+    Tokenizers of real text know the ``kind`` only: whole word, word piece, or other (special, unused, single character).
     """
     words = token_words(tokenizer)
     if config.corpus == "toy":
@@ -37,7 +38,8 @@ def token_classes(config: RunConfig, tokenizer: Tokenizer) -> dict[str, np.ndarr
             "kind": np.array(["special" if w in SPECIAL_TOKENS else ROLES[role[w]] for w in words]),
             "concept": np.array([concept.get(w, -1) for w in words]),
         }
-    return {"kind": np.array([_piece_kind(word) for word in words])}
+    start = start_mark(words)
+    return {"kind": np.array([_piece_kind(word, start) for word in words])}
 
 
 def example_words(config: RunConfig, tokenizer: Tokenizer, chosen: str = "") -> list[str]:
@@ -46,17 +48,17 @@ def example_words(config: RunConfig, tokenizer: Tokenizer, chosen: str = "") -> 
         return list(names_in(chosen))
     words = token_words(tokenizer)
     if config.corpus != "toy":
-        return [word for word in _REAL_WORDS if word in words]
+        return [start_mark(words) + word for word in _REAL_WORDS if start_mark(words) + word in words]
     language = toy_language(config.vocab_size)
     frequent = np.argsort(-language.probability, kind="stable")
     roles = language.role[frequent]
     return [language.words[frequent[np.flatnonzero(roles == role)[0]]] for role in range(3)]
 
 
-def _piece_kind(word: str) -> str:
-    if word.startswith("##"):
+def _piece_kind(token: str, start: str) -> str:
+    if within_word(token, start):
         return "word piece"
-    return "whole word" if len(word) > 1 and word.isalpha() else "other"
+    return "whole word" if len(bare(token)) > 1 and bare(token).isalpha() else "other"
 
 
 def embedding_tables(results: Sequence["TrainResult"]) -> dict[str, np.ndarray]:

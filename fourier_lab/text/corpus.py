@@ -15,26 +15,41 @@ from .id_order import first_word, most_used, order_ids, reorder
 from .pairs import (
     ENTAILMENT,
     SCORED,
-    SPLITS,
     SentencePairs,
     fine_tuning_pairs,
     graded_name,
     load_pairs,
+    splits_of,
     training_pairs,
 )
 from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
+from .vocabulary import around
 
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """Tokenised pairs: two aligned lists of int64 id arrays and their labels or scores ``(n,)``."""
+    """Tokenised pairs.
+
+    Attributes:
+        first, second: Aligned lists of int64 id arrays.
+        label: Labels or scores ``(n,)``.
+        ends: How many ids the tokenizer puts before and after every sentence.
+    """
 
     first: list[np.ndarray]
     second: list[np.ndarray]
     label: np.ndarray
+    ends: tuple[int, int] = (1, 1)
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def texts(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return both sides without what the tokenizer puts around every sentence."""
+        before, after = self.ends
+        first, second = ([s[before : len(s) - after] for s in side] for side in (self.first, self.second))
+        return first, second
 
     def counts(self, vocab_size: int) -> np.ndarray:
         """Return how often each id occurs on both sides, special tokens included, int64 ``(vocab_size,)``."""
@@ -42,7 +57,8 @@ class TokenPairs:
 
     def with_ids(self, new_id: np.ndarray) -> "TokenPairs":
         """Return the same pairs after replacing each id ``p`` by ``new_id[p]``."""
-        return TokenPairs([new_id[s] for s in self.first], [new_id[s] for s in self.second], self.label)
+        first, second = ([new_id[s] for s in side] for side in (self.first, self.second))
+        return dataclasses.replace(self, first=first, second=second)
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,10 @@ class Corpus:
 
 
 def prepare(config: RunConfig) -> Corpus:
-    """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it."""
+    """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it.
+
+    Files with other contents are read again.
+    """
     own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
     text = text_at_hand(config)
     corpus = _prepare(
@@ -97,7 +116,9 @@ def _prepare(
     def tokenised(pairs: SentencePairs) -> TokenPairs:
         distinct = list(dict.fromkeys(pairs.first + pairs.second))
         ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
-        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label)
+        first, last = around(tokenizer)
+        ends = len(first), len(last)
+        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label, ends)
 
     contrastive, graded = objective == "contrastive", graded_name(corpus)
     held_out: dict[str, SentencePairs] = {}
@@ -108,7 +129,7 @@ def _prepare(
         entailment_only = contrastive and not all_pairs
         train, account = training_pairs(corpus, source, train_pairs, entailment_only, left_out, vocab_size)
         for name in corpus.split("+"):
-            for split in SPLITS[name][1:]:
+            for split in splits_of(name)[1:]:
                 pairs = load_pairs(name, split, source, vocab_size=vocab_size)
                 kept = pairs.select(pairs.label == ENTAILMENT) if contrastive else pairs
                 if not len(kept):
@@ -118,9 +139,8 @@ def _prepare(
                     )
                 held_out[f"{name}/{split}"] = kept
     if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
-        words, every = token_words(tokenizer), tokenised(train)
-        counts = every.counts(len(words))
-        tokenizer = reorder(tokenizer, most_used(words, counts, vocab_size))
+        counts = tokenised(train).counts(tokenizer.get_vocab_size(with_added_tokens=True))
+        tokenizer = reorder(tokenizer, most_used(tokenizer, counts, vocab_size))
     number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
     keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
     scored = {split: load_pairs(graded, split, source, vocab_size=vocab_size) for split in SCORED}

@@ -1,23 +1,10 @@
-"""Corpora as a whole: check every split of a source, or fetch them from the hub into a folder."""
+"""Fetch the corpora from the hub into a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..paths import replacing, write_atomically
 from .pairs import GRADED, SPLITS, load_pairs
-
-
-def check_source(source: str) -> Iterator[tuple[str, str, int, str]]:
-    """Read every split of a source whole; yield ``(name, split, rows, fingerprint)`` for each.
-
-    Raises:
-        DataError: At the first split that is missing or malformed.
-    """
-    for name, splits in SPLITS.items():
-        if name.startswith("toy") == (source == "builtin"):
-            for split in splits:
-                pairs = load_pairs(name, split, source)
-                yield name, split, len(pairs), pairs.fingerprint
 
 
 def fetch(folder: Path) -> Iterator[Path]:

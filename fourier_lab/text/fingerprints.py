@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..config import RunConfig
-from .pairs import SCORED, SPLITS, data_folder, graded_name, load_pairs
+from ..field_rules import CORPORA
+from .own import own_corpus, tokenizer_file
+from .pairs import SCORED, files, graded_name, load_pairs, splits_of
 
 Fingerprints = Mapping[str, str]
 
@@ -34,8 +36,9 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
         return None
     found = {} if config.pretraining is None else text_at_hand(config.pretrained()) or {}
     splits = splits_read(config)
-    names = {name for name, _ in splits}
-    contents = tuple(_content(path) for name in (*sorted(names), "tokenizer") for path in _files(data_folder() / name))
+    own = [] if config.corpus in CORPORA else [own_corpus(config.corpus).path]
+    read = [path for split in splits for path in files(*split)] + own + [tokenizer_file(config.corpus)]
+    contents = tuple(map(_content, read))
     return found | dict(_fingerprints(config.corpus, splits, contents))
 
 
@@ -43,9 +46,9 @@ def splits_read(config: RunConfig) -> tuple[tuple[str, str], ...]:
     """Return corpus and split of every file of pairs that a run itself reads, its pretraining aside."""
     graded = graded_name(config.corpus)
     if config.objective == "sts":
-        return tuple((graded, split) for split in SPLITS[graded])
-    pairs = [(name, split) for name in config.corpus.split("+") for split in SPLITS[name]]
-    kept = SPLITS[graded] if config.left_out == "graded" else SCORED  # they decide which pairs are left out
+        return tuple((graded, split) for split in splits_of(graded))
+    pairs = [(name, split) for name in config.corpus.split("+") for split in splits_of(name)]
+    kept = splits_of(graded) if config.left_out == "graded" else SCORED  # they decide which pairs are left out
     return *pairs, *((graded, split) for split in kept)
 
 
@@ -66,10 +69,6 @@ def _fingerprints(
         # Two tokenizers of one vocabulary may still cut, lower or clean a text differently.
         ("tokens", hashlib.sha256(np.concatenate(tokens).tobytes()).hexdigest()[:12]),
     )
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _content(path: Path) -> str:

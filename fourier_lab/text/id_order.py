@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from ..errors import ConfigError
-from .tokenizer import token_words, with_special_tokens
+from .tokenizer import token_words
+from .vocabulary import bare, is_special, special_ids, start_mark
 
 
 def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: int, seed: int) -> np.ndarray:
@@ -47,45 +48,91 @@ def first_word(tokens: list[str]) -> int:
 
     It is 1996 in BERT's vocabulary and 5 in the toy language; 0 if there is no word.
     """
-    return next((i for i, token in enumerate(tokens) if len(token) > 1 and not _is_special(token)), 0)
+    return next((i for i, token in enumerate(tokens) if len(bare(token)) > 1 and not is_special(token)), 0)
 
 
 def last_special(tokens: list[str]) -> int:
     """Return the largest id of a special token or unused slot, 998 in BERT's vocabulary; 0 if there is none."""
-    return max((i for i, token in enumerate(tokens) if _is_special(token)), default=0)
+    return max((i for i, token in enumerate(tokens) if is_special(token)), default=0)
 
 
-def most_used(tokens: list[str], counts: np.ndarray, size: int) -> np.ndarray:
+def most_used(tokenizer: Tokenizer, counts: np.ndarray, size: int) -> np.ndarray:
     """Return ``size`` ids, ascending: special tokens and ASCII characters, then those that occur most often.
 
-    The characters let a WordPiece tokenizer spell every word of plain English that it has no token for.
+    The characters (of a byte-level tokenizer: all bytes) let it spell every word of plain English that it has no token for.
+    A token of byte pairs comes with the shorter ones that it is merged from.
 
     Raises:
         ConfigError: If ``size`` is too small to keep all of the first two kinds.
     """
-    kept = [_is_special(t) or (t.isascii() and len(t.removeprefix("##")) == 1) for t in tokens]
-    kept = np.array(kept) & ~np.array([t.startswith("[unused") for t in tokens])
+    words, named = token_words(tokenizer), special_ids(tokenizer)
+    spelling = set(pre_tokenizers.ByteLevel.alphabet()) if start_mark(words) == "Ġ" else {"▁", *map(chr, range(128))}
+    kept = np.array([i in named or bare(word) in spelling for i, word in enumerate(words)])
+    kept &= ~np.array([word.startswith("[unused") for word in words])
     if size < (least := int(kept.sum())):
         raise ConfigError(
             f"vocab_size ({size}) must be at least {least}: the special tokens and ASCII characters of this vocabulary, "
             "without which some words cannot be spelled."
         )
-    return np.sort(np.lexsort((-counts, ~kept))[:size])
+    by_use = np.lexsort((-counts, ~kept))
+    if isinstance(tokenizer.model, models.BPE):
+        by_use = _after_their_parts(by_use.tolist(), json.loads(tokenizer.to_str())["model"], words, size)
+    return np.sort(by_use[:size])
+
+
+def _after_their_parts(ids: list[int], model: dict, words: list[str], size: int) -> np.ndarray:
+    """Return ids so that the two parts that a byte pair is merged from come before it, and ``size`` of them fit together."""
+    number, prefix = {word: i for i, word in enumerate(words)}, model["continuing_subword_prefix"] or ""
+    parts: dict[int, tuple[int, int]] = {}
+    for a, b in model["merges"]:
+        parts.setdefault(number[a + b.removeprefix(prefix)], (number[a], number[b]))
+    chosen: dict[int, None] = {}
+    for asked in ids:
+        needed, waiting = [], [asked]
+        while waiting:
+            if (i := waiting.pop()) not in chosen and i not in needed:
+                needed.append(i)
+                waiting += parts.get(i, ())
+        if len(chosen) + len(needed) <= size:
+            chosen |= dict.fromkeys(needed)
+    return np.array(list(chosen))
 
 
 def reorder(tokenizer: Tokenizer, order: np.ndarray) -> Tokenizer:
-    """Return a tokenizer with the token of old id ``order[i]`` under id ``i``; tokens that ``order`` lacks are dropped."""
+    """Return a tokenizer with the token of old id ``order[i]`` under id ``i``; tokens that ``order`` lacks are dropped.
+
+    Padding and truncation of its own are dropped as well.
+    """
     words = token_words(tokenizer)
     new_id = {words[old]: new for new, old in enumerate(order)}
     state = json.loads(tokenizer.to_str())
-    state["model"]["vocab"] = new_id
-    state["added_tokens"] = [{**each, "id": new_id[each["content"]]} for each in state["added_tokens"]]
-    state["post_processor"] = None  # it holds ids of its own
-    return with_special_tokens(Tokenizer.from_str(json.dumps(state)))
+    model = state["model"]
+    if model["type"] == "Unigram":  # whose ids are places in a list
+        score, unknown = dict(model["vocab"]), model["unk_id"]
+        model["vocab"] = [[word, score.get(word, 0.0)] for word in new_id]
+        model["unk_id"] = None if unknown is None else new_id[words[unknown]]
+    else:
+        model["vocab"] = new_id
+    if model["type"] == "BPE":
+        prefix = model["continuing_subword_prefix"] or ""
+        model["merges"] = [[a, b] for a, b in model["merges"] if {a, b, a + b.removeprefix(prefix)} <= new_id.keys()]
+    added = [each for each in state["added_tokens"] if each["content"] in new_id]
+    state["added_tokens"] = [{**each, "id": new_id[each["content"]]} for each in added]
+    state["post_processor"] = _renumbered(state["post_processor"], new_id)
+    state["padding"] = state["truncation"] = None
+    return Tokenizer.from_str(json.dumps(state))
 
 
-def _is_special(token: str) -> bool:
-    return len(token) > 1 and token.startswith("[") and token.endswith("]")
+def _renumbered(part: dict | None, new_id: dict[str, int]) -> dict | None:
+    """Return a post-processor's state with the new ids of the tokens that it names."""
+    if part is None:
+        return None
+    if part["type"] == "Sequence":
+        return {**part, "processors": [_renumbered(each, new_id) for each in part["processors"]]}
+    if part["type"] == "TemplateProcessing":
+        named = part["special_tokens"].items()
+        return {**part, "special_tokens": {k: {**v, "ids": [new_id[t] for t in v["tokens"]]} for k, v in named}}
+    return {**part, **{side: [part[side][0], new_id[part[side][0]]] for side in ("cls", "sep") if side in part}}
 
 
 def _shuffled(blocks: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:

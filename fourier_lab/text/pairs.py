@@ -1,19 +1,24 @@
-"""Sentence pairs: SNLI, MNLI and STS-B from the hub or a folder of Parquet files, and the built-in toy language."""
+"""Sentence pairs: SNLI, MNLI, STS-B and corpora of one's own from a folder or the hub, and the built-in toy language."""
 
 import hashlib
-import os
 import re
-from collections.abc import Callable
+import unicodedata
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import DataError, brief
-from ..field_rules import SOURCES
+from ..field_rules import CORPORA, SOURCES
+from .labels import NAMES, read_labels
+from .own import FULL_RANGE, GRADED_END, Table, data_folder, own_corpus
+from .places import PUBLISHED, find
+from .tables import Reading, Rows, from_table, read_rows, unreadable
 from .toy import toy_language
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ENTAILMENT = 0
 TOY_SIZES = {"train": 30000, "validation": 2000, "test": 2000}
@@ -35,7 +40,13 @@ SPLITS = {
 }
 GRADED = ("toy_sts", "stsb")
 SCORED = ("validation", "test")  # the splits of the graded pairs that scores are reported for
+NLI_COLUMNS = Reading((("premise", "sentence1"), ("hypothesis", "sentence2"), ("label", "gold_label")))
+STS_COLUMNS = Reading((("sentence1",), ("sentence2",), ("label", "score")))
+STS_PUBLISHED = Reading(
+    ((5,), (6,), (4,))
+)  # tabs, no header: genre, file, year, number, score, both sentences, sources
 _SEPARATORS = re.compile(r"[\W_]+")
+_VISIBLE = re.compile(r"[^\W_]|[!-/:-~]")
 
 
 @dataclass(frozen=True)
@@ -68,32 +79,19 @@ class SentencePairs:
         return SentencePairs(self.name, self.split, first, second, self.label[index], self.fingerprint)
 
 
-def data_folder() -> Path:
-    """Return the folder named by FOURIER_LAB_DATA.
-
-    Raises:
-        DataError: If the variable is unset or names no folder.
-    """
-    name = os.environ.get("FOURIER_LAB_DATA")
-    if not name:
-        raise DataError("source 'folder' needs FOURIER_LAB_DATA=FOLDER with <name>/<split>.parquet in it. Set it.")
-    folder = Path(os.path.expanduser(name)).resolve()
-    if not folder.is_dir():
-        raise DataError(f"FOURIER_LAB_DATA names {folder}, which is not a folder. Correct it, or use source 'hub'.")
-    return folder
-
-
 def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: int = TOY_VOCAB_SIZE) -> SentencePairs:
     """Load the labelled pairs of one split, in their original order.
 
     Args:
-        name: ``toy`` (NLI) and ``toy_sts`` (graded) with source ``builtin``; ``snli``, ``mnli``, ``stsb`` otherwise.
+        name: ``toy`` (NLI) and ``toy_sts`` (graded) with source ``builtin``; ``snli``, ``mnli``, ``stsb`` otherwise, or in a
+            folder a corpus that ``NAME.yaml`` describes: ``NAME``, and ``NAME.graded`` for its graded pairs.
         split: ``train``, ``validation`` or ``test``; MNLI has ``validation_matched`` and ``validation_mismatched``.
         source: ``builtin``, ``folder`` (FOURIER_LAB_DATA) or ``hub`` (pinned revisions).
         vocab_size: Number of ids of the toy language, whose words and frequencies follow from it; not read for real text.
 
     Returns:
-        SentencePairs: Rows with label -1 (no gold label) are dropped; scores stay floats.
+        SentencePairs: Rows without a gold label, however that is spelled, are dropped; scores stay floats, mapped onto 0..5
+        if a description gives them another range.
 
     Raises:
         DataError: If the split, folder, file, column or label is missing or malformed, or the hub is out of reach.
@@ -103,29 +101,47 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
         >>> len(pairs), sorted(set(pairs.label.tolist()))
         (2000, [0, 1, 2])
     """
-    if name not in SPLITS or split not in SPLITS[name]:
-        known = "; ".join(f"{key}: {', '.join(value)}" for key, value in SPLITS.items())
-        raise DataError(f"no corpus {name!r} with split {split!r}. Known: {known}.")
     if source not in SOURCES:
         raise DataError(
             f"source must be one of {', '.join(SOURCES)}, got {source!r}. FOURIER_LAB_DATA names the folder."
         )
-    if (source == "builtin") != name.startswith("toy"):
+    known = splits_of(name) if name in SPLITS or source == "folder" else ()
+    if split not in known:
+        every = {**SPLITS, **({name: known} if known else {})}
+        listed = "; ".join(f"{key}: {', '.join(value)}" for key, value in every.items())
+        raise DataError(f"no corpus {name!r} with split {split!r}. Known: {listed}.")
+    if (source == "builtin") != name.startswith("toy") and name in SPLITS:
         raise DataError(
             f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
         )
-    if name.startswith("toy"):
+    if source == "builtin":
         language = toy_language(vocab_size)
-        draw = language.sts if name in GRADED else language.nli
-        return _checked(name, split, *draw(split, TOY_SIZES[split]))
-    columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
-    rows = _read_folder(name, split) if source == "folder" else _read_hub(name, split)
-    label = "score" if "label" not in rows and "score" in rows else "label"
-    if missing := [c for c in (*columns, label) if c not in rows]:
-        raise DataError(
-            f"{name}/{split} has no column {', '.join(missing)}, only {', '.join(rows)}. Rename its columns."
-        )
-    return _checked(name, split, rows[columns[0]], rows[columns[1]], rows[label])
+        return _checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
+    table = None if name in SPLITS else _described(name)
+    if source == "hub":
+        parts = [from_table(_read_hub(name, split), _columns(name), f"{name}/{split}")]
+    else:
+        parts = _read_folder(name, split, _columns(name) if table is None else table.reading)
+    # Of each file by itself: the names of its labels are its own.
+    labels = [_gold(part, f"{name}/{split}", table) for part in parts]
+    low, high = FULL_RANGE if table is None else table.range
+    first, second = [s for part in parts for s in part.first], [s for part in parts for s in part.second]
+    return _checked(name, split, first, second, np.concatenate(labels), low, high)
+
+
+def splits_of(name: str) -> tuple[str, ...]:
+    """Return the splits of a corpus, the one for training first; those of a described one that it has."""
+    return SPLITS[name] if name in SPLITS else tuple(_described(name).splits)
+
+
+def is_graded(name: str) -> bool:
+    """Return whether the pairs of this name have scores, and not NLI labels."""
+    return name in GRADED or name.endswith(GRADED_END)
+
+
+def files(name: str, split: str) -> list[Path]:
+    """Return the files of the data folder that hold one split; none if there are none."""
+    return find(data_folder(), name, split) if name in SPLITS else list(_described(name).splits[split])
 
 
 def training_pairs(
@@ -149,7 +165,7 @@ def training_pairs(
     held_out = set()
     if corpus != "toy":
         graded = graded_name(corpus)
-        for split in {"graded": SPLITS[graded], "scored": SCORED}[left_out]:
+        for split in {"graded": splits_of(graded), "scored": SCORED}[left_out]:
             pairs = load_pairs(graded, split, source)
             held_out |= {normalised(sentence) for sentence in pairs.first + pairs.second}
     names = corpus.split("+")
@@ -171,7 +187,7 @@ def training_pairs(
     second = [s for part in parts for s in part.second]
     label = np.concatenate([part.label for part in parts])
     if not first:
-        raise DataError(f"no training pair is left of {corpus!r}. Raise train_pairs or check the labels.")
+        raise DataError(f"no training pair is left of {corpus!r}: {_why_none(account)}")
     fingerprint = hashlib.sha256("".join(p.fingerprint for p in parts).encode()).hexdigest()[:12]
     return SentencePairs(corpus, "train", first, second, label, fingerprint), account
 
@@ -198,9 +214,24 @@ def fine_tuning_pairs(
     return pairs.select(free[~aside]), pairs.select(free[aside]), account
 
 
+def _why_none(account: dict) -> str:
+    rows, dropped = (sum(part[key] for part in account.values()) for key in ("rows", "dropped_held_out"))
+    if dropped:
+        return (
+            f"all {dropped:,} that could be used share a sentence with the pairs to be scored, which training must not see. "
+            "Use other training text; left_out 'scored' leaves out those of validation and test alone."
+        )
+    return (
+        f"none of its {rows:,} labelled pairs is an entailment pair (label {ENTAILMENT}), or train_pairs is too small to "
+        "take one. See the labels with: fourier-lab data check FOLDER."
+    )
+
+
 def graded_name(corpus: str) -> str:
     """Return the name of the graded pairs that a training corpus is scored on."""
-    return "toy_sts" if corpus == "toy" else "stsb"
+    if corpus in CORPORA:
+        return "toy_sts" if corpus == "toy" else "stsb"
+    return "stsb" if own_corpus(corpus).graded is None else corpus + GRADED_END
 
 
 def normalised(sentence: str) -> str:
@@ -208,60 +239,94 @@ def normalised(sentence: str) -> str:
     return _SEPARATORS.sub("", sentence.lower())
 
 
-def _read_folder(name: str, split: str) -> dict:
-    from pyarrow import parquet
+def is_empty(sentence: str) -> bool:
+    """Return whether a sentence has nothing to read: only spaces, control characters and others of no width.
 
-    path = data_folder() / name / f"{split}.parquet"
-    if not path.is_file():
-        present = ", ".join(sorted(p.stem for p in path.parent.glob("*.parquet"))) or "none"
-        raise DataError(f"no file {path} (splits there: {present}). Fetch it with: fourier-lab data fetch FOLDER.")
-    return _columns(f"{path}", lambda: parquet.ParquetFile(path).read())
+    Example:
+        >>> is_empty(" \\0\\u200b"), is_empty(" .")
+        (True, False)
+    """
+    return not _VISIBLE.search(sentence) and all(unicodedata.category(char)[0] in "CZ" for char in sentence)
 
 
-def _read_hub(name: str, split: str) -> dict:
+def _unreadable(side: list) -> list[int]:
+    # A first letter tells enough of nearly every sentence, and costs little.
+    return [i for i, s in enumerate(side) if not isinstance(s, str) or (not s[:1].isalnum() and is_empty(s))]
+
+
+def _columns(name: str) -> Reading:
+    return STS_COLUMNS if is_graded(name) else NLI_COLUMNS
+
+
+def _described(name: str) -> Table:
+    """Return the table of a corpus of one's own, or of its graded pairs."""
+    corpus = own_corpus(name.removesuffix(GRADED_END))
+    table = corpus.graded if name.endswith(GRADED_END) else corpus.pairs
+    if table is None:
+        raise DataError(f"{corpus.path} has no graded pairs of its own: it is scored on stsb. Load 'stsb'.")
+    return table
+
+
+def _gold(part: Rows, where: str, table: Table | None) -> np.ndarray:
+    """Return the labels of one file's pairs, NaN where one is missing; pairs without a label column are all positive."""
+    if part.labels is None:
+        return np.full(len(part.first), float(ENTAILMENT))
+    meanings, least = (None, 0.0) if table is None else (table.meanings, table.range[0])
+    return read_labels(part.labels, where, part.class_names, meanings, least)
+
+
+def _read_folder(name: str, split: str, reading: Reading) -> list[Rows]:
+    paths = files(name, split)
+    if not paths:
+        present = ", ".join(other for other in splits_of(name) if files(name, other)) or "none"
+        raise DataError(
+            f"no file of {name}/{split} in {data_folder()} (splits there: {present}). Put {name}/{split}.parquet or "
+            f"{PUBLISHED[name].format(split.replace('validation', 'dev'))}.* there, as published; 'fourier-lab data --help' "
+            "shows the layout. With network, fetch everything with: fourier-lab data fetch FOLDER."
+        )
+    return [
+        read_rows(path, STS_PUBLISHED if path.name.startswith("sts-") and name == "stsb" else reading) for path in paths
+    ]
+
+
+def _read_hub(name: str, split: str) -> "pa.Table":
     import datasets
 
     repository, configuration, revision = HUB.get(f"{name}/{split}", HUB[name])
     datasets.disable_progress_bars()
-    read = partial(datasets.load_dataset, repository, configuration, revision=revision, split=split)
-    return _columns(f"{repository} ({split})", lambda: read().with_format("arrow")[:])
-
-
-def _columns(what: str, read: Callable[[], Any]) -> dict:
-    """Return the columns of an Arrow table by name; any failure to read it becomes one ``DataError``."""
     try:
-        table = read()
-        return {column: table[column].to_pylist() for column in table.column_names}
+        rows = datasets.load_dataset(repository, configuration, revision=revision, split=split)
+        return rows.with_format("arrow")[:].replace_schema_metadata(rows.features.arrow_schema.metadata)
     except Exception as error:  # datasets, arrow, the file system and the hub client each raise their own kinds
-        cause = error.__cause__ or error
-        raise DataError(
-            f"cannot read {what}: {type(cause).__name__}: {cause}. For a file, fetch it again with 'fourier-lab data "
-            "fetch FOLDER'; for the hub, check the network or use source 'folder'; check that the disk is not full."
-        ) from error
+        remedy = "Check the network, or use source 'folder' with files that you have."
+        raise unreadable(f"{repository} ({split})", error, remedy) from error
 
 
-def _checked(name: str, split: str, first: list, second: list, labels: list | np.ndarray) -> SentencePairs:
-    """Drop rows without a gold label, check the rest, and fingerprint them."""
-    where = f"{name}/{split}"
-    if wrong := [x for x in labels if isinstance(x, bool) or not isinstance(x, int | float | np.number)]:
-        raise DataError(f"{where}: labels must be numbers, got {brief(wrong[0])}. Map label names to 0, 1, 2 first.")
-    label = np.asarray(labels)
-    gold = np.flatnonzero(label != -1)
+def _checked(
+    name: str, split: str, first: list, second: list, label: np.ndarray, low: float = 0.0, high: float = 5.0
+) -> SentencePairs:
+    """Drop rows without a gold label (NaN), check the rest, map scores onto 0..5, and fingerprint the pairs."""
+    where, graded = f"{name}/{split}", is_graded(name)
+    gold = np.flatnonzero(~np.isnan(label))
     if not len(gold):
-        raise DataError(f"{where} holds no labelled pair. Check the file, or use another split.")
-    low, high, dtype = (0.0, 5.0, np.float64) if name in GRADED else (0, 2, np.int64)
-    fits = (label >= low) & (label <= high) & ((label == np.floor(label)) | (name in GRADED))
+        hidden = " GLUE and its copies hide the scores of the test split: use sts-test.csv." if name == "stsb" else ""
+        raise DataError(f"{where} holds no labelled pair.{hidden} Check the file, or use another split.")
+    if not graded:
+        low, high = 0, len(NAMES) - 1
+    fits = (label >= low) & (label <= high) & ((label == np.floor(label)) | graded)
     if bad := gold[~fits[gold]].tolist():
-        kind = "" if name in GRADED else " in whole numbers"
+        kind = "" if graded else " in whole numbers"
         raise DataError(
-            f"{where}: row {bad[0]} has label {label[bad[0]]}, outside {low}..{high}{kind}. Correct the file."
+            f"{where}: row {bad[0]} has label {label[bad[0]]:g}, outside {low}..{high}{kind}. Correct the file."
         )
-    for i in gold:
-        if not all(isinstance(s, str) and s.strip() for s in (first[i], second[i])):
-            pair = brief((first[i], second[i]))
-            raise DataError(f"{where}: row {i} has a sentence that is empty or no text: {pair}. Drop the row.")
-    first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold].astype(dtype)
+    first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold]
+    if bad := sorted(_unreadable(first) + _unreadable(second)):
+        pair = brief((first[bad[0]], second[bad[0]]))
+        raise DataError(f"{where}: row {gold[bad[0]]} has a sentence that is empty or no text: {pair}. Drop the row.")
+    if graded and (low, high) != FULL_RANGE:
+        label = (label - low) * (FULL_RANGE[1] / (high - low))
     content = "\n".join(first) + "\0" + "\n".join(second)
     digest = hashlib.sha256(content.encode())
+    label = label if graded else label.astype(np.int64)
     digest.update(label.tobytes())
     return SentencePairs(name, split, first, second, label, digest.hexdigest()[:12])

@@ -1,4 +1,4 @@
-"""Sentences to token ids: WordPiece for real text, whole words for the toy language."""
+"""Sentences to token ids: a ``tokenizer.json`` or ``vocab.txt`` for real text, whole words for the toy language."""
 
 import hashlib
 import re
@@ -10,12 +10,14 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from ..errors import DataError, brief
+from .vocabulary import is_special
 
 if TYPE_CHECKING:
     from ..config import RunConfig
 
 HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 UNKNOWN = "[UNK]"
+_STRAY = 1e-3  # a smaller share of capitals or accents is a slip in a vocabulary that has none
 TOY_ORDERS = ("frequency", "semantic", "random")  # the toy language's own; all others rearrange the first
 
 
@@ -30,9 +32,34 @@ def load_tokenizer(config: "RunConfig") -> Tokenizer:
         return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")
     if config.source == "hub":
         return hub_tokenizer()
-    from .pairs import data_folder
+    from .own import tokenizer_file
 
-    return wordpiece_tokenizer(data_folder() / "tokenizer" / "vocab.txt")
+    return tokenizer_at(tokenizer_file(config.corpus))
+
+
+def tokenizer_at(path: Path) -> Tokenizer:
+    """Return the tokenizer of a ``tokenizer.json`` or a ``vocab.txt``, told apart by the suffix."""
+    return tokenizer_from_file(path) if path.suffix == ".json" else wordpiece_tokenizer(path)
+
+
+def tokenizer_from_file(path: Path) -> Tokenizer:
+    """Return the tokenizer of a ``tokenizer.json``, of any kind, as it is.
+
+    Raises:
+        DataError: If the file is missing or no tokenizer, or leaves out ids, whose rows no token would ever train.
+    """
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8-sig"))
+    except Exception as error:  # the library raises plain exceptions
+        raise DataError(f"{path} is no tokenizer.json ({error}). Save it again with the tokenizers library.") from error
+    ids = tokenizer.get_vocab(with_added_tokens=True).values()
+    n_ids = tokenizer.get_vocab_size(with_added_tokens=True)
+    if set(ids) != set(range(n_ids)):
+        raise DataError(
+            f"{path} has {n_ids:,} tokens with ids up to {max(ids, default=-1):,}: every id from 0 on must be one token's. "
+            "Number its tokens without a gap."
+        )
+    return tokenizer
 
 
 def toy_tokenizer(vocab_size: int = 30522, id_order: str = "frequency") -> Tokenizer:
@@ -46,7 +73,10 @@ def toy_tokenizer(vocab_size: int = 30522, id_order: str = "frequency") -> Token
 
 
 def wordpiece_tokenizer(path: Path) -> Tokenizer:
-    """Return BERT's uncased WordPiece tokenizer over a ``vocab.txt``, one piece a line.
+    """Return a WordPiece tokenizer in BERT's manner over a ``vocab.txt``, one piece a line.
+
+    Text is lower-cased, and loses its accents, only if the vocabulary has no capitals, or no accents: else hardly one of
+    those pieces could ever be read.
 
     Raises:
         DataError: If the file is missing, no text, lacks a special token or has one piece twice.
@@ -54,29 +84,44 @@ def wordpiece_tokenizer(path: Path) -> Tokenizer:
     if not path.is_file():
         raise DataError(f"no vocabulary at {path}. Put BERT's vocab.txt there, or set source to 'hub' to download it.")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_bytes().decode("utf-8-sig")  # with or without a byte order mark
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text ({error}). Use the vocab.txt of bert-base-uncased.") from error
+    # Not splitlines, which also parts at characters that are pieces themselves, such as U+0085 and U+2028.
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
     vocabulary = {line: i for i, line in enumerate(lines)}
     if len(vocabulary) < len(lines):
         twice = next(line for i, line in enumerate(lines) if vocabulary[line] != i)
-        raise DataError(
-            f"{path} has the line {twice!r} twice, so ids would be skipped. Use bert-base-uncased's vocab.txt."
-        )
+        raise DataError(f"{path} has the line {twice!r} twice, so ids would be skipped. Leave one of the two out.")
     if missing := {"[PAD]", UNKNOWN, "[CLS]", "[SEP]"} - set(vocabulary):
-        raise DataError(f"{path} lacks {', '.join(sorted(missing))}. Use the vocab.txt of bert-base-uncased.")
+        raise DataError(
+            f"{path} lacks {', '.join(sorted(missing))}, which BERT's vocabularies have. Put a tokenizer.json in its place "
+            "if its special tokens have other names."
+        )
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.normalizer = _bert_normalizer(lines)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     return with_special_tokens(tokenizer)
 
 
+def _bert_normalizer(pieces: list[str]) -> normalizers.Normalizer:
+    """Return the normaliser that a vocabulary was made with: does it hold capitals, or accents?"""
+    texts = [piece for piece in pieces if not is_special(piece)]
+    as_is, lower = (normalizers.BertNormalizer(lowercase=low, strip_accents=False) for low in (False, True))
+    plain = normalizers.BertNormalizer(lowercase=True)
+    n_capital = sum(as_is.normalize_str(text) != lower.normalize_str(text) for text in texts)
+    n_accent = sum(lower.normalize_str(text) != plain.normalize_str(text) for text in texts)
+    if n_capital > _STRAY * len(texts):
+        return as_is
+    return lower if n_accent > _STRAY * len(texts) else plain
+
+
 def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -> list[np.ndarray]:
-    """Turn sentences into int64 id arrays ``(length,)`` with [CLS] and [SEP], cut to ``max_seq_len``.
+    """Turn sentences into int64 id arrays ``(length,)`` with the tokenizer's own ends, cut to ``max_seq_len``.
 
     Raises:
-        DataError: If a sentence is empty, blank or not text.
+        DataError: If a sentence is empty, blank or not text, or holds no token, only characters that the tokenizer drops.
     """
     sentences = list(sentences)
     for i, sentence in enumerate(sentences):
@@ -89,7 +134,14 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
                 f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
             )
     cutting = truncating(tokenizer, max_seq_len)
-    return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+    rows = [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+    ends = tokenizer.num_special_tokens_to_add(False)
+    if (empty := next((i for i, row in enumerate(rows) if len(row) <= ends), None)) is not None:
+        raise DataError(
+            f"sentence {empty} is {brief(sentences[empty])}, which holds no token, only characters that the tokenizer "
+            "drops. Drop or fill it."
+        )
+    return rows
 
 
 def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:

@@ -14,6 +14,7 @@ from ..errors import ConfigError
 from ..geometry import resolution, token_table
 from ..plots.figure import new_figure, style
 from ..text.tokenizer import token_words, toy_tokenizer
+from ..text.vocabulary import bare, start_mark, within_word
 from .controls import entry, slider, steps
 from .explorer import Explorer, View, closed
 
@@ -53,7 +54,9 @@ def explore_release(
     """
     words = token_words(toy_tokenizer() if tokenizer is None else tokenizer)
     vocab_size = len(words)
-    plain = [len(word) > 1 and word.isascii() and word.isalpha() for word in words]
+    start = start_mark(words)
+    whole = ["" if within_word(word, start) else bare(word) for word in words]
+    plain = [len(word) > 1 and word.isascii() and word.isalpha() for word in whole]
     check_width(d_model)
     mass, source = resolution.token_mass(vocab_size, counts)
     first = {"normaliser": normaliser, "class_number": class_number, "word": word}

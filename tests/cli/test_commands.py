@@ -14,7 +14,7 @@ from fourier_lab.errors import DataError, TrainingError
 from fourier_lab.headless import notebooks as batch
 from fourier_lab.headless.manifest import NotebookResult
 from fourier_lab.sweeps import plan
-from fourier_lab.text import fetch, tokenizer
+from fourier_lab.text import fetch, report
 from fourier_lab.training import records, train
 
 SMALL = ["--vocab-size=1000", "--d-model=8", "--steps=4", "--warmup-steps=1", "--batch-size=8", "--train-pairs=64"]
@@ -237,14 +237,17 @@ def test_figures_on_a_folder_names_it_for_the_kernels(asked, tmp_path, monkeypat
 
 
 def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(fetch, "check_source", lambda source: iter([("snli", "test", 9824, "abc123")]))
+    findings = [("OK", "snli/test: 9,824 pairs, abc123"), ("NOTE", "snli/train: labels exchanged?")]
+    monkeypatch.setattr(report, "report", lambda source: iter(findings))
     monkeypatch.setattr(fetch, "fetch", lambda folder: iter([folder / "snli" / "test.parquet"]))
-    monkeypatch.setattr(tokenizer, "load_tokenizer", lambda config: tokenizer.toy_tokenizer(200))
     assert parser.main(["data", "check", "hub"]) == 0
     assert parser.main(["data", "fetch", str(tmp_path)]) == 0
-    pairs, words, wrote = capsys.readouterr().out.splitlines()
+    pairs, note, wrote = capsys.readouterr().out.splitlines()
     assert pairs == "[OK]   snli/test: 9,824 pairs, abc123" and wrote == f"wrote {tmp_path}/snli/test.parquet"
-    assert words.startswith("[OK]   tokenizer: 200 ids, ")
+    assert note == "[NOTE] snli/train: labels exchanged?"
+    findings.append(("FAIL", "mnli/train has no column label"))
+    assert parser.main(["data", "check", "hub"]) == 1
+    capsys.readouterr()
 
     def unreachable(folder):
         raise DataError("cannot read stanfordnlp/snli (test). Check the network.")
@@ -274,7 +277,8 @@ def test_the_doctor_names_the_remedy(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path))
     assert parser.main(["doctor"]) == 1
     assert (
-        f"{tmp_path} has no snli/train.parquet" in (text := capsys.readouterr().out) and "tokenizer/vocab.txt" in text
+        f"{tmp_path} has no snli/train, " in (text := capsys.readouterr().out)
+        and "tokenizer/tokenizer.json or vocab.txt" in text
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models
 
 from fourier_lab import RunConfig, train
 from fourier_lab.errors import ConfigError
@@ -81,10 +82,11 @@ def test_real_text_has_no_semantic_order():
 def test_a_smaller_vocabulary_keeps_characters_and_the_most_used_tokens():
     words = ["[PAD]", "[unused1]", "[CLS]", "a", "##a", "é", "cat", "dog", "sat"]
     counts = np.array([0, 0, 9, 0, 0, 7, 1, 5, 3])
-    kept = most_used(words, counts, 7)
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[PAD]"))
+    kept = most_used(tokenizer, counts, 7)
     assert [words[i] for i in kept] == ["[PAD]", "[CLS]", "a", "##a", "é", "dog", "sat"]
     with pytest.raises(ConfigError, match=r"vocab_size \(3\) must be at least 4"):
-        most_used(words, counts, 3)
+        most_used(tokenizer, counts, 3)
 
 
 def test_the_first_word_comes_after_special_tokens_and_characters():
