@@ -21,7 +21,7 @@ def _find_root() -> Path:
 
 ROOT = _find_root()
 NOTEBOOKS = ROOT / "notebooks"
-FIGURES = ROOT / "figures"
+FIGURES = Path(os.environ.get("FOURIER_LAB_FIGURES") or ROOT / "figures")  # headless notebooks draw beside them
 RUNS = ROOT / "runs"
 REPORTS = ROOT / "reports"
 RESULTS = ROOT / "results"
