@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 24
 
-figures: $(INSTALLED)  ## run every notebook headless; DATA=FOLDER or DATA=hub for real text
+figures: $(INSTALLED)  ## run every notebook, hold its figures against the committed ones; DATA=FOLDER or DATA=hub for real text
 	$(BIN)/fourier-lab figures --workers $(WORKERS) --data "$(DATA)"
 
 # One thread a worker: the processor is shared out already. The notebooks run cell by cell at their defaults in a home of

@@ -29,7 +29,7 @@ SWEEPS = PROJECT / "sweeps"
 RECORDS = PROJECT / "results"  # finished ones, which figures are redrawn from
 
 ROOT = _find_root()
-FIGURES = ROOT / "figures"
+FIGURES = Path(os.environ.get("FOURIER_LAB_FIGURES") or ROOT / "figures")  # headless notebooks draw beside them
 RUNS = ROOT / "runs"
 REPORTS = ROOT / "reports"
 RESULTS = ROOT / "results"

@@ -7,7 +7,7 @@ import nbformat
 PARAMETERS = "steps: int = 3\ncorpus: str = 'toy'"
 WRITES_A_FIGURE = """
 import os, pathlib
-folder = pathlib.Path(os.environ["FOURIER_LAB_HOME"]) / "figures" / os.environ["FOURIER_LAB_NOTEBOOK"]
+folder = pathlib.Path(os.environ["FOURIER_LAB_FIGURES"]) / os.environ["FOURIER_LAB_NOTEBOOK"]
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "one.png").write_bytes(bytes([steps]))
 (folder / "one.csv").write_text(f"{steps}")

@@ -25,13 +25,21 @@ _OUTSIDE_BRACKETS = re.compile(r",(?![^{\[]*[}\]])")  # commas that part values,
 
 
 def figures(options: argparse.Namespace) -> int:
-    """Run notebooks headless and write figures/ and reports/.
+    """Run notebooks headless, hold their figures against the committed ones, and write reports/.
 
-    Notebooks that nothing has changed for are skipped. A failing one is kept and does not stop the others.
+    At its defaults a notebook draws beside figures/, in reports/figures/; a table ends the command: what is identical,
+    agrees within tolerance, differs in numbers, or is timing, which is never compared. Only what differs can be written to
+    figures/, with --write; a figure that is not there yet is put there. With -p or --data a notebook draws in figures/
+    itself. Notebooks that nothing has changed for are skipped. A failing one is kept and does not stop the others.
     """
-    from ..headless import notebooks
+    from ..headless import notebooks, reproduction
 
     source = _source(options.data)
+    if (options.check or options.write) and (source != "builtin" or options.parameters):
+        raise ConfigError(
+            "--check and --write are of the committed figures, which are drawn at a notebook's defaults. Leave out --data "
+            "and -p."
+        )
     where_declared = {} if source == "builtin" else {"source": source, "corpus": options.corpus}
     parameters = {name: _literal(value) for name, value in options.parameters}
     results = notebooks.run_notebooks(
@@ -43,7 +51,18 @@ def figures(options: argparse.Namespace) -> int:
         report=_say,
     )
     _say("\n" + notebooks.summary(results))
-    return 1 if any(result.status == "failed" for result in results) else 0
+    failed = any(result.status == "failed" for result in results)
+    if compared := reproduction.compare(results):
+        _say(f"\n{reproduction.table(compared)}\nsee {reproduction.write_page(compared)}")
+        if options.check:
+            return 1 if failed or any(each.status in reproduction.FAILING for each in compared) else 0
+        statuses = ("new", *reproduction.OFFERED) if options.write else ("new",)
+        if written := reproduction.write(compared, statuses):
+            _say(f"wrote {len(written)} figures to {paths.FIGURES}: {', '.join(written)}")
+        if left := [each.name for each in compared if each.status in reproduction.OFFERED and not options.write]:
+            _say(f"{len(left)} figures differ from the committed ones, which are as they were; 'fourier-lab figures --write' "
+                 "puts them in their place")  # fmt: skip
+    return 1 if failed else 0
 
 
 def train(options: argparse.Namespace) -> int:

@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     figures.add_argument("--workers", type=int, default=1, help="notebooks at a time")
     figures.add_argument("--force", action="store_true", help="run unchanged notebooks too")
+    outcome = figures.add_mutually_exclusive_group()
+    outcome.add_argument(
+        "--check", action="store_true", help="exit code 1 if a figure differs; write to reports/ alone"
+    )
+    outcome.add_argument("--write", action="store_true", help="write figures that differ over the committed ones")
 
     train = add("train", commands.train, "train --arm fourier,learned --learning-rate 1e-3,3e-3 --seed 0,1,2 --dry-run")
     train.add_argument("--dry-run", action="store_true", help="print the runs and stop")

@@ -1,6 +1,5 @@
 """Whether a computer can hold a basis: conditioning of the five families, and rounding of the phase, in numbers."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +12,7 @@ from ..embeddings.basis import fourier_basis, fourier_features, polynomial_basis
 from ..embeddings.frequencies import BASES, resolve_period
 from ..errors import ConfigError
 
+MEASURABLE = 1e15  # the digits of larger condition numbers are rounding errors of float64, other ones on each processor
 _PUBLISHED = {
     "chebyshev": chebyshev.chebvander,
     "legendre": legendre.legvander,
@@ -31,7 +31,7 @@ def singular_values(table: ArrayLike) -> NDArray[np.float64]:
 def condition_number(table: ArrayLike) -> float:
     """Return the ratio of the largest to the smallest singular value of the columns, each scaled to norm 1.
 
-    1 is an orthogonal basis. Values above about 1e16 only say that float64 cannot tell some columns apart.
+    1 is an orthogonal basis. :data:`MEASURABLE` stands for this and all above: float64 cannot tell some columns apart.
 
     Args:
         table: Basis functions in columns, ``(n_ids, d)``.
@@ -41,7 +41,7 @@ def condition_number(table: ArrayLike) -> float:
     columns = columns / np.abs(columns).max(axis=0)
     columns /= np.linalg.norm(columns, axis=0)
     singular = singular_values(columns)
-    return float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
+    return float(min(singular[0] / singular[-1], MEASURABLE)) if singular[-1] > 0 else MEASURABLE
 
 
 def published_polynomials(name: str, vocab_size: int, d_model: int) -> NDArray[np.float64]:
@@ -73,7 +73,8 @@ def conditioning(vocab_size: int, widths: Sequence[int], published: bool = False
         published: Whether polynomials are bare, as in the released kernels, instead of this library's orthonormal form.
 
     Returns:
-        Columns: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more).
+        Columns: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 to :data:`MEASURABLE`), ``at_least`` (whether
+        it is a lower bound).
     """
     ids = torch.arange(vocab_size)
     rows = []
@@ -86,8 +87,9 @@ def conditioning(vocab_size: int, widths: Sequence[int], published: bool = False
                 table = published_polynomials(name, vocab_size, d)
             else:
                 table = polynomial_basis(ids, vocab_size, d, name)
-            rows.append((name, d, condition_number(table)))
-    return from_rows(("basis", "d_model", "condition"), rows)
+            condition = condition_number(table)
+            rows.append((name, d, condition, condition >= MEASURABLE))
+    return from_rows(("basis", "d_model", "condition", "at_least"), rows)
 
 
 def phase_errors(frequencies: ArrayLike, vocab_size: int) -> Columns:

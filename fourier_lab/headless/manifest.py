@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths, provenance
+from ..text.fingerprints import content
 
 _LIBRARY = Path(__file__).resolve().parents[1]
 
@@ -24,6 +25,7 @@ class NotebookResult:
         figures: SHA-256 of each file it wrote, by path relative to the figures folder.
         finding: The last printed line that starts with ``Finding:``, without that word.
         error: Error type, message and cell; empty unless failed.
+        beside: Whether its figures lie beside the committed ones, to be held against them (:mod:`.reproduction`).
     """
 
     notebook: str
@@ -32,11 +34,17 @@ class NotebookResult:
     figures: dict[str, str]
     finding: str = ""
     error: str = ""
+    beside: bool = False
 
     @property
     def pictures(self) -> int:
         """Return the number of figures, each counted once over its formats."""
         return sum(name.endswith(".png") for name in self.figures)
+
+
+def figures_folder(beside: bool) -> Path:
+    """Return the folder that notebooks draw in: beside the committed figures, or where those are."""
+    return paths.REPORTS / "figures" if beside else paths.FIGURES
 
 
 def executed_copy(notebook: str) -> Path:
@@ -45,10 +53,7 @@ def executed_copy(notebook: str) -> Path:
 
 
 def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data: Path | None) -> str:
-    """Hash a notebook's cells and parameters, library, main dependencies, the study's records and the data folder it reads.
-
-    Data files count by name, size and modification time: reading them would cost the time that skipping saves.
-    """
+    """Hash all that decides a notebook's figures: cells, parameters, library, dependencies, the study's records, data."""
     sources = sorted(path for path in _LIBRARY.rglob("*") if path.suffix in {".py", ".mplstyle"})
     files = sorted(path for path in data.rglob("*") if path.is_file()) if data else []
     study = sorted(path for root in (paths.RECORDS, paths.SWEEPS) for path in root.rglob("*") if path.is_file())
@@ -56,7 +61,7 @@ def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data
         "cells": [(cell["cell_type"], "".join(cell["source"])) for cell in cells],
         "parameters": dict(parameters),
         "library": [file_hash(path) for path in sources],
-        "data": [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files],
+        "data": [(str(path), content(path)) for path in files],
         "study": [file_hash(path) for path in study],
         "versions": provenance.versions(),
     }
@@ -94,7 +99,8 @@ class Manifest:
         if entry.pop("fingerprint", "") != fingerprint:
             return None
         copy = executed_copy(notebook)
-        figures = {paths.FIGURES / name: digest for name, digest in entry["figures"].items()}
+        root = figures_folder(entry.get("beside", False))
+        figures = {root / name: digest for name, digest in entry["figures"].items()}
         if not all(path.is_file() for path in (copy, copy.with_suffix(".html"), *figures)):
             return None
         if any(file_hash(path) != digest for path, digest in figures.items()):

@@ -1,7 +1,9 @@
 """Run notebooks headless: one process and one kernel each, executed copies and HTML pages in ``reports/``.
 
-A notebook is skipped if its source, parameters, library and data are unchanged and its figures still as it left them.
-A failing notebook keeps its executed copy, error included, and does not stop the others.
+At its defaults a notebook draws beside the committed figures, in ``reports/figures/``, to be held against them; with other
+parameters, or on other text, in ``figures/`` like anyone who runs it by hand. It is skipped if its source, parameters,
+library and data are unchanged and its figures still as it left them. A failing one keeps its executed copy, error included,
+and does not stop the others.
 """
 
 import ast
@@ -23,7 +25,7 @@ from .. import paths
 from ..errors import NotebookError
 from ..processes import obey_parent, supervise
 from ..text.own import data_folder
-from .manifest import Manifest, NotebookResult, executed_copy, file_hash, file_stamps, fingerprint
+from .manifest import Manifest, NotebookResult, executed_copy, figures_folder, file_hash, file_stamps, fingerprint
 
 HEARTBEAT_S = 30.0
 START_ATTEMPTS = 3  # a kernel can lose a race for its ports; a cell is never run twice
@@ -40,6 +42,7 @@ class _Job:
     parameters: dict[str, Any]
     environment: dict[str, str]
     fingerprint: str
+    beside: bool
 
 
 @dataclass
@@ -159,6 +162,7 @@ def _plan(
         "FOURIER_LAB_HEADLESS": "1",
         "FOURIER_LAB_NOTEBOOK": name,
         "FOURIER_LAB_HOME": str(paths.ROOT),
+        "FOURIER_LAB_FIGURES": str(figures_folder(beside=not values)),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # silences a debugger warning that each kernel would print
     }
     if workers > 1:
@@ -171,6 +175,7 @@ def _plan(
         parameters=values,
         environment=environment,
         fingerprint=fingerprint(cells, values, data_folder() if origin == "folder" else None),
+        beside=not values,
     )
 
 
@@ -231,16 +236,20 @@ def _run_all(
 
 def _figure_stamps(job: _Job) -> dict[Path, int]:
     # Also one folder down: a notebook of the toy language may draw the study's records of real text, figures/CORPUS/NAME.
-    folders = (paths.FIGURES / job.notebook, *paths.FIGURES.glob(f"*/{job.notebook}"))
+    root = figures_folder(job.beside)
+    folders = (root / job.notebook, *root.glob(f"*/{job.notebook}"))
     return {path: time_ns for folder in folders for path, time_ns in file_stamps(folder).items()}
 
 
 def _collect(run: _Running, error: str, finding: str = "") -> NotebookResult:
     """Return the result of an ended run with the figure files that it wrote."""
     written = (path for path, time_ns in _figure_stamps(run.job).items() if run.figures_before.get(path) != time_ns)
-    figures = {str(path.relative_to(paths.FIGURES)): file_hash(path) for path in written}
+    root = figures_folder(run.job.beside)
+    figures = {path.relative_to(root).as_posix(): file_hash(path) for path in written}
     status = "failed" if error else "done"
-    return NotebookResult(run.job.notebook, status, time.monotonic() - run.begun, figures, finding, error)
+    return NotebookResult(
+        run.job.notebook, status, time.monotonic() - run.begun, figures, finding, error, run.job.beside
+    )
 
 
 def _execute(job: _Job, connection: Connection) -> None:

@@ -9,8 +9,6 @@ from ._marks import Data, axes_or_new, columns_of, finish, heat_map, in_order, l
 from .figure import style
 from .palette import MARKERS, REFERENCE, ramp
 
-_MEASURABLE = 1e16  # no larger condition number can be computed in float64
-
 
 @style()
 def draw_features(data: Data, *, ax: Axes | None = None, colour_bar: bool = True) -> Axes:
@@ -103,29 +101,32 @@ def draw_cells(data: Data, *, ax: Axes | None = None) -> Axes:
 
 @style()
 def draw_conditioning(data: Data, *, ax: Axes | None = None, legend: bool = True) -> Axes:
-    """Draw condition numbers of bases, one line of dots per basis; those that float64 cannot measure lie at its limit.
+    """Draw condition numbers of bases, one line of dots per basis; hollow at its limit if float64 cannot measure them.
 
     Args:
-        data: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more, may be infinite).
+        data: ``basis``, ``d_model``, ``condition`` (dimensionless, 1 or more), ``at_least`` (whether that is a lower bound).
         ax: Where to draw.
         legend: Whether to name the widths.
     """
+    from ..geometry.conditioning import MEASURABLE
+
     ax = axes_or_new(ax)
-    column = columns_of(data, "basis", "d_model", "condition")
+    column = columns_of(data, "basis", "d_model", "condition", "at_least")
     names, widths = in_order(column["basis"]), in_order(column["d_model"])
     place = np.array([names.index(name) for name in column["basis"]])
     for number, (width, colour) in enumerate(zip(widths, ramp(len(widths)), strict=True)):
         offset = 0.22 * (number - (len(widths) - 1) / 2)
         marker = MARKERS[number]
         for beyond in (False, True):
-            chosen = (column["d_model"] == width) & ((column["condition"] >= _MEASURABLE) == beyond)
-            value = np.minimum(column["condition"][chosen], _MEASURABLE)
+            chosen = (column["d_model"] == width) & (column["at_least"] == beyond)
+            value = column["condition"][chosen]
             fill = "none" if beyond else colour
             label = None if beyond else f"d = {width}"
             ax.plot(value, place[chosen] + offset, marker, color=colour, markerfacecolor=fill, label=label)
-    limit = "limit of float64\n(hollow: beyond)"
-    ax.axvline(_MEASURABLE, color=REFERENCE, linestyle=":", linewidth=1.2, label=limit, zorder=0)
-    ax.set(xscale="log", xlim=(0.3, _MEASURABLE * 300), xlabel="condition number (dimensionless)", ylabel="basis")
+    exponent = round(np.log10(MEASURABLE))
+    limit = f"$\\geq 10^{{{exponent}}}$, beyond\nfloat64 (hollow)"
+    ax.axvline(MEASURABLE, color=REFERENCE, linestyle=":", linewidth=1.2, label=limit, zorder=0)
+    ax.set(xscale="log", xlim=(0.3, MEASURABLE * 300), xlabel="condition number (dimensionless)", ylabel="basis")
     name_rows(ax, names)
     ax.label_outer()
     if legend:

@@ -38,7 +38,7 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
     splits = splits_read(config)
     own = [] if config.corpus in CORPORA else [own_corpus(config.corpus).path]
     read = [path for split in splits for path in files(*split)] + own + [tokenizer_file(config.corpus)]
-    contents = tuple(map(_content, read))
+    contents = tuple(map(content, read))
     return found | dict(_fingerprints(config.corpus, splits, contents))
 
 
@@ -71,15 +71,15 @@ def _fingerprints(
     )
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, which are read once for each state of the file."""
     found = path.stat()
-    # The time of the last change of the file or of its times, which no program can set, spares reading it once more.
-    return content_hash(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    # The time at which the file or its times last changed is none that a program can set.
+    return _content(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-@lru_cache(maxsize=256)
-def content_hash(path: Path, *_stamps: int) -> str:
-    """Return the SHA-256 of a file's bytes."""
+@lru_cache(maxsize=4096)
+def _content(path: Path, *_stamps: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

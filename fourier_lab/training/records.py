@@ -275,22 +275,20 @@ def load_records(folder: Path) -> list[RunRecord]:
     One that is damaged, or of a run on the same text that another one holds, is left out with a :class:`RecordWarning` that
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
-    records: list[RunRecord] = []
+    records: dict[str, list[RunRecord]] = {}
     for path in sorted(Path(folder).glob("*/metrics.json")):
         try:
             record = load_record(path.parent)
         except RecordError as error:
             warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
             continue
-        twins = [other for other in records if other.config.digest() == record.config.digest()]
-        if same := [other for other in twins if same_text(other.text, record.text)]:
-            twice = (
-                f"{same[0].folder} and {record.folder} hold the same run, which would count as two seeds. Delete one."
-            )
-            warnings.warn(f"left out: {twice}", RecordWarning, stacklevel=2)
-            continue
-        records.append(record)
-    return records
+        twins = records.setdefault(record.config.digest(), [])
+        if same := [twin for twin in twins if same_text(twin.text, record.text)]:
+            twice = f"{same[0].folder} and {record.folder} hold the same run, which would count as two seeds"
+            warnings.warn(f"left out: {twice}. Delete one.", RecordWarning, stacklevel=2)
+        else:
+            twins.append(record)
+    return [record for twins in records.values() for record in twins]
 
 
 def check_weights(folder: Path) -> ModelConfig:

@@ -98,7 +98,7 @@ def test_unknown_polynomials_are_refused():
 def test_condition_number_of_known_matrices():
     assert conditioning.condition_number(np.eye(4)) == pytest.approx(1)
     assert conditioning.condition_number([[1, 1], [0, 1e-3]]) > 1e3
-    assert conditioning.condition_number([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) > 1e15
+    assert conditioning.condition_number([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]) == conditioning.MEASURABLE
 
 
 def test_integer_phases_stay_exact_where_naive_float32_drifts():

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from made_up_notebooks import PARAMETERS, WRITES_A_FIGURE, write_notebook
+from made_up_text import rewrite_in_place
 
 from fourier_lab import paths
 from fourier_lab.errors import NotebookError
@@ -47,6 +48,8 @@ def test_whatever_decides_the_figures_changes_the_fingerprint(home, monkeypatch)
     monkeypatch.setenv("FOURIER_LAB_DATA", str(home / "data"))
     seen.append(fingerprint(source="folder"))
     (home / "data" / "snli.parquet").write_bytes(b"rows")
+    seen.append(fingerprint(source="folder"))
+    rewrite_in_place(home / "data" / "snli.parquet", b"else")
     seen.append(fingerprint(source="folder"))
     assert fingerprint() == seen[0]  # the built-in corpus does not depend on the folder
     write_notebook(source, WRITES_A_FIGURE, "1 + 1", parameters=PARAMETERS + "\nsource: str = 'builtin'")

@@ -46,7 +46,8 @@ DRAWINGS = {
     "distance": lambda ax: plots.draw_distance({"series": ["d = 8"] * 2, "lag": [1, 2], "distance": [0.1, 0.2]}, ax=ax),
     "cells": lambda ax: plots.draw_cells({"series": ["d = 2"] * 2, "cells": [1, 2], "mass": [0.7, 1.0]}, ax=ax),
     "conditioning": lambda ax: plots.draw_conditioning(
-        {"basis": ["fourier", "hermite"], "d_model": [16, 16], "condition": [1.0, np.inf]}, ax=ax
+        {"basis": ["fourier", "hermite"], "d_model": [16, 16], "condition": [1.0, 1e15], "at_least": [False, True]},
+        ax=ax,
     ),
     "precision": lambda ax: plots.draw_precision(resolution.phase_errors([1, 2, 4], 100), ax=ax),
     "curves": lambda ax: plots.draw_curves(CURVES, label="loss (nats)", ax=ax),
@@ -159,7 +160,8 @@ def test_scores_state_n_and_what_the_bars_are():
 def test_numbers_beyond_float64_are_held_at_the_limit_and_hollow():
     ax = DRAWINGS["conditioning"](None)
     filled, hollow, _limit = ax.lines
-    assert filled.get_xdata().tolist() == [1] and hollow.get_xdata().tolist() == [1e16]
+    assert filled.get_xdata().tolist() == [1] and hollow.get_xdata().tolist() == [1e15]
+    assert "geq 10^{15}" in _limit.get_label()
     assert str(hollow.get_markerfacecolor()) == "none" != str(filled.get_markerfacecolor())
 
 
