@@ -208,6 +208,7 @@ def _names(family: str, pooled: Sequence[Sequence[RunRecord]]) -> list[str]:
     for config, runs in zip(configs, pooled, strict=True):
         parts = [f"{family}: {series_name(config)}", *config.departures]
         parts += [f"{name} {as_text(name, getattr(config, name))}" for name in varying]
+        parts += ["collapsed"] * any(run.is_collapsed(split) for run in runs for split in ("validation", "test"))
         seeds = ", ".join(str(run.config.seed) for run in runs)
         names.append(f"{', '.join(parts)}, seed{'s' * (len(runs) > 1)} {seeds}")
     return names
