@@ -60,8 +60,8 @@ def figures(options: argparse.Namespace) -> int:
         if written := reproduction.write(compared, statuses):
             _say(f"wrote {len(written)} figures to {paths.FIGURES}: {', '.join(written)}")
         if left := [each.name for each in compared if each.status in reproduction.OFFERED and not options.write]:
-            _say(f"{len(left)} figures differ from the committed ones, which are as they were; 'fourier-lab figures --write' "
-                 "puts them in their place")  # fmt: skip
+            _say(f"{len(left)} figures differ from the committed ones, which are as they were; "
+                 "'fourier-lab figures --write' puts them in their place")  # fmt: skip
     return 1 if failed else 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import DataError
 
 RESAMPLES = 1000
+_FLOAT32_STEP = float(np.finfo(np.float32).eps)  # relative distance of one float32 to the next
 
 
 def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0, *, intervals: bool = True) -> dict:
@@ -21,7 +22,9 @@ def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0, *, inte
 
     Returns:
         ``{"spearman": {"value", "low", "high"}, "pearson": {...}, "n"}``, correlations x 100, with the percentile
-        bootstrap 95 % interval over pairs (1,000 resamples). Without intervals ``value`` alone.
+        bootstrap 95 % interval over pairs (1,000 resamples). Without intervals ``value`` alone. Further
+        ``"collapsed": True`` if all similarities are one number in float32, in which encoders compute: their order is then
+        noise, and so is the score.
 
     Raises:
         DataError: If there are fewer than 3 pairs, or one side is constant, so that no correlation exists.
@@ -49,6 +52,8 @@ def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: boo
             "Check that the encoder's outputs differ between sentences."
         )
     scores: dict = {"n": len(label)}
+    if np.ptp(similarity) <= _FLOAT32_STEP * np.abs(similarity).max():
+        scores["collapsed"] = True
     resamples = np.empty(0)
     for name, measure in (("spearman", _spearman), ("pearson", _pearson)):
         values = {"value": measure(similarity, label)}

@@ -30,8 +30,9 @@ MATCHED = ", entailment pairs matched among 128, points"
 def say(key: str, records: Any = None) -> str:
     """Return claim, verdict, measurement and what it does not show, as lines of text."""
     claim = CLAIMS[key]
+    records = claim.records() if records is None else records
     measured = claim.answer(records)
-    rows = [f"- {line}" for line in _lines(measured)]
+    rows = [f"- {line}" for line in [*_lines(measured), *_collapsed(records)]]
     lines = [f"{claim.verdict(measured)}.", f"- Tested: {claim.text}", *rows]
     return "\n".join([*lines, f"- Not shown: {claim.not_shown}"])
 
@@ -39,6 +40,17 @@ def say(key: str, records: Any = None) -> str:
 def _lines(measured: Sequence[Measured]) -> list[str]:
     groups = itertools.groupby(measured, lambda each: each.what)
     return [f"{what}: {', '.join(map(str, group))}" for what, group in groups]
+
+
+def _collapsed(records: Any) -> list[str]:
+    """Return a line about runs whose scores are noise, because all sentences got one vector; none if there are none."""
+    runs = [record for record in records if isinstance(record, RunRecord)]
+    noise = [run.config.digest() for run in runs if any(map(run.is_collapsed, SPLITS))]
+    return (
+        [f"collapsed, so that its scores are noise: {', '.join(noise)} ({len(noise)} of {len(runs)} runs)"]
+        if noise
+        else []
+    )
 
 
 def claims_table() -> str:
@@ -49,8 +61,10 @@ def claims_table() -> str:
     lines = ["| claim | verdict | evidence |", "| --- | --- | --- |"]
     for claim in CLAIMS.values():
         try:
-            measured = claim.answer()
-            verdict, numbers = claim.verdict(measured), "; ".join(_lines(measured[: claim.shown]))
+            records = claim.records()
+            measured = claim.answer(records)
+            verdict = claim.verdict(measured)
+            numbers = "; ".join([*_lines(measured[: claim.shown]), *_collapsed(records)])
         except FourierLabError as error:
             verdict, numbers = "not answered", " ".join(str(error).split())
             warnings.warn(f"not answered: {claim.text}: {error}", RecordWarning, stacklevel=2)

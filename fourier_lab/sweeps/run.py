@@ -159,7 +159,7 @@ class _Engine:
             self.tell(run, f"FAILED: {outcome.error}")
         else:
             self.estimator.add(outcome.record.config, outcome.record.metrics["duration_s"])
-            score = f"validation Spearman {outcome.record.score('validation'):.1f}"
+            score = f"validation Spearman {outcome.record.told_score('validation')}"
             self.tell(run, f"done in {duration(outcome.seconds)}, {score}")
 
     def settle(self, run: Run, status: str, error: str = "") -> Outcome:

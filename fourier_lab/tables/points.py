@@ -217,6 +217,7 @@ def _names(family: str, pooled: Sequence[Sequence[RunRecord]]) -> list[str]:
         parts = [f"{family}: {series_name(config)}", *config.departures]
         parts += [f"{name} {as_text(name, getattr(config, name))}" for name in varying]
         parts += [f"text {text_name(runs[0].text)}"] * several
+        parts += ["collapsed"] * any(run.is_collapsed(split) for run in runs for split in ("validation", "test"))
         seeds = ", ".join(str(run.config.seed) for run in runs)
         names.append(f"{', '.join(parts)}, seed{'s' * (len(runs) > 1)} {seeds}")
     return names

@@ -36,7 +36,8 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
         the mean Spearman and Pearson x 100, the 95 % t interval over seeds (``_low``, ``_high``; nan for one seed), the mean
         95 % bootstrap interval over pairs (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers
         the same of the accuracy x 100 on each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's);
-        mean seconds and memory.
+        mean seconds and memory. Where encoders gave all sentences one vector, ``dev_collapsed`` and ``test_collapsed`` say
+        how many did.
     """
     records = reported(records)
     varying = varying_settings([record.config for record in records])
@@ -115,7 +116,12 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
     )
     lines = [f"| model minus {against} | seeds | Spearman dev | Spearman test |", "| --- | --- | --- | --- |"]
     for row, name in enumerate(dev["group"]):
-        cells = [with_pairs(*(each[key][row] for key in _ENDS)) for each in (dev, test)]
+        pair = [run for run in kept if series_name(run.config) in (name, against)]
+        cells = [
+            with_pairs(*(each[key][row] for key in _ENDS))
+            + _told_collapsed(sum(run.is_collapsed(split) for run in pair), len(pair))
+            for each, split in ((dev, "validation"), (test, "test"))
+        ]
         lines.append(f"| {name} | {dev['seeds'][row]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -202,6 +208,8 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
         for measure in ("spearman", "pearson"):
             found = [run.metrics["scores"][key] for run in runs]
             row |= _score_cells(f"{split}_{measure}", [score[measure] | {"n": score["n"]} for score in found])
+        if collapsed := sum(run.is_collapsed(key) for run in runs):
+            row[f"{split}_collapsed"] = collapsed
     if config.objective == "nli":
         for split in first["held_out"]:
             found = [run.metrics["held_out"][split] for run in runs]
@@ -247,4 +255,14 @@ def _words(value: Any) -> Any:
 def _with_interval(row: dict[str, Any], name: str) -> str:
     if np.isnan(row[name]):
         return "–"
-    return plus_minus(row[name], row.get(f"{name}_high", np.nan))
+    split, _, measure = name.rpartition("_")
+    collapsed = row.get(f"{split}_collapsed", 0) if measure != "accuracy" else 0
+    told = _told_collapsed(int(collapsed), int(row["seeds"])) if collapsed > 0 else ""
+    return plus_minus(row[name], row.get(f"{name}_high", np.nan)) + told
+
+
+def _told_collapsed(collapsed: int, runs: int) -> str:
+    """Return a remark on runs that gave all sentences one vector; empty if none did."""
+    if not collapsed:
+        return ""
+    return " (collapsed)" if collapsed == runs else f" ({collapsed} of {runs} collapsed)"

@@ -75,6 +75,14 @@ class RunRecord:
         extra = 64 * (seed if isinstance(listed, str) else len(listed))
         return 32 * int(self.metrics["parameters"][part]) + extra
 
+    def is_collapsed(self, split: str) -> bool:
+        """Say whether all sentences of a graded split got about one vector, so that its scores are noise."""
+        return bool(self.metrics["scores"][split].get("collapsed", False))
+
+    def told_score(self, split: str) -> str:
+        """Return Spearman x 100 in words, such as ``50.3``, or ``9.2 (collapsed)``."""
+        return f"{self.score(split):.1f}{' (collapsed)' if self.is_collapsed(split) else ''}"
+
     def resampled(self) -> NDArray[np.int16] | None:
         """Return Spearman of the resamples of validation and of test, ``(2, 1000)``; None if the record has none.
 

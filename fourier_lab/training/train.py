@@ -176,10 +176,9 @@ def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | N
         results.append(train(config))
         if report is not None:
             left = (time.perf_counter() - started) / number * (len(configs) - number)
-            score = results[-1].record.score("validation")
             words = ", ".join([series_name(config), *(f"{name} {setting(config, name)}" for name in told)])
             report(
                 f"[{number}/{len(configs)}] {config.digest()} {words}: "
-                f"validation Spearman {score:.1f}; about {left:.0f} s left"
+                f"validation Spearman {results[-1].record.told_score('validation')}; about {left:.0f} s left"
             )
     return results

@@ -110,3 +110,34 @@ def test_nli_head_features_and_accuracy():
     loss, accuracy = head(u, v, torch.tensor([0, 2]))
     assert accuracy == 1 and loss < 0.6
     assert head(u, v, torch.tensor([2, 0]))[1] == 0
+
+
+def vectors(noise: float, shared: float = 1.0, n: int = 500, d: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two lists of float32 sentence embeddings: one vector for all, and noise of a given size."""
+    generator = torch.Generator().manual_seed(0)
+    centre = shared * torch.randn(d, generator=generator)
+    return tuple(centre + noise * torch.randn(n, d, generator=generator) for _ in range(2))
+
+
+@pytest.mark.parametrize("noise", [1e-7, 1e-6, 1e-5])
+@pytest.mark.parametrize("intervals", [True, False])
+def test_one_vector_for_all_sentences_is_told_as_collapsed(noise, intervals):
+    label = np.random.default_rng(0).uniform(0, 5, 500)
+    scores = sts_scores(cosine(*vectors(noise)), label, intervals=intervals)
+    assert scores["collapsed"] is True and np.isfinite(scores["spearman"]["value"])
+
+
+@pytest.mark.parametrize(
+    "similarity", [cosine(*vectors(1e-2)), cosine(*vectors(1.0, shared=0.0)), cosine(*vectors(1e-3))]
+)
+def test_embeddings_that_differ_are_not(similarity):
+    label = np.random.default_rng(0).uniform(0, 5, 500)
+    for scale in (1.0, -1e-12, 1e9):  # a similarity has any unit
+        assert "collapsed" not in sts_scores(scale * similarity, label, intervals=False)
+
+
+def test_a_similarity_that_is_not_a_number_gives_a_score_that_is_none():
+    similarity = cosine(*vectors(1.0))
+    similarity[7] = np.nan
+    scores = sts_scores(similarity, np.arange(500.0), intervals=False)
+    assert np.isnan(scores["pearson"]["value"]) and "collapsed" not in scores

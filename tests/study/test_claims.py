@@ -121,3 +121,11 @@ def test_claims_whose_records_are_damaged_do_not_take_the_others_along(monkeypat
     assert "not answered: A Fourier embedding needs no dropout" in err
     same = set(rows) & set(before)
     assert len(same) >= len(rows) - 3 and changed not in same  # two rows read table_1
+
+
+def test_claims_name_runs_whose_scores_are_noise():
+    records = [record(70 + seed, 60, seed=seed, dropout=dropout) for dropout in (0.0, 0.1) for seed in range(3)]
+    assert "collapsed" not in claims.say("dropout", records)
+    records[4].metrics["scores"]["validation"]["collapsed"] = True
+    told = claims.say("dropout", records)
+    assert f"- collapsed, so that its scores are noise: {records[4].config.digest()} (1 of 6 runs)" in told

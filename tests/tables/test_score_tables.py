@@ -165,3 +165,27 @@ def test_committed_records_are_whole_and_give_the_readme_table():
                 f"run: fourier-lab table --runs results/{folder.name} --into README.md --name {folder.name}"
             )
             assert all(paired_table(records, model) in text for model in ("learned", "fourier (harmonic)"))
+
+
+def collapse(run, *splits):
+    for split in splits:
+        run.metrics["scores"][split] = run.metrics["scores"][split] | {"collapsed": True}
+    return run
+
+
+def test_collapsed_runs_are_told_beside_their_numbers():
+    runs = [record(70 + seed, 60, seed=seed) for seed in range(3)]
+    flat = [record(9, 8, seed=seed, arm="learned") for seed in range(3)]
+    assert "collapsed" not in results_table([*runs, *flat]) and "dev_collapsed" not in summarise([*runs, *flat])
+    some = [collapse(flat[0], "validation"), *flat[1:]]
+    _, _, fourier, learned = results_table([*runs, *some]).splitlines()
+    assert "collapsed" not in fourier and learned.count("| 9.0 ± 0.0 (1 of 3 collapsed) |") == 2
+    assert learned.count("| 8.0 ± 0.0 |") == 2
+    every = [collapse(run, "validation", "test") for run in some]
+    *_, learned = results_table([*runs, *every]).splitlines()
+    assert learned.count("± 0.0 (collapsed) |") == 4
+    assert summarise([*runs, *every])["dev_collapsed"].tolist()[1] == 3
+    for against in ("fourier (harmonic)", "learned"):
+        *_, row = paired_table([*runs, *every], against).splitlines()
+        assert row.count("(3 of 6 collapsed)") == 2
+    assert (flat[0].told_score("validation"), runs[0].told_score("validation")) == ("9.0 (collapsed)", "70.0")
