@@ -1,6 +1,7 @@
 """Every notebook keeps to the house form, and runs headless with parameters from an empty folder."""
 
 import ast
+import html
 import json
 import re
 
@@ -8,7 +9,7 @@ import papermill
 import pytest
 
 from fourier_lab import paths
-from fourier_lab.headless import notebooks
+from fourier_lab.headless import gallery, notebooks
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))  # solutions: test_course.py
 # Parameters for the papermill run; the defaults, which are small, where a notebook is not named.
@@ -121,3 +122,11 @@ def test_it_runs_headless_from_another_folder(path, tmp_path, monkeypatch):
     assert not list((tmp_path / "elsewhere").iterdir())
     page = (tmp_path / "reports" / f"{path.stem}.html").read_text()
     assert "Finding:" in page and "image/png" in page
+    words = [re.search(' alt="([^"]+)"', picture) for picture in re.findall("<img .*?>", page, flags=re.DOTALL)]
+    drawn = {picture.alt for picture in gallery.read_pictures(tmp_path / "figures")}
+    assert all(words) and drawn <= {html.unescape(found[1]) for found in words}
+    loaded = re.findall(r"""<(?:script|link|img|iframe)[^>]* (?:src|href)=["'](?!data:)([^"']*)""", page)
+    assert loaded == []  # from other hosts, least of all for formulas
+    assert ("<math" in page) == any(
+        "$" in cell["source"] for cell in read(path)["cells"] if cell["cell_type"] == "markdown"
+    )

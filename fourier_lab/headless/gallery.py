@@ -64,6 +64,21 @@ def main_pictures(pictures: Iterable[Picture], readme: str) -> list[Picture]:
     return [by_name[name] for name in dict.fromkeys(_LINKED.findall(readme)) if name in by_name]
 
 
+def short_names(pictures: Iterable[Picture], folder: str, variant: str = "") -> dict[str, Picture]:
+    """Return pictures by ``notebook/figure``; where several corpora have one, that of ``folder`` wins.
+
+    Args:
+        pictures: From :func:`read_pictures`.
+        folder: Of the figures of one corpus, such as ``snli_mnli``; any other word for the toy language.
+        variant: ``notebook-label``: figures of this variant go by the names of the notebook's own.
+    """
+    pictures = list(pictures)
+    own = [picture for picture in pictures if picture.name.count("/") == 1 or picture.name.startswith(f"{folder}/")]
+    named = {"/".join(picture.name.split("/")[-2:]): picture for picture in [*pictures, *own]}
+    notebook = variant.rpartition("-")[0]
+    return named | {name.replace(variant, notebook, 1): named[name] for name in named if name.startswith(f"{variant}/")}
+
+
 def _read(root: Path, path: Path) -> Picture:
     stem = path.name.removesuffix(".json")  # a figure name may hold a dot
     png = path.with_name(f"{stem}.png")

@@ -15,16 +15,17 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from .. import paths
-from ..errors import NotebookError
+from ..errors import NotebookError, RecordError
 from ..processes import obey_parent, supervise
 from ..text.own import data_folder
+from . import gallery
 from .manifest import Manifest, NotebookResult, executed_copy, figures_folder, file_hash, file_stamps, fingerprint
 
 HEARTBEAT_S = 30.0
@@ -263,7 +264,7 @@ def _execute(job: _Job, connection: Connection) -> None:
         if not partial.exists():
             shutil.copyfile(job.source, partial)
         os.replace(partial, job.executed)
-        finding = _export(job.executed)
+        finding = _export(job)
     except KeyboardInterrupt:
         partial.unlink(missing_ok=True)
         return
@@ -299,12 +300,18 @@ def _papermill(job: _Job, output: Path, connection: Connection) -> str:
                 return " ".join(f"{type(failure).__name__}: {failure}".split())
 
 
-def _export(executed: Path) -> str:
+def _export(job: _Job) -> str:
     """Write the HTML page beside the executed copy and return its finding."""
-    from nbconvert import HTMLExporter
+    from .pages import notebook_html
 
-    page, _ = HTMLExporter().from_filename(str(executed))
-    paths.write_atomically(executed.with_suffix(".html"), page)
+    executed = job.executed
+    folder, _, name = job.notebook.rpartition("/")
+    pictures: dict[str, gallery.Picture] = {}
+    with suppress(RecordError):  # a damaged figure, perhaps of another notebook: the page then says less
+        pictures = gallery.short_names(gallery.read_pictures(), folder, name if name != job.source.stem else "")
+    paths.write_atomically(
+        executed.with_suffix(".html"), notebook_html(executed, lambda url: url, pictures, whole=True)
+    )
     cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     texts = ("".join(output.get("text", "")) for cell in cells for output in cell.get("outputs", ()))
     findings = [line for text in texts for line in text.splitlines() if line.startswith("Finding:")]

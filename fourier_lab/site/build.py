@@ -4,7 +4,6 @@ import os
 import posixpath
 import re
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from ..errors import ConfigError
 from ..headless import gallery
 from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
-from .markdown import Link, is_external, to_html
-from .notebooks import notebook_html, notebook_title
+from ..headless.markdown import Link, is_external, to_html
+from ..headless.pages import notebook_html, notebook_title
 
 _CLAIMS = re.compile(r"<!-- table: claims -->\n(.*?)<!-- end -->", flags=re.DOTALL)
 _FOLDER = Path(__file__).parent
@@ -96,7 +95,7 @@ class _Site:
         self._write_figures()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
-            pictures = _short_names(self._pictures, folder)
+            pictures = gallery.short_names(self._pictures, folder)
             body = notebook_html(copy, self._link(source, page), pictures)
             self._write(page, "page", title=notebook_title(copy), body=Markup(body))
         while self._waiting:  # a page may refer to another, which is then written too
@@ -190,9 +189,3 @@ def _page_of(source: str, folder: str) -> str:
     """Return the page of an executed notebook; a variant's lies in a folder of its name."""
     path, name = posixpath.split(source.removesuffix(".ipynb") + ".html")
     return posixpath.normpath(posixpath.join(path, folder, name))
-
-
-def _short_names(pictures: list[Picture], folder: str) -> Mapping[str, Picture]:
-    """Return pictures by ``notebook/figure``; where several corpora have one, that of ``folder`` wins."""
-    own = [picture for picture in pictures if picture.name.count("/") == 1 or picture.name.startswith(f"{folder}/")]
-    return {"/".join(picture.name.split("/")[-2:]): picture for picture in [*pictures, *own]}

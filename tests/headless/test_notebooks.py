@@ -206,7 +206,9 @@ def test_an_interrupt_keeps_what_is_finished_and_leaves_no_kernel(home):
     write_notebook(home / "notebooks" / "01_fine.ipynb", WRITES_A_FIGURE)
     slow = "import os, pathlib, time\npathlib.Path('kernel.pid').write_text(str(os.getpid()))\ntime.sleep(60)"
     write_notebook(home / "notebooks" / "02_slow.ipynb", slow)
-    command = [sys.executable, "-c", "from fourier_lab.headless.notebooks import run_notebooks; run_notebooks()"]
+    program = "from fourier_lab.headless.notebooks import run_notebooks; run_notebooks(sys.argv[1:])"
+    sources = map(str, sorted((home / "notebooks").iterdir()))
+    command = [sys.executable, "-c", f"import sys; {program}", *sources]
     environment = {**os.environ, "FOURIER_LAB_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
     # A shell starts background jobs deaf to Ctrl-C, and children inherit that.
     hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)

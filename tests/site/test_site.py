@@ -12,9 +12,9 @@ from fourier_lab import paths
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.headless import gallery
+from fourier_lab.headless.markdown import to_html
+from fourier_lab.headless.pages import _WITHOUT_WORDS, notebook_html
 from fourier_lab.site import build_site
-from fourier_lab.site.markdown import to_html
-from fourier_lab.site.notebooks import _WITHOUT_WORDS, notebook_html
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000300000002") + bytes(20)
 README = """# The <study>
@@ -171,6 +171,29 @@ def test_figures_of_one_cell_have_their_words_in_the_order_of_its_text(project):
     build_site()
     alts = [given["alt"] for given in read_pages(project / "reports/site")["notebooks/02_b.html"].pictures]
     assert alts == ["the gap", "the toy's dots"]
+
+
+def test_a_figure_that_the_next_cell_saves_has_its_words(project):
+    shown = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(PNG).decode()})
+    cells = [
+        nbformat.v4.new_code_cell("draw(1)\ndraw(2)", outputs=[shown, shown]),
+        nbformat.v4.new_code_cell('save_figure(fig, "02_b/scores", data)'),
+        nbformat.v4.new_code_cell('save_figure(fig, "02_b/scores", data)'),  # of nothing that was drawn just before
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), project / "one.ipynb")
+    pictures = gallery.short_names(gallery.read_pictures(), "")
+    for whole in (False, True):
+        page = Reader(notebook_html(project / "one.ipynb", lambda url: url, pictures, whole=whole))
+        assert [given["alt"] for given in page.pictures] == ["the toy's dots", _WITHOUT_WORDS]
+
+
+def test_a_variant_of_a_notebook_has_the_words_of_its_own_figures(project):
+    write_figure(project, "02_b-small/scores", "small scores", "the small run's dots")
+    write_figure(project, "02_b/gap", "gap", "the gap")
+    pictures = gallery.read_pictures()
+    assert gallery.short_names(pictures, "")["02_b/scores"].alt == "the toy's dots"
+    named = gallery.short_names(pictures, "", "02_b-small")
+    assert [named[f"02_b/{name}"].alt for name in ("scores", "gap")] == ["the small run's dots", "the gap"]
 
 
 def test_text_is_escaped_and_formulas_need_no_script(project):
