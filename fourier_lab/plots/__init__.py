@@ -8,6 +8,7 @@ cannot differ. Nothing here shows, saves or keeps state; without ``ax`` a new fi
 from .basis import draw_cells, draw_conditioning, draw_distance, draw_features, draw_kernel, draw_precision
 from .effects import draw_classes, draw_limits, draw_stages, new_panels
 from .figure import new_figure, save_figure
+from .idea import draw_idea, draw_ranks, new_idea
 from .ladder import draw_ladder, draw_weights
 from .release import draw_class_words, draw_collapse, draw_folding
 from .runs import (
@@ -34,6 +35,7 @@ __all__ = [
     "draw_distance",
     "draw_features",
     "draw_folding",
+    "draw_idea",
     "draw_kernel",
     "draw_ladder",
     "draw_limits",
@@ -44,12 +46,14 @@ __all__ = [
     "draw_projection",
     "draw_quality",
     "draw_quantity",
+    "draw_ranks",
     "draw_scores",
     "draw_singular_values",
     "draw_spectrum",
     "draw_stages",
     "draw_weights",
     "new_figure",
+    "new_idea",
     "new_panels",
     "save_figure",
     "share_legend",

@@ -58,7 +58,7 @@ def draw_scores(
             (what the bar is), as :func:`fourier_lab.tables.summaries.score_columns` gives them.
         label: What the score is, with its unit.
         ax: Where to draw.
-        group_label: What the groups are.
+        group_label: What the groups are; a single group is no axis, and neither it nor its label is drawn.
         legend: Whether to name the series, once for several panels.
     """
     ax = axes_or_new(ax)
@@ -71,17 +71,19 @@ def draw_scores(
         for x, y, value in zip(place[own], column[end][own], column["value"][own], strict=True):
             ax.annotate(f"{value:.1f}", (x, y), (0, offset), textcoords="offset points", fontsize=7, ha="center")
     intervals(ax, {**column, "place": place}, "place")
-    ax.set_xticks(range(len(groups)), groups)
+    several = len(groups) > 1  # a single one is no axis
+    ax.set_xticks(range(len(groups)) if several else [], groups if several else [])
     ax.set_xlim(-0.5, len(groups) - 0.5)
     n = f"{count_text(column['pairs'], 'pair')}, {count_text(column['seeds'], 'seed')}"
-    ax.set(xlabel=f"{group_label}\n(bars: {', '.join(in_order(column['interval']))};\nn: {n})", ylabel=label)
+    note = f"(bars: {', '.join(in_order(column['interval']))};\nn: {n})"
+    ax.set(xlabel=f"{group_label}\n{note}" if several else note, ylabel=label)
     ax.margins(y=0.12)
     return finish(ax, "best" if legend else None)
 
 
 @style()
 def draw_differences(data: Data, *, label: str, ax: Axes | None = None, legend: bool = True) -> Axes:
-    """Draw differences to a base as dots with intervals, a row per group, against a line at 0.
+    """Draw differences to a base as dots with intervals, a row per group, against a line at 0; a single group has no name.
 
     Args:
         data: ``group``, ``series``, ``value``, ``low``, ``high`` (nan where there is one seed), as
@@ -113,6 +115,8 @@ def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
             ax.annotate(form.format(x), (x, y), (0, 4), textcoords="offset points", fontsize=7, ha="center",
                         path_effects=[HALO])  # fmt: skip
     name_rows(ax, groups, 0.6, 0.6)
+    if len(groups) == 1:  # nothing to tell apart
+        ax.set_yticks([])
     ax.set(xlabel=label)
     return finish(ax, "best" if legend else None)
 

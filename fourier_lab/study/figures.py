@@ -12,8 +12,15 @@ from ..config import RunConfig
 from ..series import series_name
 from ..tables.summaries import difference_columns, mean_columns, score
 from ..training.records import RunRecord
+from .comparisons import MATCHING
 
 SPLITS = {"validation": score("validation"), "test": score("test")}
+IN_PLAIN_WORDS = {
+    "learned": "table, learned",
+    "fourier (harmonic)": "the paper's waves\n(harmonic)",
+    "fourier (log)": "log-spaced waves",
+    "fourier (random)": "random waves",
+}
 
 Naming = Callable[[RunConfig], str]
 
@@ -77,6 +84,36 @@ def mean_figure(
     return _save(panels, records, name, title, alt, plots.draw_means, label, group_label or _words(group))
 
 
+def idea_figure(records: Sequence[RunRecord], name: str, *, title: str, alt: str) -> Path:
+    """Draw the study in one picture: a table beside a function of the id, and what each kind of embedding scored on test.
+
+    Args:
+        records: Finished runs of the series in :data:`IN_PLAIN_WORDS`, alike in all else but the seed.
+        name, title, alt: As in :func:`difference_figure`.
+
+    Returns:
+        Path: The PNG.
+    """
+    order = [*IN_PLAIN_WORDS]
+    records = sorted(records, key=lambda record: (order.index(series_name(record.config)), record.config.seed))
+    stored = {series_name(record.config): record.metrics["parameters"]["embedding"] for record in records}
+    labels = {
+        "Judging how alike sentences are": "STS-B test (Spearman × 100)",
+        "Finding the right partner among 128": "SNLI test, the task trained for (%)",
+    }
+    figure, above, below = plots.new_idea([*labels])
+    arms = {"learned": stored["learned"], "fourier": stored["fourier (harmonic)"]}
+    plots.draw_idea(arms, above, word="hello", token_id=7592, vocab_size=records[0].config.vocab_size)
+    values: list[Callable[[RunRecord], float]] = [SPLITS["test"], MATCHING["SNLI test"]]
+    panels = {}
+    for ax, (panel, label), value in zip(below, labels.items(), values, strict=True):
+        columns = mean_columns(records, value, "corpus")
+        names = [IN_PLAIN_WORDS[series] for series in columns["series"]]
+        plots.draw_ranks({**columns, "name": names}, label=label, ax=ax)
+        panels[panel] = {**columns, "stored": np.array([stored[series] for series in columns["series"]])}
+    return plots.save_figure(figure, name, stack(panels, "panel"), records[0].config, title=title, alt=alt)
+
+
 def _words(group: Naming | str) -> str:
     return group.replace("_", " ") if isinstance(group, str) else ""
 
@@ -97,6 +134,7 @@ def _save(
     figure, axes = plots.new_figure(1, len(panels), height=height, sharey=True, titles=list(panels), squeeze=False)
     for ax, columns in zip(axes[0], panels.values(), strict=True):
         draw(columns, label=label, ax=ax, legend=False)
-    axes[0][0].set_ylabel(group_label)
+    if rows > 1:  # a single one is no axis
+        axes[0][0].set_ylabel(group_label)
     plots.share_legend(figure)
     return plots.save_figure(figure, name, stack(panels, "split"), records[0].config, title=title, alt=alt)

@@ -157,6 +157,47 @@ def test_scores_state_n_and_what_the_bars_are():
     assert "95 % t interval over seeds" in label and "2,000 pairs, 3 seeds" in label
 
 
+ONE_GROUP = {key: values[:2] for key, values in SCORES.items()}  # the group "frequency" alone
+
+
+@pytest.mark.parametrize(("data", "named"), [(SCORES, ["frequency", "random"]), (ONE_GROUP, [])], ids=["two", "one"])
+@pytest.mark.parametrize("draw", [plots.draw_scores, plots.draw_differences, plots.draw_means])
+def test_a_single_group_is_no_axis(draw, data, named):
+    ax = draw(data, label="Spearman × 100")
+    axis = ax.xaxis if draw is plots.draw_scores else ax.yaxis
+    assert [tick.get_text() for tick in axis.get_ticklabels()] == named and len(axis.get_ticklocs()) == len(named)
+    assert ("id order" in ax.get_xlabel()) == (draw is plots.draw_scores and bool(named))
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"fourier (harmonic)", "learned"}
+
+
+def test_the_idea_reads_the_waves_at_the_id_and_counts_what_is_stored():
+    figure, above, (below,) = plots.new_idea(["score"])
+    plots.draw_idea({"learned": 3000, "fourier": 250}, above, word="cat", token_id=25, vocab_size=101)
+    words = [text.get_text() for text in above.texts]
+    assert words.count("“cat”\nid 25") == 2
+    assert "stores 3,000 numbers" in words and "stores 250 numbers, 12 times fewer" in words
+    waves = [line for line in above.lines if len(line.get_xdata()) == 200]
+    dots = [line for line in above.lines if to_hex(line.get_color()).upper() == palette.ARM_COLOURS["fourier"]]
+    dots = [line for line in dots if len(line.get_xdata()) == 1]
+    assert len(waves) == len(dots) == 4
+    for number, (wave, dot) in enumerate(zip(waves, dots, strict=True), start=1):
+        (x,), (y,) = dot.get_data()
+        assert x == pytest.approx(np.quantile(wave.get_xdata(), 0.25))
+        assert y == pytest.approx(np.interp(x, *wave.get_data()), abs=0.01)
+        middle, height = np.mean(wave.get_ydata()), np.ptp(wave.get_ydata()) / 2
+        assert (y - middle) / height == pytest.approx(np.sin(number * np.pi * -0.5), abs=0.02)  # x(p) = -1/2
+
+
+def test_ranks_are_measured_against_the_first_row():
+    columns = {key: values[:2] for key, values in SCORES.items()} | {"name": ["waves", "table"]}
+    _, _, (ax,) = plots.new_idea(["score"])
+    plots.draw_ranks(columns, label="Spearman × 100", ax=ax)
+    assert ax.lines[0].get_xdata() == [40.0, 40.0] and "3 trainings" in ax.get_xlabel()
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["waves", "table"]
+    assert [text.get_text() for text in ax.texts] == ["40.0", "60.0"]
+    assert [to_hex(text.get_color()).upper() for text in ax.texts] == [*palette.ARM_COLOURS.values()]
+
+
 def test_numbers_beyond_float64_are_held_at_the_limit_and_hollow():
     ax = DRAWINGS["conditioning"](None)
     filled, hollow, _limit = ax.lines

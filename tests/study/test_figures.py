@@ -4,12 +4,16 @@ import json
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from made_up import record
 
 from fourier_lab import paths, plots
+from fourier_lab.series import series_name
 from fourier_lab.study import beside_paper, comparisons, figures
+from fourier_lab.tables import summaries
 from fourier_lab.tables.paper import BERT, TABLE_1, TABLE_2
+from fourier_lab.training.records import load_records
 
 RECORDS = [
     record(70 + gain + seed, 60 + seed, seed=seed, arm=arm, d_model=256)
@@ -39,6 +43,31 @@ def test_means_and_differences_are_drawn_and_saved_with_their_numbers(figures_fo
     narrow = [record(68 + seed, 60 + seed, seed=seed, arm="fourier", d_model=128) for seed in range(3)]
     path = figures.difference_figure([*RECORDS, *narrow], "d_model", "256", "04_x/narrow", title="Narrow", alt="Dots.")
     assert "validation,128,fourier (harmonic),-2," in path.with_suffix(".csv").read_text()
+
+
+def test_the_picture_of_the_idea_holds_test_scores_and_stored_numbers_of_the_records(figures_folder):
+    records = load_records(paths.RECORDS / "snli_mnli")
+    path = figures.idea_figure(records, "04_x/idea", title="Idea", alt="A table and waves.")
+    assert path == figures_folder / "snli_mnli" / "04_x" / "idea.png"
+    drawn = pd.read_csv(path.with_suffix(".csv"))
+    assert drawn["series"].tolist() == ["learned", "fourier (harmonic)", "fourier (log)", "fourier (random)"] * 2
+    for (_, rows), value in zip(
+        drawn.groupby("panel", sort=False), (summaries.score("test"), comparisons.MATCHING["SNLI test"]), strict=True
+    ):
+        for row in rows.itertuples():
+            own = [record for record in records if series_name(record.config) == row.series]
+            assert row.value == pytest.approx(np.mean([value(record) for record in own])) and row.seeds == len(own) == 3
+            assert {row.stored} == {record.metrics["parameters"]["embedding"] for record in own}
+            assert row.low < row.value < row.high
+
+
+def test_a_single_group_names_no_axis(figures_folder, monkeypatch):
+    monkeypatch.setattr(plots, "save_figure", lambda figure, *rest, **words: figure)
+    labels = {}
+    for groups in ("objective", "arm"):  # one value among the records, and two
+        figure = figures.mean_figure(RECORDS, groups, "04_x/one", title="One", alt="Dots.")
+        labels[groups] = figure.axes[0].get_ylabel()
+    assert labels == {"objective": "", "arm": "arm"}
 
 
 def test_a_table_of_means_says_what_was_lost_from_validation_to_test():
