@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width, choose_frequencies
+from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
 from .embeddings.registry import EMBEDDINGS, FourierSettings
 from .errors import ConfigError
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
@@ -109,6 +109,10 @@ class ModelConfig:
         elif self.arm == "fourier" and (
             not isinstance(self.frequencies, str) or FREQUENCIES.is_at_hand(self.frequencies)
         ):
+            from .embeddings.frequency_sets import (
+                choose_frequencies,  # numpy, which the command line's help can do without
+            )
+
             choose_frequencies(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
 
     @property

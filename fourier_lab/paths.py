@@ -6,8 +6,6 @@ the working directory.
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +69,9 @@ def remove_leftovers(folder: Path) -> None:
 
 def temporary_folder(prefix: str) -> Path:
     """Return a new folder ``PREFIX + PID + ...``, after deleting such folders whose process is gone, however it ended."""
+    import shutil
+    import tempfile
+
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*_*"):
         if not _is_alive(folder.name.removeprefix(prefix).partition("_")[0]):
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,10 +13,12 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _SEEDS = ("seed", "frequency_seed")  # arguments that a run's seed is given to, and that are no setting
@@ -167,7 +169,9 @@ def _checked(kind: Kind, name: str, field: dataclasses.Field, value: Any) -> Any
 
 
 @cache
-def _entry_points(group: str) -> dict[str, metadata.EntryPoint]:
+def _entry_points(group: str) -> dict[str, "EntryPoint"]:
+    from importlib import metadata
+
     return {point.name: point for point in metadata.entry_points(group=group)}
 
 

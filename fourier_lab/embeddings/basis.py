@@ -9,7 +9,8 @@ from numpy import polynomial
 from torch import Tensor
 
 from ..errors import ConfigError
-from .frequencies import check_polynomials, check_width, choose_frequencies, resolve_period
+from .frequencies import check_polynomials, check_width, resolve_period
+from .frequency_sets import choose_frequencies
 
 _LARGE = 1e100  # of a float64, which ends at 1e308
 
