@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,17 +20,18 @@ from numpy.typing import ArrayLike
 from .. import paths
 from ..columns import Columns, from_rows, where
 from ..config import ARMS
-from ..device import threads
 from ..errors import ConfigError, RecordError
 from ..tables.paper import TABLE_1
-from .step_costs import PLANS, Plan, Record, measure_memory, measure_steps
-from .workload import machine
 
+if TYPE_CHECKING:
+    from .step_costs import Plan
+
+Record = dict[str, Any]
 PUBLISHED_STEPS = 122_700
 
 
 def measure_scaling(
-    size: str = "smoke", plan: Plan | None = None, report: Callable[[str], None] | None = None
+    size: str = "smoke", plan: "Plan | None" = None, report: Callable[[str], None] | None = None
 ) -> Record:
     """Measure a plan; nothing is written.
 
@@ -46,6 +47,10 @@ def measure_scaling(
     Raises:
         ConfigError: If ``size`` is unknown.
     """
+    from ..device import threads  # torch, which reading a measurement can do without
+    from .step_costs import PLANS, measure_memory, measure_steps
+    from .workload import machine
+
     if plan is None:
         if size not in PLANS:
             raise ConfigError(f"no size {size!r} to measure. Choose one of {', '.join(PLANS)}.")

@@ -291,15 +291,19 @@ def site(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Check Python, packages, kernel, data folder, permissions and disk."""
+    """Check Python, packages, kernel, data folder, permissions and disk; with --thorough, that packages can be imported."""
     from . import doctor as machine
 
     failed = False
-    for check in machine.doctor():
+    for check in machine.doctor(options.thorough):
         _say(f"{'[OK]  ' if check.ok else '[FAIL]'} {check.requirement}: {check.detail}")
         if not check.ok:
             failed = True
             _say(f"       {check.remedy}")
+    if not options.thorough:
+        _say(
+            "Packages were looked up, not imported: 'fourier-lab doctor --thorough' does that, and asks for the processor."
+        )
     return 1 if failed else 0
 
 

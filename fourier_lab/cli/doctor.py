@@ -1,6 +1,7 @@
 """Check what the study needs of a machine, one requirement at a time."""
 
-import importlib
+import importlib.util
+import json
 import os
 import platform
 import re
@@ -31,15 +32,20 @@ class Check(NamedTuple):
     remedy: str = ""
 
 
-def doctor() -> Iterator[Check]:
-    """Check Python, packages, kernel, processor, data folder, permissions and disk; yield a :class:`Check` for each."""
+def doctor(thorough: bool = False) -> Iterator[Check]:
+    """Check Python, packages, kernel, processor, data folder, permissions and disk; yield a :class:`Check` for each.
+
+    Args:
+        thorough: Import every package as well, and ask torch for the processor, which takes seconds.
+    """
     found = platform.python_version()
     yield Check(sys.version_info >= (3, 11), "Python 3.11 or newer", found, "Install a newer Python.")
-    packages = [_check_package(name) for name in _dependencies()]
+    packages = [_check_package(name, thorough) for name in _dependencies()]
     yield from packages
     if all(check.ok for check in packages):
         yield _check_kernel()
-        yield _check_compute()
+        if thorough:
+            yield _check_compute()
     yield _check_data()
     for folder in (paths.RUNS, paths.FIGURES, paths.REPORTS):
         yield _check_writable(folder)
@@ -57,22 +63,29 @@ def _dependencies() -> list[str]:
     return [re.split(r"[^\w.-]", line)[0] for line in required if "extra ==" not in line]
 
 
-def _check_package(name: str) -> Check:
+def _check_package(name: str, thorough: bool) -> Check:
+    module = _IMPORT_NAMES.get(name, name.replace("-", "_"))
     try:
-        importlib.import_module(_IMPORT_NAMES.get(name, name.replace("-", "_")))
+        if thorough:
+            importlib.import_module(module)
+        elif importlib.util.find_spec(module) is None:
+            raise ImportError(f"no module {module}")
         return Check(True, f"package {name}", metadata.version(name))
     except (ImportError, OSError) as problem:  # OSError: a shared library is missing
         return Check(False, f"package {name}", f"{type(problem).__name__}: {problem}", _INSTALL)
 
 
 def _check_kernel() -> Check:
-    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from jupyter_core.paths import jupyter_path
 
-    try:
-        command = KernelSpecManager().get_kernel_spec("python3").argv[0]
-    except NoSuchKernel:
-        return Check(False, "Jupyter kernel python3", "not found", "Run 'python -m ipykernel install --sys-prefix'.")
-    return Check(True, "Jupyter kernel python3", command)
+    # Where jupyter_client looks, without what it imports to start a kernel.
+    for folder in jupyter_path("kernels"):
+        try:
+            command = json.loads((Path(folder) / "python3" / "kernel.json").read_text())["argv"][0]
+            return Check(True, "Jupyter kernel python3", command)
+        except (OSError, ValueError, KeyError, IndexError):
+            continue
+    return Check(False, "Jupyter kernel python3", "not found", "Run 'python -m ipykernel install --sys-prefix'.")
 
 
 def _check_compute() -> Check:

@@ -176,7 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     site = add("site", commands.site, "site --out reports/site")
     site.add_argument("--out", type=Path, metavar="FOLDER", help="where the pages go; reports/site if not given")
 
-    add("doctor", commands.doctor, "doctor")
+    doctor = add("doctor", commands.doctor, "doctor")
+    doctor.add_argument("--thorough", action="store_true", help="import every package, and ask torch for the processor")
     return parser
 
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from ..config import RunConfig
 from ..errors import DataError
-from ..models.sentence_encoder import SentenceEncoder
 from ..text.corpus import Corpus, TokenPairs, prepare
 from ..text.id_order import last_special
 from ..text.tokenizer import token_words
 from .metrics import sts_scores
-from .similarity import cosine
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..models.sentence_encoder import SentenceEncoder
 
 # Subtracted from an id of BERT's before the root is taken: about the last special token. It was chosen on the scored pairs:
 # Spearman x 100 on STS-B validation / test is 70.1 / 61.9 with 0, 72.5 / 63.3 with 995 and 73.1 / 64.1 with 1995.
@@ -53,9 +55,14 @@ def mean_similarity(pairs: TokenPairs, table: np.ndarray) -> np.ndarray:
         pairs: n tokenised pairs.
         table: float ``(vocab_size, d)``, one vector per id.
     """
+    import torch
+    import torch.nn.functional as F
+
+    from .similarity import cosine
+
     rows = torch.from_numpy(np.asarray(table, dtype=np.float64))
 
-    def means(words: Sequence[np.ndarray]) -> torch.Tensor:
+    def means(words: Sequence[np.ndarray]) -> "torch.Tensor":
         offsets = np.cumsum([0, *(len(each) for each in words[:-1])])
         return F.embedding_bag(torch.from_numpy(np.concatenate(words)), rows, torch.from_numpy(offsets), mode="mean")
 
@@ -89,8 +96,12 @@ def idf_weights(sentences: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
     return np.log((len(distinct) + 1) / (holding + 1))
 
 
-def untrained_encoder(config: RunConfig, corpus: Corpus) -> SentenceEncoder:
+def untrained_encoder(config: RunConfig, corpus: Corpus) -> "SentenceEncoder":
     """Return the encoder of a run as it is before the first training step, in eval mode."""
+    import torch
+
+    from ..models.sentence_encoder import SentenceEncoder
+
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # as training does
         return SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer).eval()

@@ -1,13 +1,11 @@
 """The methods of the ladder that need no training, scored: shared tokens, fixed vectors, encoders at their start."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..columns import Columns, stack
 from ..config import PUBLISHED_PERIOD, RunConfig
@@ -19,31 +17,10 @@ from ..text.corpus import Corpus, TokenPairs
 from ..text.tokenizer import token_words
 from .baselines import bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
 from .metrics import scores_and_resamples
+from .rung import KINDS, Rung
 from .similarity import embedding_similarity
 
-KINDS = ("shared tokens", "fixed vectors", "untrained encoder", "trained encoder")
 _WEIGHT_BANDS = 30
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One method, scored once.
-
-    Attributes:
-        name: What it is; rungs of one kind and name differ in the seed alone.
-        kind: One of :data:`KINDS`.
-        numbers: How many numbers it takes from text, by counting or by training.
-        seed: Seed of what is drawn at random; None if nothing is.
-        scores: By split, as :func:`fourier_lab.evaluation.metrics.sts_scores` gives them.
-        resampled: Of shared tokens, Spearman of the resamples of both splits, as in a run's record.
-    """
-
-    name: str
-    kind: str
-    numbers: int
-    seed: int | None
-    scores: dict[str, dict]
-    resampled: NDArray[np.int16] | None = field(default=None, compare=False)
 
 
 def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarray) -> Iterator[Rung]:

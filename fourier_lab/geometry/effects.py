@@ -7,7 +7,6 @@ norm, and the trained rows as the encoder reads them. Each stage is a table ``(V
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from .. import paths
 from ..config import RunConfig
 from ..embeddings.fourier import FourierEmbedding, LearnedEmbedding
 from ..embeddings.interface import rows_of
-from ..errors import ConfigError, RecordError
+from ..errors import ConfigError
 from ..evaluation.baselines import untrained_encoder
 from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
@@ -33,28 +32,11 @@ from ..text.tokenizer import token_words
 from ..training.folders import numbers_file
 from ..training.train import train
 from . import token_table
+from .effect_records import OCCURRENCES, STAGES, Effects, read_effects
 from .smoothness import SHARES, bandwidths, relative_steps, sign_changes, step_bound
 
-STAGES = ("T(p)", "at the start", "trained, before the norm", "trained")
 BIN_SIZES = (1, 2, 8, 32, 64, 119, 237)  # ids; 119 and 237 are V/d of BERT's vocabulary at d = 256 and 128
 LAGS = (1, 2, 4, 8, 16, 32, 64, 119, 237, 512, 1024, 4096)
-# Occurrences in the training text, up to which one speaks of each class.
-OCCURRENCES = {"never": 0, "1 to 9": 9, "10 to 99": 99, "100 to 999": 999, "1,000 or more": None}
-
-
-@dataclass(frozen=True)
-class Effects:
-    """What training did in one run.
-
-    Attributes:
-        config: The run.
-        numbers: JSON-ready: ``moved`` (:func:`angles_moved`), ``restored`` (:func:`restored_scores`), ``steps`` and
-            ``sign_changes`` (:func:`coordinates`), ``stages`` (:func:`stage_numbers`), ``classes`` (:func:`class_scores`),
-            and the versions and commit that computed them.
-    """
-
-    config: RunConfig
-    numbers: dict[str, Any]
 
 
 def training_effects(
@@ -282,20 +264,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(each) for each in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-def read_effects(path: Path, config: RunConfig) -> Effects:
-    """Read the numbers that :func:`training_effects` kept; a damaged file, or one of another run, raises ``RecordError``."""
-    try:
-        numbers = json.loads(path.read_text(encoding="utf-8"))
-        digest = numbers.pop("digest")
-        del numbers["config"]
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise RecordError(
-            f"{path} is damaged ({error!r}). Delete it; it is computed again from the weights."
-        ) from error
-    if digest != config.digest():
-        raise RecordError(
-            f"{path} holds numbers of run {digest}, not {config.digest()}. Delete it, or restore its name."
-        )
-    return Effects(config, numbers)

@@ -1,11 +1,9 @@
 """Our runs beside the figures that the paper reports: its Tables 1 and 2, and quality against parameters."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from .. import paths
@@ -13,7 +11,7 @@ from ..columns import from_rows
 from ..config import RunConfig
 from ..errors import RecordError
 from ..evaluation.metrics import mean_interval, plus_minus
-from ..models.sentence_encoder import SentenceEncoder, count_parameters
+from ..models.sizes import count_by_formula
 from ..series import series_name
 from ..tables.paper import ANCHORS, BERT, TABLE_1, TABLE_2, Reported
 from ..tables.summaries import Columns, cases, mean_columns, score
@@ -33,9 +31,7 @@ def size_name(config: RunConfig) -> str:
 def parameter_name(config: RunConfig) -> str:
     """Return the exact number of parameters of a run's encoder with BERT's vocabulary, in words."""
     vocab_size = config.vocab_size if config.corpus == "toy" else BERT_VOCAB_SIZE
-    with torch.device("meta"):  # shapes alone: nothing is drawn
-        model = replace(config.model(vocab_size), basis="fourier")  # no basis has a parameter, and others need numbers
-        return f"{count_parameters(SentenceEncoder(model)):,}"
+    return f"{count_by_formula(config.model(vocab_size)):,}"
 
 
 def table_1(records: Sequence[RunRecord]) -> "pd.DataFrame":
@@ -104,7 +100,7 @@ def word_overlap(split: str) -> dict[str, float]:
     Raises:
         RecordError: If ``results/from_zero/`` does not hold them.
     """
-    from .ladder import read_ladder
+    from .ladder_records import read_ladder
 
     names = ("bag of tokens, idf", "bag of tokens, √(id − 995)")
     for path in sorted((paths.RECORDS / "from_zero").glob("*.json")):
@@ -120,7 +116,7 @@ def overlap_resamples(split: str) -> dict[str, NDArray[np.float64]]:
 
     The resamples are those of :meth:`fourier_lab.tables.summaries.Score.resampled`.
     """
-    from .ladder import read_resamples
+    from .ladder_records import read_resamples
 
     found: dict[str, NDArray[np.float64]] = {}
     for path in sorted((paths.RECORDS / "from_zero").glob("*.npz")):

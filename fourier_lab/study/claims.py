@@ -11,7 +11,7 @@ import numpy as np
 from .. import paths
 from ..bench import scaling
 from ..errors import FourierLabError, RecordError, RecordWarning
-from ..geometry import effects
+from ..geometry.effect_records import Effects, read_effects
 from ..series import series_name
 from ..tables.paper import BERT
 from ..tables.summaries import Columns, difference_columns, mean_columns, pairs_interval, score
@@ -201,7 +201,7 @@ def _longer_steps(record: dict[str, Any]) -> list[Measured]:
     ]
 
 
-def _put_back(measured: Sequence[effects.Effects]) -> list[Measured]:
+def _put_back(measured: Sequence[Effects]) -> list[Measured]:
     columns = effect_tables.put_back_columns(measured)
     found = _by_split(
         lambda split: _measured(columns[split], "{series}, embedding put back to its start", split), *SPLITS
@@ -209,7 +209,7 @@ def _put_back(measured: Sequence[effects.Effects]) -> list[Measured]:
     return sorted(found, key=lambda each: HARMONIC not in each.what)
 
 
-def _shipped_effects() -> list[effects.Effects]:
+def _shipped_effects() -> list[Effects]:
     folder = paths.RECORDS / "what_training_did"
     wanted = load_records(paths.RECORDS / "snli_mnli")
     kept = [record.config for record in wanted if (folder / f"{record.config.digest()}.json").is_file()]
@@ -218,7 +218,7 @@ def _shipped_effects() -> list[effects.Effects]:
             f"{folder} holds no numbers of a run in {wanted[0].folder.parent if wanted else paths.RECORDS / 'snli_mnli'}. "
             "Run notebook 12 on them with -p results what_training_did."
         )
-    return [effects.read_effects(folder / f"{config.digest()}.json", config) for config in kept]
+    return [read_effects(folder / f"{config.digest()}.json", config) for config in kept]
 
 
 CLAIMS = {

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..columns import Columns, from_rows, stack, where
 from ..evaluation.metrics import mean_interval
-from ..geometry.effects import OCCURRENCES, STAGES, Effects
+from ..geometry.effect_records import OCCURRENCES, STAGES, Effects
 from ..series import series_name
 
 TOLERANCE = 1.0  # points of Spearman x 100 that a merger of tokens may cost

@@ -3,31 +3,28 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import paths
 from ..columns import Columns, from_rows
 from ..config import RunConfig
-from ..errors import RecordError
 from ..evaluation.baselines import BERT_OFFSET, id_weights, idf_weights
 from ..evaluation.metrics import mean_interval
-from ..evaluation.untrained import KINDS, Rung, untrained_rungs, weight_columns
+from ..evaluation.rung import KINDS, Rung
+from ..evaluation.untrained import untrained_rungs, weight_columns
 from ..provenance import commit, versions
 from ..series import series_name
 from ..text.corpus import prepare
 from ..text.fingerprints import text_at_hand
 from ..text.id_order import first_word
-from ..text.pairs import SCORED
 from ..text.tokenizer import token_words
 from ..training.folders import load_run, numbers_file, run_folder
 from ..training.records import RunRecord, is_complete
 from ..training.train import train
+from .ladder_records import Ladder, read_ladder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,21 +42,6 @@ REFERENCE = {
 
 _SPLITS = {"dev": "validation", "test": "test"}
 _ENOUGH_SEEDS = 3
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """The rungs that need no training, on one corpus.
-
-    Attributes:
-        rungs: In order of :data:`KINDS`.
-        weights: Columns ``series``, ``token_id``, ``value``, ``low``, ``high``: the weights of ids, see :func:`ladder`.
-        account: Runs, data, versions and commit behind the numbers.
-    """
-
-    rungs: list[Rung]
-    weights: Columns
-    account: dict[str, Any]
 
 
 def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
@@ -98,15 +80,6 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
         paths.write_atomically(path.with_suffix(".npz"), content.getvalue())
         paths.write_atomically(path, json.dumps(_plain(made), indent=1, ensure_ascii=False) + "\n")
     return made
-
-
-def read_resamples(path: Path, split: str) -> dict[str, NDArray[np.float64]]:
-    """Return, by name, Spearman x 100 on each resample of the pairs, ``(1000,)``, of the bags of tokens of a kept ladder."""
-    try:
-        with np.load(path) as kept:
-            return {name: kept[name][SCORED.index(split)] / 100 for name in kept.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise RecordError(f"{path} is damaged ({error}). Restore it from version control.") from error
 
 
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
@@ -252,15 +225,3 @@ def _plain(made: Ladder) -> dict[str, Any]:
 
 def _entry(rung: Rung) -> dict[str, Any]:
     return {name: value for name, value in vars(rung).items() if name != "resampled"}
-
-
-def read_ladder(path: Path) -> Ladder:
-    """Read a ladder that :func:`ladder` kept; a damaged file raises ``RecordError``."""
-    try:
-        account = json.loads(path.read_text(encoding="utf-8"))
-        rungs = [Rung(**entry) for entry in account.pop("rungs")]
-        weights = {name: np.array(column) for name, column in account.pop("weights").items()}
-        account["runs"]  # noqa: B018 (must be there)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RecordError(f"{path} is damaged ({error!r}). Delete it; it is computed again from the text.") from error
-    return Ladder(rungs, weights, account)

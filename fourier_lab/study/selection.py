@@ -28,11 +28,11 @@ def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], Non
         ConfigError: If there is no such sweep.
         RecordError: If no run of it is finished.
     """
-    from ..training.train import train_all
-
     sweep = load_sweep(paths.SWEEPS / f"{name}.yaml", smoke=smoke)
     configs = [config for config in sweep.configs if config.seed < TUNING_SEED]
     if smoke:
+        from ..training.train import train_all  # torch, which reading records can do without
+
         return [result.record for result in train_all(configs, report=report)]
     finished = {record.config.digest(): record for record in load_records(paths.RECORDS / name)}
     records = [finished[config.digest()] for config in configs if config.digest() in finished]

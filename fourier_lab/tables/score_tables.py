@@ -1,12 +1,13 @@
 """Run records as tables: one row per configuration, seeds pooled, as columns, Markdown or CSV."""
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import RecordError
 from ..evaluation.baselines import Baseline
@@ -18,12 +19,15 @@ from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
 from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _ENDS = ("value", "high", "pairs_low", "pairs_high")
 _SPLITS = {"dev": "validation", "test": "test"}
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
 
 
-def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> pd.DataFrame:
+def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> "pd.DataFrame":
     """Pool runs that differ in their seed alone; best mean validation score first.
 
     Args:
@@ -39,6 +43,13 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
         mean seconds and memory. Where encoders gave all sentences one vector, ``dev_collapsed`` and ``test_collapsed`` say
         how many did.
     """
+    import pandas as pd
+
+    return pd.DataFrame(_rows(records, baselines))
+
+
+def _rows(records: Iterable[RunRecord], baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+    """Return the rows of :func:`summarise`, best first; pandas, which is slow to import, is for who looks at them."""
     records = reported(records)
     varying = varying_settings([record.config for record in records])
     pooled = cases(records)
@@ -46,7 +57,11 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
     if several_texts(pooled):
         rows = [row | {"text": text_name(runs[0].text)} for row, runs in zip(rows, pooled, strict=True)]
     rows += [_baseline_row(b) for b in baselines]
-    return pd.DataFrame(rows).sort_values("dev_spearman", ascending=False, ignore_index=True)
+    return sorted(rows, key=lambda row: (np.isnan(row["dev_spearman"]), -row["dev_spearman"]))
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
@@ -55,19 +70,21 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it.
     """
     records = reported(records)
-    frame = summarise(records, baselines)
-    varying = [*varying_settings([record.config for record in records]), *({"text"} & {*frame.columns})]
-    trained_rows = frame[frame["seeds"] > 0]
+    rows = _rows(records, baselines)
+    columns = _columns(rows)
+    varying = [*varying_settings([record.config for record in records]), *({"text"} & {*columns})]
     shown = [name for name in varying if name not in (*IN_SERIES_NAME, "d_model", "learning_rate", "steps")]
-    if trained_rows[["model", "d_model", "learning_rate", "steps", *shown]].duplicated().any():
+    telling = ("model", "d_model", "learning_rate", "steps", *shown)
+    cells = [tuple(row[name] for name in telling) for row in rows if row["seeds"]]
+    if len(set(cells)) < len(cells):
         shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
-    accuracies = [name for name in frame.columns if name.endswith("_accuracy")]
+    accuracies = [name for name in columns if name.endswith("_accuracy")]
     scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies
     head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "stored, kB",
             "rate", "steps", "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
             *(name.replace("_", " ") for name in accuracies)]  # fmt: skip
     lines = [head, ["---"] * len(head)]
-    for row in frame.to_dict("records"):
+    for row in rows:
         trained = row["seeds"] > 0
         sizes = [
             f"{row['parameters']:,.0f}",
@@ -78,16 +95,11 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
             [f"{row['learning_rate']:g}", f"{row['steps']:,.0f}", f"{row['seeds']:.0f}"] if trained else ["–"] * 3
         )
         width = f"{row['d_model']:.0f}" if trained else "–"
-        settings = [_written(row[name]) if trained else "–" for name in shown]
+        settings = [str(row[name]) if trained else "–" for name in shown]
         lines.append(
             [str(row["model"]), width, *settings, *sizes, *training, *(_with_interval(row, s) for s in scores)]
         )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _written(setting: Any) -> str:
-    """Write a setting; beside rows that lack it, pandas makes an integer one a float."""
-    return f"{setting:g}" if isinstance(setting, float) else str(setting)
 
 
 def paired_table(records: Iterable[RunRecord], against: str) -> str:
@@ -186,7 +198,18 @@ def insert_table(document: Path, name: str, table: str) -> None:
 
 
 def _write_csv(folder: Path, records: Sequence[RunRecord], baselines: Sequence[Baseline]) -> None:
-    write_atomically(folder / "table.csv", summarise(records, baselines).to_csv(index=False, float_format="%.4f"))
+    rows = _rows(records, baselines)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    write_atomically(folder / "table.csv", text.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return "" if np.isnan(value) else f"{value:.4f}"
 
 
 def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any]:
@@ -253,7 +276,7 @@ def _words(value: Any) -> Any:
 
 
 def _with_interval(row: dict[str, Any], name: str) -> str:
-    if np.isnan(row[name]):
+    if np.isnan(row.get(name, np.nan)):
         return "–"
     split, _, measure = name.rpartition("_")
     collapsed = row.get(f"{split}_collapsed", 0) if measure != "accuracy" else 0

@@ -10,7 +10,7 @@ from made_up import METRICS
 
 from fourier_lab import RunConfig, paths, plots
 from fourier_lab.errors import RecordError
-from fourier_lab.study import ladder, selection
+from fourier_lab.study import ladder, ladder_records, selection
 from fourier_lab.study.ladder import KINDS, Rung
 from fourier_lab.text.corpus import TokenPairs, prepare
 from fourier_lab.training.records import RunRecord, write_record
@@ -74,13 +74,13 @@ def test_a_kept_ladder_is_read_and_another_set_of_runs_is_not(made, small, monke
     fewer = ladder.ladder(CONFIGS[:1], folder)
     assert len(fewer.rungs) < len(made.rungs)
     (path,), (kept,) = folder.glob("*.json"), folder.glob("*.npz")
-    drawn = ladder.read_resamples(kept, "test")
+    drawn = ladder_records.read_resamples(kept, "test")
     assert list(drawn) == [rung.name for rung in made.rungs if rung.kind == ladder.KINDS[0]]
     score = fewer.rungs[0].scores["test"]["spearman"]
     assert np.percentile(drawn["bag of tokens"], (2.5, 97.5)) == pytest.approx((score["low"], score["high"]), abs=0.01)
     kept.write_bytes(b"half")
     with pytest.raises(RecordError, match="npz is damaged"):
-        ladder.read_resamples(kept, "test")
+        ladder_records.read_resamples(kept, "test")
     path.write_text("{}")
     with pytest.raises(RecordError, match="damaged"):
         ladder.ladder(CONFIGS, folder)

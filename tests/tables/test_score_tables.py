@@ -43,7 +43,7 @@ def test_markdown_states_interval_seeds_and_sizes():
     head, rule, first, second, third = results_table(RECORDS, [UNTRAINED]).splitlines()
     assert head.count("|") == rule.count("|") == first.count("|") == third.count("|")
     assert "| 71.0 ± 2.5 | 61.0 ± 2.5 |" in second and "| 1,000 | 100 |" in second and "| 80.0 | 50.0 |" in first
-    assert third.startswith("| bag | – | 0 | 0 | – |")
+    assert third.startswith("| bag | – | 0 | 0 | 0 | – |")
 
 
 def test_settings_that_vary_have_columns_and_tell_rows_apart():

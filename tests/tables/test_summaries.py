@@ -63,8 +63,7 @@ def test_runs_of_one_seed_are_not_taken_for_two():
 
 def test_cases_are_runs_that_differ_in_their_seed_alone():
     runs = [record(seed=seed, dropout=dropout) for dropout in (0.0, 0.1) for seed in range(2)]
-    runs.append(record(seed=2))
-    runs[-1].metrics["precision"] = "bfloat16"
+    runs.append(record(seed=2, precision="bfloat16"))
     assert [[run.config.seed for run in case] for case in summaries.cases(runs)] == [[0, 1], [0, 1], [2]]
 
 
