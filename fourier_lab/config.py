@@ -279,6 +279,21 @@ class RunConfig:
         reject_unknown(type(self), changes)
         return dataclasses.replace(self, **changes)
 
+    def as_read(self) -> Self:
+        """Return the same run with the settings that nothing in it reads at their default, so that it has one name.
+
+        Example:
+            >>> RunConfig(arm="learned", frequencies="log").as_read() == RunConfig(arm="learned")
+            True
+        """
+        unread = {
+            *(_EXPANSION if self.arm == "learned" else ()),
+            *(("frequencies",) if self.arm == "fourier" and self.basis != "fourier" else ()),
+            *(("feed_forward",) if self.projections == "silu" else ()),
+            *(("left_out",) if self.corpus == "toy" else ()),
+        }
+        return self.replace(**{f.name: f.default for f in dataclasses.fields(self) if f.name in unread})
+
     def changes(self) -> dict[str, Any]:
         """Return the settings that are not at their default."""
         values = {f.name: (getattr(self, f.name), f.default) for f in dataclasses.fields(self)}
@@ -293,7 +308,9 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from a mapping; unknown names and wrong types raise :class:`ConfigError`."""
-        reject_unknown(cls, values)
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"settings must be a mapping of names to values, got {values!r}. Try {{'steps': 600}}.")
+        reject_unknown(cls, map(str, values))
         return cls(**values)
 
     @classmethod
@@ -314,6 +331,10 @@ class RunConfig:
             return tuple(text.split())
         if name == "pretraining":
             parts = [part.partition("=") for part in text.split()]
+            if bare := [part for part, equals, _ in parts if not equals]:
+                raise ConfigError(
+                    f"pretraining is written NAME=VALUE, got {bare[0]!r}. Example: 'steps=600 batch_size=128'."
+                )
             return {key: cls.parse(key, value) for key, _, value in parts}
         if tuple in kinds and text.replace(",", " ").replace(" ", "").isdecimal():
             return tuple(int(part) for part in text.replace(",", " ").split())
@@ -369,10 +390,19 @@ def _read_options(name: str, text: str) -> dict[str, Any]:
 def expand(config: RunConfig, **axes: Iterable[Any]) -> list[RunConfig]:
     """Return the grid of ``config`` over ``axes``, the last axis fastest, each run once.
 
+    Settings that a run does not read, such as the frequencies of a learned table, make no further run of it.
+
+    Raises:
+        ConfigError: If an axis is no list of values.
+
     Example:
         >>> [c.arm + str(c.seed) for c in expand(RunConfig(), arm=["fourier", "learned"], seed=[0, 1])]
         ['fourier0', 'fourier1', 'learned0', 'learned1']
     """
     names = list(axes)
-    points = (config.replace(**dict(zip(names, point, strict=True))) for point in itertools.product(*axes.values()))
+    for name, values in axes.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ConfigError(f"the axis {name!r} must be a list of values, got {values!r}. Write {name}=[{values!r}].")
+    grid = itertools.product(*axes.values())
+    points = (config.replace(**dict(zip(names, point, strict=True))).as_read() for point in grid)
     return list({point.digest(): point for point in points}.values())

@@ -1,5 +1,6 @@
 """Typed errors. Each message names the rule, the offending value and a way out."""
 
+import errno
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,23 @@ def brief(value: object, length: int = 60) -> str:
     """
     text = repr(value)
     return text if len(text) <= length else f"{text[:length]} …"
+
+
+_WAYS_OUT = {
+    "Free disk space": (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    "Correct the permissions": (errno.EACCES, errno.EPERM, errno.EROFS),
+    "Correct the path": (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+}
+
+
+def way_out(problem: OSError) -> str:
+    """Return what helps against a problem of the file system, or an empty text where nothing is known.
+
+    Example:
+        >>> way_out(FileNotFoundError(errno.ENOENT, "No such file or directory"))
+        'Correct the path'
+    """
+    return next((words for words, codes in _WAYS_OUT.items() if problem.errno in codes), "")
 
 
 class FourierLabError(Exception):

@@ -50,6 +50,8 @@ _LEAST = {
     "vocab_size": 2, "n_layers": 0, "n_heads": 1, "max_seq_len": 3, "steps": 1, "batch_size": 1, "period": 1,
     "train_pairs": 1, "threads": 1,
 }  # fmt: skip
+# Beyond any text and any processor: larger ones would fail in words of others, or never end.
+_MOST = {"max_seq_len": 2**20, "threads": 1024}
 
 
 def default(cls: type, name: str) -> Any:
@@ -126,6 +128,10 @@ def normalise(config: Any) -> None:
         usual = getattr(cls, name, ...)
         if type(value) is type(usual) and value == usual:  # a default keeps its rule, and most values are defaults
             continue
+        if getattr(value, "ndim", None) == 0:  # a number of numpy or torch
+            value = value.item()
+        elif tuple in kinds and (isinstance(value, range) or getattr(value, "ndim", None) == 1):
+            value = [*value]
         if tuple in kinds and isinstance(value, list | tuple):
             value = tuple(getattr(each, "item", lambda each=each: each)() for each in value)  # numpy's integers as well
         if name in ("pretraining", "departures", *OPTIONS):
@@ -144,6 +150,8 @@ def normalise(config: Any) -> None:
             raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}.")
         if name in _LEAST and value is not None and value < _LEAST[name]:
             raise ConfigError(f"{name} must be at least {_LEAST[name]}, got {value}.")
+        if name in _MOST and value is not None and value > _MOST[name]:
+            raise ConfigError(f"{name} must be at most {_MOST[name]}, got {value}.")
         if name in _PLUGINS and isinstance(value, str):
             _PLUGINS[name].check_name(value, name)
         if name == "dropout" and not 0 <= value < 1:

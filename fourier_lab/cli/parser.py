@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import errno
 import inspect
 import re
 import sys
@@ -11,11 +10,10 @@ from pathlib import Path
 
 from .. import __version__, paths
 from ..config import ModelConfig, RunConfig
-from ..errors import FourierLabError, records_left_out
+from ..errors import FourierLabError, records_left_out, way_out
 from . import commands
 from .output import OutputClosed, drop_the_rest, replace_what_cannot_be_shown, say
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 _CLOSED = 128 + 13  # what a shell says of a program that SIGPIPE ended
 
 
@@ -50,7 +48,7 @@ def _answer(arguments: Sequence[str] | None) -> int:
         code = _run(options)
     for sentence in left_out:
         say(sentence, file=sys.stderr)
-    return code or bool(left_out)
+    return code or int(bool(left_out))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -60,9 +58,7 @@ def _run(options: argparse.Namespace) -> int:
         say(f"error: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:  # disk full, no permission: nothing half-written is left, so a repeat goes on from there
-        hint = (
-            ". Free space or correct the permissions, then repeat the command." if problem.errno in _OF_THE_DISK else ""
-        )
+        hint = f". {way_out(problem)}, then repeat the command." if way_out(problem) else ""
         say(f"error: {problem}{hint}", file=sys.stderr)
         return 2
     except OutputClosed:

@@ -27,7 +27,8 @@ def sts_scores(similarity: np.ndarray, label: np.ndarray, seed: int = 0, *, inte
         noise, and so is the score.
 
     Raises:
-        DataError: If there are fewer than 3 pairs, or one side is constant, so that no correlation exists.
+        DataError: If there are fewer than 3 pairs, or one side is constant, so that no correlation exists; if the sides are
+            no numbers or not one for one.
     """
     return _scores(similarity, label, seed, intervals)[0]
 
@@ -45,6 +46,15 @@ def scores_and_resamples(similarity: np.ndarray, label: np.ndarray, seed: int = 
 def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: bool) -> tuple[dict, np.ndarray]:
     from scipy import stats
 
+    try:
+        similarity, label = np.asarray(similarity, dtype=float), np.asarray(label, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"similarities and scores must be numbers ({error}). Convert them first.") from error
+    if similarity.ndim != 1 or similarity.shape != label.shape:
+        raise DataError(
+            f"there must be one similarity for each score, got the shapes {similarity.shape} and {label.shape}. Pass two "
+            "rows of equal length."
+        )
     if len(label) < 3 or np.ptp(similarity) == 0 or np.ptp(label) == 0:
         raise DataError(
             f"a correlation needs at least 3 pairs and two varying sides, got {len(label)} pairs with ranges "

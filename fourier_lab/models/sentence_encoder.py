@@ -287,12 +287,18 @@ class SentenceEncoder(nn.Module):
 
     @torch.no_grad()
     def encode_ids(self, sentences: Sequence[np.ndarray]) -> Tensor:
-        """Encode any number of id arrays in eval mode; float32 ``(n_sentences, d_model)`` on the CPU.
+        """Encode any number of id arrays or lists in eval mode; float32 ``(n_sentences, d_model)`` on the CPU.
 
         Raises:
-            ConfigError: If a sentence is longer than ``max_seq_len``, or its ids are no integers of the vocabulary.
+            ConfigError: If a sentence is longer than ``max_seq_len``, no row of ids, or its ids are no integers of the
+                vocabulary.
             DataError: If one has no token.
         """
+        sentences = [np.asarray(sentence) for sentence in sentences]
+        if wrong := [sentence.shape for sentence in sentences if sentence.ndim != 1]:
+            raise ConfigError(
+                f"each sentence must be a row of ids, got one of shape {wrong[0]}. Write encode_ids([ids]) for one sentence."
+            )
         was_training, device = self.training, next(self.parameters()).device
         self.eval()
         try:

@@ -179,7 +179,7 @@ class _Checked:
     def config(self, settings: Mapping[str, Any]) -> RunConfig:
         allow(settings.values())  # whoever runs the file has named them
         try:
-            return RunConfig.from_dict(settings)
+            return RunConfig.from_dict(settings).as_read()
         except ConfigError as problem:
             given = ", ".join(f"{name} {value}" for name, value in settings.items())
             raise ConfigError(f"{self.path}: {self.place} gives {given}: {problem}{_hint(settings)}") from None

@@ -23,8 +23,10 @@ _CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is ta
 
 def check_workers(workers: int) -> None:
     """Raise :class:`ConfigError` if there would be no process to work."""
-    if workers < 1:
-        raise ConfigError(f"workers must be at least 1, got {workers}. Leave it out for one run at a time.")
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(
+            f"workers must be an integer, at least 1, got {workers!r}. Leave it out for one run at a time."
+        )
 
 
 @dataclass(frozen=True)

@@ -125,4 +125,6 @@ def shortage_told() -> Iterator[None]:
 
 
 def _size(count: int) -> str:
+    if count >= 10**18:
+        return f"{count:.1e} bytes"
     return f"{count:,} bytes ({count / 1024**3:,.1f} GiB)"

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelConfig, RunConfig
-from ..errors import ConfigError, RecordError, RecordWarning
+from ..errors import ConfigError, RecordError, RecordWarning, way_out
 from ..paths import remove_leftovers, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 
@@ -127,7 +127,7 @@ def write_record(
         _write(folder, config, metrics, history, encoder, resampled)
     except OSError as error:
         raise RecordError(
-            f"cannot write the record of {folder} ({error}). Free disk space or correct the permissions, and repeat: a "
+            f"cannot write the record of {folder} ({error}). {way_out(error) or 'Mend that'}, and repeat: a "
             "trained run goes on from its checkpoint."
         ) from error
     return RunRecord(folder, config, metrics, history)

@@ -13,7 +13,7 @@ import torch
 
 from ..config import RunConfig
 from ..device import reset_peak_memory, resolve_device, threads
-from ..errors import ConfigError, TrainingError
+from ..errors import ConfigError, TrainingError, brief
 from ..evaluation.metrics import sts_scores
 from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
@@ -80,6 +80,11 @@ def train(
         ConfigError: If this machine lacks the device, or the pretraining reads its text with other token ids.
         DataError: If the corpus cannot be read.
     """
+    if not isinstance(config, RunConfig):
+        raise ConfigError(
+            f"train takes one RunConfig, got {brief(config)} ({type(config).__name__}). Write RunConfig(...), "
+            "RunConfig.from_dict(settings), or train_all for several."
+        )
     folder = run_folder(RUNS if runs is None else Path(runs), config)
     if (found := _finished(folder, config)) is not None:
         return found
@@ -170,6 +175,10 @@ def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | N
         configs: What to run.
         report: Called with a line of text at the end of each run.
     """
+    if isinstance(configs, RunConfig):
+        raise ConfigError(
+            "train_all takes a list of configurations, got one. Write train_all([config]), or train(config)."
+        )
     configs, results, started = list(configs), [], time.perf_counter()
     told = [name for name in varying_settings(configs) if name not in IN_SERIES_NAME] + ["seed"]
     for number, config in enumerate(configs, start=1):
