@@ -1,5 +1,7 @@
 """Corpora and batches: folders of Parquet, malformed input, held-out sentences, batches without repeats."""
 
+import errno
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -109,13 +111,21 @@ def test_missing_and_corrupt_files_are_named(folder, monkeypatch):
         load_pairs("snli", "train", "folder")
 
 
-def test_unreachable_hub_is_named(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "rule", "idle"),
+    [
+        (ConnectionError("no route"), "ConnectionError: no route. Check the network, or use source 'folder'", "disk"),
+        (OSError(errno.ENOSPC, "No space left on device"), r"No space left on device\. Free disk space", "network"),
+    ],
+)
+def test_what_stops_the_hub_is_named_with_its_own_remedy(monkeypatch, error, rule, idle):
     def refuse(*arguments, **options):
-        raise ConnectionError("no route")
+        raise error
 
     monkeypatch.setattr("datasets.load_dataset", refuse)
-    with pytest.raises(DataError, match="ConnectionError: no route.*Check the network, or use source 'folder'"):
+    with pytest.raises(DataError, match=rule) as found:
         load_pairs("snli", "train", "hub")
+    assert idle not in str(found.value)
 
 
 def test_hub_revisions_are_pinned_and_the_test_scores_come_from_a_copy_that_has_them(monkeypatch):
