@@ -13,7 +13,7 @@ _DOOR = f"""<!DOCTYPE html>
   document.cookie = "{_KNOCK}=1; max-age=60; samesite=lax";
   if (document.cookie.includes("{_KNOCK}=1")) {{
     document.getElementById("words").textContent = "Starting ...";
-    window.location.reload();
+    window.addEventListener("load", () => window.location.reload());  // earlier, this page would count as failed
   }}
 </script>
 </body></html>
