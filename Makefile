@@ -7,6 +7,8 @@ SHELL := bash
 PYTHON ?= python3
 DATA ?= builtin
 WORKERS ?= 2
+# Longest wait for one cell of a notebook under test: nbval does not see that a kernel was killed, for want of memory say.
+CELL_S ?= 300
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -24,7 +26,8 @@ test: $(INSTALLED)  ## everything that continuous integration runs
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
-	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env notebooks
+	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
+	  --nbval-cell-timeout=$(CELL_S) notebooks
 
 app: $(INSTALLED)  ## serve the explorers as a web page on this machine
 	$(BIN)/fourier-lab app

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -14,7 +15,7 @@ _TEMPLATES = Path(__file__).parent  # holds voila/templates/fourier_lab
 _FORGOTTEN_S = 600  # a kernel whose page is gone without a goodbye, such as by a closed laptop
 
 
-def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1) -> None:
+def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1, base_url: str = "/") -> None:
     """Serve the page until interrupted.
 
     Args:
@@ -22,9 +23,10 @@ def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1) -> Non
         open_browser: Open the reader's browser on it.
         ready: Kernels kept waiting with the page built, at least 0: each makes one visit start at once and takes
             about 0.4 GB of memory.
+        base_url: Path of the page, such as ``/lab/`` behind a proxy that passes path, host and websockets on.
 
     Raises:
-        ConfigError: If voila or ipywidgets is not installed, or the port is none.
+        ConfigError: If voila or ipywidgets is not installed, or the port or the path is none.
     """
     if missing := [name for name in ("voila", "ipywidgets") if importlib.util.find_spec(name) is None]:
         raise ConfigError(
@@ -32,19 +34,22 @@ def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1) -> Non
         )
     if not 0 < port < 65536:
         raise ConfigError(f"port ({port}) must lie in 1..65535. Try {PORT}.")
-    from voila.app import Voila
+    if not re.fullmatch(r"/([\w.~-]+/)*", base_url):
+        raise ConfigError(f"base_url ({base_url!r}) must be a path that begins and ends with a slash. Try '/lab/'.")
+    from .server import Server
 
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(_TEMPLATES), os.environ.get("JUPYTER_PATH"))))
     os.environ.pop("FOURIER_LAB_HEADLESS", None)  # kernels inherit it, and a page without controls is of no use
-    Voila.launch_instance(arguments(port, open_browser, ready))
+    Server.launch_instance(arguments(port, open_browser, ready, base_url))
 
 
-def arguments(port: int, open_browser: bool, ready: int) -> list[str]:
+def arguments(port: int, open_browser: bool, ready: int, base_url: str = "/") -> list[str]:
     """Return the command line of voila."""
     return [
         str(NOTEBOOK),
         f"--Voila.ip={ADDRESS}",
         f"--port={port}",
+        f"--base_url={base_url}",
         *([] if open_browser else ["--no-browser"]),
         "--template=fourier_lab",
         "--VoilaConfiguration.allow_template_override=NO",  # the others load fonts from elsewhere

@@ -275,10 +275,13 @@ def data(options: argparse.Namespace) -> int:
 
 
 def app(options: argparse.Namespace) -> int:
-    """Serve the explorers and main figures as one web page, to this machine alone, until interrupted."""
+    """Serve the explorers and main figures as one web page, to this machine alone, until interrupted.
+
+    From another machine: run "ssh -L 8866:127.0.0.1:8866 THIS_MACHINE" there and open http://127.0.0.1:8866/ on it.
+    """
     from ..app import serve
 
-    serve(options.port, open_browser=not options.no_browser, ready=options.ready)
+    serve(options.port, open_browser=not options.no_browser, ready=options.ready, base_url=options.base_url)
     return 0
 
 

@@ -166,6 +166,9 @@ def _parser() -> argparse.ArgumentParser:
 
     app = add("app", commands.app, "app --port 8866")
     app.add_argument("--port", type=int, default=8866, help="first port tried, on this machine alone")
+    app.add_argument(
+        "--base-url", default="/", metavar="PATH", help="path behind a proxy that passes path, host and websockets on"
+    )
     app.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     app.add_argument("--ready", type=int, default=1, metavar="N", help="visits that start at once; 0.4 GB each")
 

@@ -2,12 +2,16 @@
 
 import importlib.util
 import json
+import re
+import urllib.request
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import ipywidgets
+import psutil
 import pytest
+from seen import serving
 
 import fourier_lab.app
 from fourier_lab import paths
@@ -110,6 +114,36 @@ def test_it_is_served_to_this_machine_alone_from_a_template_without_other_hosts(
     assert "--no-browser" not in arguments(8866, True, 0) and "--preheat_kernel=False" in arguments(8866, True, 0)
     for path in Path(fourier_lab.app.__file__).parent.rglob("*.j2"):
         assert "http" not in path.read_text(), path
+
+
+def test_only_a_browser_that_knocks_gets_a_kernel(tmp_path):
+    command = ["fourier_lab", "app", "--no-browser", "--ready", "0", "--port", "18776", "--base-url", "/lab/"]
+    with serving(command, r"http://127\.0\.0\.1:\d+/lab/", tmp_path / "log.txt") as (server, address):
+
+        def ask(method="GET", **headers):
+            request = urllib.request.Request(address, headers=headers, method=method)
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                kernels = [
+                    child for child in psutil.Process(server.pid).children() if "ipykernel" in str(child.cmdline())
+                ]
+                return answer.read().decode(), len(kernels)
+
+        assert ask("HEAD") == ("", 0)
+        door, kernels = ask()
+        assert kernels == 0 and "reload()" in door and "takes JavaScript" in door
+        cookie = re.search(r'cookie = "(\w+=1);', door)[1]
+        page, kernels = ask(Cookie=cookie)
+        assert kernels == 1 and "jupyter-config-data" in page and '"baseUrl": "/lab/"' in page
+        said = (tmp_path / "log.txt").read_text()
+        port = address.split(":")[-1].partition("/")[0]
+        assert f"From another machine, first run there: ssh -L {port}:127.0.0.1:{port} " in said
+
+
+def test_a_path_without_its_slashes_is_refused(capsys):
+    for path in ("lab", "/lab", "lab/", "/a b/", "//"):
+        assert parser.main(["app", "--base-url", path]) == 2
+        assert "begins and ends with a slash" in capsys.readouterr().err
+    assert "--base_url=/lab/" in arguments(8866, False, 1, "/lab/") and "--base_url=/" in arguments(8866, False, 1)
 
 
 def test_the_notebook_of_the_page_is_stripped_and_runs_anywhere():

@@ -1,0 +1,52 @@
+"""Voila with a door: the page, and its kernel, are for browsers; who merely asks for the address gets a few lines."""
+
+from typing import Any
+
+from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
+
+_KNOCK = "fourier_lab_open"
+_DOOR = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Fourier embeddings of token ids</title></head><body>
+<p id="words">This page computes while you look, which takes JavaScript and a cookie that lasts a minute.</p>
+<script>
+  document.cookie = "{_KNOCK}=1; max-age=60; samesite=lax";
+  if (document.cookie.includes("{_KNOCK}=1")) {{
+    document.getElementById("words").textContent = "Starting ...";
+    window.addEventListener("load", () => window.location.reload());  // earlier, this page would count as failed
+  }}
+</script>
+</body></html>
+"""
+
+
+class Door(TornadoVoilaHandler):
+    """Answers the first request of a browser with a script that asks again; only that starts a kernel, of 0.4 GB."""
+
+    async def get(self, path: str | None = None) -> None:
+        """Send the page to a browser that has knocked, and the door to all others."""
+        if path or self.get_cookie(_KNOCK):
+            await super().get(path=path)
+        else:
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.set_header("Cache-Control", "no-store")
+            self.finish(_DOOR)
+
+    async def head(self, path: str | None = None) -> None:
+        """Say that the page is there."""
+        self.finish()
+
+
+class Server(Voila):
+    """Voila for one notebook behind its :class:`Door`, telling how to reach it from elsewhere."""
+
+    @property
+    def display_url(self) -> str:
+        """Return the address, and a line on tunnels."""
+        there = f"ssh -L {self.port}:{self.ip}:{self.port} THIS_MACHINE"
+        return f"{super().display_url}\nFrom another machine, first run there: {there}, then open the same address."
+
+    def init_handlers(self) -> list[Any]:
+        """Return voila's handlers with the door in front of the notebook."""
+        *others, (pattern, _, settings) = super().init_handlers()
+        return [*others, (pattern, Door, settings)]
