@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -168,8 +168,12 @@ def _compare(name: str) -> Comparison:
     if len(now) != len(then):
         return Comparison(name, "differs", f"{len(now)} rows instead of {len(then)}")
     found = [part for column in then for part in _differences(name, column, now, then)]
-    status = max((status for status, _ in found), key=("identical", "timing", "agrees", "differs").index)
-    return Comparison(name, status, "; ".join(detail for each, detail in found if each in (status, "timing")))
+    status = max((each.status for each in found), key=("identical", "timing", "agrees", "differs").index)
+    told = [each.detail for each in found if each.status == status]
+    if status == "agrees":
+        told = [max(found, key=lambda each: each.share).detail]
+    told += [each.detail for each in found if each.share < 0]  # never compared, and not silently so
+    return Comparison(name, status, "; ".join(dict.fromkeys(told)))
 
 
 def _same_bytes(name: str, ending: str) -> bool:
@@ -177,8 +181,16 @@ def _same_bytes(name: str, ending: str) -> bool:
     return not drawn.is_file() or (committed.is_file() and drawn.read_bytes() == committed.read_bytes())
 
 
-def _differences(name: str, column: str, now: pd.DataFrame, then: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """Yield status and detail of a column, for each quantity that it holds."""
+class _Found(NamedTuple):
+    """What became of one column: its status, the largest difference in units of the tolerance (-1: not compared), words."""
+
+    status: str
+    share: float = 0.0
+    detail: str = ""
+
+
+def _differences(name: str, column: str, now: pd.DataFrame, then: pd.DataFrame) -> Iterator[_Found]:
+    """Judge a column, for each quantity that it holds."""
     left = np.ones(len(then), dtype=bool)  # rows that no quantity has claimed yet
     for quantity in QUANTITIES:
         if not left.any() or not re.search(quantity.columns, f"{name}.{column}"):
@@ -188,20 +200,21 @@ def _differences(name: str, column: str, now: pd.DataFrame, then: pd.DataFrame) 
         yield _judge(quantity, column, now[column][rows], then[column][rows])
 
 
-def _judge(quantity: Quantity, column: str, now: "pd.Series[Any]", then: "pd.Series[Any]") -> tuple[str, str]:
+def _judge(quantity: Quantity, column: str, now: "pd.Series[Any]", then: "pd.Series[Any]") -> _Found:
     numbers = all(pd.api.types.is_numeric_dtype(each) and each.dtype != bool for each in (now, then))
     same = (now == then) | (now.isna() & then.isna())
     if same.all():
-        return "identical", ""
+        return _Found("identical")
     if math.isinf(quantity.absolute):
-        return "timing" if quantity.name == _TIMES else "agrees", f"{quantity.name} are never compared"
+        return _Found("timing" if quantity.name == _TIMES else "agrees", -1.0, f"{quantity.name}: never compared")
     distance = (now - then).abs() if numbers else pd.Series(math.inf, now.index)
     distance = distance.where(~same, 0.0).fillna(math.inf)  # a number where there was none
-    within = distance <= (quantity.absolute + quantity.relative * then.abs() if numbers else 0.0)
-    row = int(distance.argmax())
-    if within.all():
-        return "agrees", f"{column} up to {distance.max():.2g} ({quantity.name}: tolerance {quantity.tolerance})"
-    beyond = int((~within).sum())
+    share = distance / (quantity.absolute + quantity.relative * then.abs().fillna(0.0) if numbers else 1.0)
+    row = int(share.argmax())
+    if share.iloc[row] <= 1:
+        words = f"{column} up to {distance.iloc[row]:.2g} ({quantity.name}: tolerance {quantity.tolerance})"
+        return _Found("agrees", share.iloc[row], words)
+    beyond = int((share > 1).sum())
     values = f"{now.iloc[row]} instead of {then.iloc[row]}"
     of = f"{quantity.name}: tolerance {quantity.tolerance}" if numbers else "text"
-    return "differs", f"{column} in {beyond} of {len(then)} rows, such as {values} ({of})"
+    return _Found("differs", math.inf, f"{column} in {beyond} of {len(then)} rows, such as {values} ({of})")

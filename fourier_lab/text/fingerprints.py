@@ -38,7 +38,7 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
     splits = splits_read(config)
     own = [] if config.corpus in CORPORA else [own_corpus(config.corpus).path]
     read = [path for split in splits for path in files(*split)] + own + [tokenizer_file(config.corpus)]
-    contents = tuple(map(content, read))
+    contents = tuple(content(path) for path in read if path.is_file())  # what is missing is named where it is read
     return found | dict(_fingerprints(config.corpus, splits, contents))
 
 
