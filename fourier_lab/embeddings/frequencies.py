@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError
 from ..plugins import Kind
 
-FREQUENCY_SETS = ("harmonic", "log", "random")
+FREQUENCY_SETS = ("harmonic", "log", "random")  # those that the study's figures compare; ``mixed`` is a rival
 POLYNOMIALS = ("chebyshev", "legendre", "hermite", "laguerre")
 BASES = ("fourier", *POLYNOMIALS)
 _INT64 = 2**63
@@ -78,7 +78,16 @@ def random(vocab_size: int, n_frequencies: int, seed: int = 0) -> NDArray[np.int
     return np.sort(np.random.default_rng(seed).choice(highest, size=n_frequencies, replace=False) + 1)
 
 
-FREQUENCIES = Kind("fourier_lab.frequencies", "frequency set", {name: f"{__name__}:{name}" for name in FREQUENCY_SETS})
+def mixed(vocab_size: int, n_frequencies: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return the lowest K / 4 harmonics and, drawn from those above, distinct others: smooth and separable at once."""
+    highest, low = _highest(vocab_size, n_frequencies, "mixed"), n_frequencies // 4
+    drawn = np.random.default_rng(seed).choice(highest - low, size=n_frequencies - low, replace=False)
+    return np.concatenate([np.arange(1, low + 1), low + 1 + np.sort(drawn)])
+
+
+FREQUENCIES = Kind(
+    "fourier_lab.frequencies", "frequency set", {name: f"{__name__}:{name}" for name in (*FREQUENCY_SETS, "mixed")}
+)
 
 
 def _highest(vocab_size: int, n_frequencies: int, name: str) -> int:
