@@ -44,8 +44,9 @@ class LeviathanEmbedding(CodedEmbedding):
         self.digits, self.knots = digits, knots
         self.codebooks = gaussian(digits, digit_base(num_embeddings, digits), seed_width)
         self.project = gaussian(heads, seed_width, seed_width, std=seed_width**-0.5)
-        self.gain = nn.Parameter(torch.ones(heads, seed_width))
-        self.bias = nn.Parameter(torch.zeros(heads, seed_width))
+        # Gains and biases of a norm are vectors, so that the optimiser decays none.
+        self.gain = nn.Parameter(torch.ones(heads * seed_width))
+        self.bias = nn.Parameter(torch.zeros(heads * seed_width))
         # A product of many numbers neither vanishes nor explodes if they start near 1; decay pulls them there.
         self.splines = gaussian(heads, seed_width, knots, rank, std=0.1)
         self.out = gaussian(heads, rank, embedding_dim, std=(heads * rank) ** -0.5)
@@ -68,7 +69,8 @@ class LeviathanEmbedding(CodedEmbedding):
             for r, book in enumerate(self.codebooks)
         )
         projected = torch.einsum("ns,hst->nht", code, self.project)
-        scaled = F.layer_norm(projected, projected.shape[-1:]) * self.gain + self.bias
+        gain, bias = (each.view(projected.shape[1:]) for each in (self.gain, self.bias))
+        scaled = F.layer_norm(projected, projected.shape[-1:]) * gain + bias
         basis = self.basis(torch.sigmoid(scaled / 2).permute(1, 2, 0))  # (heads, seed_width, n, knots)
         products = (basis @ (1 + self.splines)).prod(dim=1)  # (heads, n, rank)
         return (products @ self.out).sum(dim=0)
