@@ -68,7 +68,8 @@ def frequency_set(
     """Return the K = ``d_model / 2`` distinct integer frequencies of a named set, in whole cycles per period.
 
     ``harmonic`` is 1..K (the paper; a low-pass filter over the id axis), ``log`` spaces integers about geometrically from
-    1 to below M/2, ``random`` draws distinct integers below M/2 (a nearly white code). Given integers are used as they are.
+    1 to below M/2, ``random`` draws distinct integers below M/2 (a nearly white code), ``mixed`` has the K / 4 lowest
+    harmonics and draws the rest. Given integers are used as they are.
 
     Args:
         frequencies: Name of a set, or K integers >= 1 as a list, array or tensor; above M/2 they alias
@@ -76,14 +77,14 @@ def frequency_set(
         vocab_size: V, the number of ids.
         d_model: Even width of the expansion.
         period: M in ids; ``vocab_size - 1`` by default.
-        seed: Seed of the ``random`` set; the others ignore it.
+        seed: Seed of the ``random`` and ``mixed`` sets; the others ignore it.
 
     Returns:
-        Tensor: int64 ``(K,)``. ``random`` is sorted ascending.
+        Tensor: int64 ``(K,)``. ``random`` and ``mixed`` are sorted ascending.
 
     Raises:
         ConfigError: If the name is unknown, the list has the wrong length or values, or fewer than K integers lie below M/2
-            and the set is ``log`` or ``random``; ``harmonic`` goes on above M/2.
+            and the set is not ``harmonic``, which goes on above M/2.
 
     Example:
         >>> frequency_set("log", vocab_size=1001, d_model=8)
@@ -127,7 +128,7 @@ def fourier_basis(
         d_model: Width, even and positive. More columns separate neighbouring ids better and cost one sine each.
         frequencies: Named set or ``d_model / 2`` integers, see :func:`frequency_set`.
         period: M in ids; ``vocab_size - 1`` by default. 127 gives the released code's 127 distinct rows.
-        seed: Seed of the ``random`` set.
+        seed: Seed of the ``random`` and ``mixed`` sets.
 
     Returns:
         Tensor: float32 ``(..., d_model)`` in [-1, 1], within 1e-6 of the exact value.

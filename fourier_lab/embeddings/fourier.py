@@ -3,8 +3,8 @@
 Both take integer ids of any shape ``(...)`` and return ``(..., embedding_dim)``, like :class:`torch.nn.Embedding`.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from .basis import check_id_type, check_token_ids, fourier_features, frequency_set, polynomial_basis
 from .drop_in import DropIn
 from .frequencies import is_integer, resolve_period
-from .kept_settings import KeepsSettings
+from .kept_settings import KeepsSettings, expansion_in_words
 
 _CACHED_TABLE_BYTES = 512 * 2**20
 _BLOCK = 8192  # ids evaluated at a time
@@ -55,6 +55,24 @@ class SiLUMLP(nn.Module):
         return self.w2(F.silu(self.w1(x)))
 
 
+def build_mlp(name: str, d_model: int) -> nn.Module | None:
+    """Return the map of a fixed code ``(..., d) -> (..., d)`` that has this name; None for ``none``.
+
+    Raises:
+        ConfigError: If there is none of this name.
+    """
+    builders: dict[str, Callable[[], nn.Module | None]] = {
+        "none": lambda: None,
+        "linear": lambda: nn.Linear(d_model, d_model),
+        "geglu": lambda: GeGLU(d_model, 4 * d_model),
+        "geglu_quarter": lambda: GeGLU(d_model, max(1, d_model // 4)),
+        "silu": lambda: SiLUMLP(d_model),
+    }
+    if name not in builders:
+        raise ConfigError(f"unknown mlp {name!r}. Choose one of {', '.join(builders)}.")
+    return builders[name]()
+
+
 _PLAIN = (nn.Linear, nn.RMSNorm, GeGLU, SiLUMLP)  # layers whose output follows from their input and parameters alone
 
 
@@ -85,12 +103,12 @@ class FourierEmbedding(KeepsSettings, DropIn):
     Args:
         num_embeddings: V, number of ids; costs no parameters.
         embedding_dim: d, even width; parameters are ``d`` (norm) plus the MLP's.
-        frequencies: ``harmonic`` (paper), ``log``, ``random`` or ``d / 2`` integers; see :func:`frequency_set`. Polynomials
-            have none.
+        frequencies: ``harmonic`` (paper), ``log``, ``random``, ``mixed`` or ``d / 2`` integers; see :func:`frequency_set`.
+            Polynomials have none.
         basis: ``fourier``, or one of the polynomial families.
         period: Period of the id normaliser in ids; V - 1 if None, and always for polynomials.
         mlp: ``none``, ``linear`` (d² + d parameters), ``geglu`` (hidden 4 d), ``geglu_quarter`` (hidden d / 4) or ``silu``.
-        frequency_seed: Seed of the ``random`` set.
+        frequency_seed: Seed of the ``random`` and ``mixed`` sets.
         padding_idx: Id whose row is zero and gives no gradient; counted from the end if negative.
         device, dtype: Where the weights are, and their floating-point type; torch's defaults if None.
 
@@ -106,6 +124,7 @@ class FourierEmbedding(KeepsSettings, DropIn):
     the parameter counts of Table 1 a single linear layer.
     """
 
+    decisive: ClassVar[tuple[str, ...]] = ("embedding_dim", "period", "basis", "frequencies", "mlp")
     frequencies: Tensor
     polynomials: Tensor | None
 
@@ -142,16 +161,7 @@ class FourierEmbedding(KeepsSettings, DropIn):
         self._basis, self._set = basis, named if isinstance(named, str) else "custom"
         self._frequency_seed = int(frequency_seed)
         d = self.embedding_dim
-        builders: dict[str, Any] = {
-            "none": lambda: None,
-            "linear": lambda: nn.Linear(d, d),
-            "geglu": lambda: GeGLU(d, 4 * d),
-            "geglu_quarter": lambda: GeGLU(d, max(1, d // 4)),
-            "silu": lambda: SiLUMLP(d),
-        }
-        if mlp not in builders:
-            raise ConfigError(f"unknown mlp {mlp!r}. Choose one of {', '.join(builders)}.")
-        self.mlp, self._mlp = builders[mlp](), mlp
+        self.mlp, self._mlp = build_mlp(mlp, d), mlp
         self.norm = nn.RMSNorm(d)
         self._cache: tuple[list[Tensor], Tensor] | None = None
         if device is not None or dtype is not None:
@@ -242,6 +252,9 @@ class FourierEmbedding(KeepsSettings, DropIn):
             "mlp": self._mlp,
         }
 
+    def in_words(self, settings: Mapping[str, Any]) -> str:
+        return expansion_in_words(settings)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_cache": None}  # copies and pickles carry weights, not derived rows
 
@@ -261,7 +274,7 @@ class FourierEmbedding(KeepsSettings, DropIn):
 
     def extra_repr(self) -> str:
         name = self._set if self.polynomials is None else self._basis
-        seed = f", seed={self._frequency_seed}" if name == "random" else ""
+        seed = f", seed={self._frequency_seed}" if name in ("random", "mixed") else ""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}, {name}{seed}, period={self.period}{padding}"
 

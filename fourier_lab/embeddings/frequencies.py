@@ -5,7 +5,7 @@ from numbers import Integral
 from ..errors import ConfigError
 from ..plugins import Kind
 
-FREQUENCY_SETS = ("harmonic", "log", "random")
+FREQUENCY_SETS = ("harmonic", "log", "random")  # those that the study's figures compare; ``mixed`` is a rival
 POLYNOMIALS = ("chebyshev", "legendre", "hermite", "laguerre")
 BASES = ("fourier", *POLYNOMIALS)
 _INT64 = 2**63
@@ -57,5 +57,5 @@ def check_polynomials(name: str, vocab_size: int, period: int | None) -> None:
 FREQUENCIES = Kind(
     "fourier_lab.frequencies",
     "frequency set",
-    {name: f"fourier_lab.embeddings.frequency_sets:{name}" for name in FREQUENCY_SETS},
+    {name: f"fourier_lab.embeddings.frequency_sets:{name}" for name in (*FREQUENCY_SETS, "mixed")},
 )

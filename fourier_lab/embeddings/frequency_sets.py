@@ -32,6 +32,13 @@ def random(vocab_size: int, n_frequencies: int, seed: int = 0) -> NDArray[np.int
     return np.sort(np.random.default_rng(seed).choice(highest, size=n_frequencies, replace=False) + 1)
 
 
+def mixed(vocab_size: int, n_frequencies: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return the lowest K / 4 harmonics and, drawn from those above, distinct others: smooth and separable at once."""
+    highest, low = _highest(vocab_size, n_frequencies, "mixed"), n_frequencies // 4
+    drawn = np.random.default_rng(seed).choice(highest - low, size=n_frequencies - low, replace=False)
+    return np.concatenate([np.arange(1, low + 1), low + 1 + np.sort(drawn)])
+
+
 def _highest(vocab_size: int, n_frequencies: int, name: str) -> int:
     # Strictly below M/2 = (V - 1) / 2: at M/2 itself the sine is zero at every id.
     highest = (vocab_size - 2) // 2

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,15 +11,24 @@ from torch import Tensor, nn
 from ..errors import RecordError, brief
 
 _KEY = "_extra_state"  # torch's name for what a state dict holds beside parameters and buffers
-_DECISIVE = ("embedding_dim", "period", "basis", "frequencies", "mlp")
 
 
 class KeepsSettings(nn.Module):
-    """Base of a Fourier embedding, whose state dict holds the settings that its rows depend on."""
+    """Base of a computed embedding, whose state dict holds the settings that its rows depend on.
+
+    Attributes:
+        decisive: Names of the settings that must be those of the weights; all if empty.
+    """
+
+    decisive: ClassVar[tuple[str, ...]] = ()
 
     def settings(self) -> dict[str, Any]:
         """Return what the rows depend on beside the weights, JSON-ready, with the names of things for messages."""
         raise NotImplementedError
+
+    def in_words(self, settings: Mapping[str, Any]) -> str:
+        """Return for messages what rows depend on; ``settings`` are those of this layer or of other weights."""
+        return ", ".join(f"{name} {value}" for name, value in settings.items())
 
     def get_extra_state(self) -> Tensor:
         """Return the settings that belong to the weights: JSON as uint8, because some files hold tensors alone."""
@@ -37,8 +46,8 @@ class KeepsSettings(nn.Module):
         try:
             # Rounded, because some average every entry of state dicts.
             theirs = json.loads(bytes(state.detach().cpu().double().round().to(torch.uint8).tolist()))
-            same = all(theirs[name] == ours[name] for name in _DECISIVE)
-            found = _described(theirs)
+            same = all(theirs[name] == ours[name] for name in self.decisive or ours)
+            found = self.in_words(theirs)
         except (ValueError, TypeError, KeyError) as error:
             raise RecordError(
                 f"the weights' {_KEY} cannot be read ({error!r}), so that it is not known which rows they give. Save them "
@@ -46,23 +55,23 @@ class KeepsSettings(nn.Module):
             ) from error
         if not same:
             raise RecordError(
-                f"the weights are of a FourierEmbedding with {found}; this one has {_described(ours)}, which gives other "
-                "rows. Build the layer with the settings of the weights."
+                f"the weights are of a {type(self).__name__} with {found}; this one has {self.in_words(ours)}, which gives "
+                "other rows. Build the layer with the settings of the weights."
             )
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         if prefix + _KEY not in state_dict and any(name.startswith(prefix) for name in state_dict):
             warnings.warn(
-                "these weights were saved before a FourierEmbedding kept its settings with them, so nothing tells whether "
-                "they are of this vocabulary, period, frequency set and seed. Save them again to have that checked.",
+                f"these weights were saved before a {type(self).__name__} kept its settings with them, so nothing tells "
+                "whether they are of this vocabulary, period, frequency set and seed. Save them again to have that checked.",
                 stacklevel=2,
             )
             state_dict = {**state_dict, prefix + _KEY: self.get_extra_state()}
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _described(settings: Mapping[str, Any]) -> str:
-    """Return in words what rows depend on."""
+def expansion_in_words(settings: Mapping[str, Any]) -> str:
+    """Return in words what the rows of a Fourier embedding depend on."""
     name = settings["set"]
     seed = "" if name in ("harmonic", "log", "custom") else f" (seed {settings['seed']})"
     chosen = brief(settings["frequencies"]) if name == "custom" else name

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..plugins import Kind
+from .rivals import settings as rivals
 
 
 @dataclass(frozen=True)
@@ -14,16 +15,48 @@ class FourierSettings:
     period: int | None = None
     mlp: str = "linear"
 
+    def parameters(self, vocab_size: int, width: int) -> int:
+        """Return the parameters of V ids of width d."""
+        return rivals.map_parameters(self.mlp, width) + width
+
 
 @dataclass(frozen=True)
 class LearnedSettings:
     """A table has no settings."""
 
+    def parameters(self, vocab_size: int, width: int) -> int:
+        """Return the parameters of V ids of width d."""
+        return (vocab_size + 1) * width
 
+
+_RIVALS: dict[str, tuple[str, type]] = {
+    "factorised": ("products:FactorisedEmbedding", rivals.FactorisedSettings),
+    "adaptive": ("products:AdaptiveEmbedding", rivals.AdaptiveSettings),
+    "hashed": ("hashing:HashedEmbedding", rivals.HashedSettings),
+    "hash_embeddings": ("hashing:HashEmbeddings", rivals.HashEmbeddingsSettings),
+    "bloom": ("hashing:BloomEmbedding", rivals.BloomSettings),
+    "canine": ("hashing:CanineEmbedding", rivals.CanineSettings),
+    "signature": ("hashing:SignatureEmbedding", rivals.SignatureSettings),
+    "quotient_remainder": ("products:QuotientRemainderEmbedding", rivals.QuotientRemainderSettings),
+    "tensor_train": ("products:TensorTrainEmbedding", rivals.TensorTrainSettings),
+    "word2ket": ("products:Word2KetEmbedding", rivals.Word2KetSettings),
+    "robe": ("hashing:RobeEmbedding", rivals.RobeSettings),
+    "deep_hash": ("networks:DeepHashEmbedding", rivals.DeepHashSettings),
+    "alone": ("networks:AloneEmbedding", rivals.AloneSettings),
+    "leviathan": ("leviathan:LeviathanEmbedding", rivals.LeviathanSettings),
+    "frozen_random": ("codes:FrozenRandomEmbedding", rivals.FrozenRandomSettings),
+    "frozen_binary": ("codes:FrozenBinaryEmbedding", rivals.FrozenBinarySettings),
+    "dct": ("codes:DCTEmbedding", rivals.DCTSettings),
+    "learned_frequencies": ("expansions:LearnedFrequenciesEmbedding", rivals.LearnedFrequenciesSettings),
+    "companded": ("expansions:CompandedEmbedding", rivals.CompandedSettings),
+    "sinusoidal": ("codes:SinusoidalEmbedding", rivals.SinusoidalSettings),
+}
+RIVALS = tuple(_RIVALS)
 EMBEDDINGS = Kind(
     "fourier_lab.embeddings",
     "token embedding",
-    {name: f"fourier_lab.embeddings.fourier:{name.title()}Embedding" for name in ("fourier", "learned")},
-    {"fourier": FourierSettings, "learned": LearnedSettings},
+    {name: f"fourier_lab.embeddings.fourier:{name.title()}Embedding" for name in ("fourier", "learned")}
+    | {name: f"fourier_lab.embeddings.rivals.{path}" for name, (path, _) in _RIVALS.items()},
+    {"fourier": FourierSettings, "learned": LearnedSettings} | {name: kind for name, (_, kind) in _RIVALS.items()},
 )
 FEED_FORWARDS = Kind("fourier_lab.feed_forwards", "feed-forward", {"silu": "fourier_lab.embeddings.fourier:SiLUMLP"})

@@ -17,6 +17,8 @@ FREQUENCY_COLOURS = {
     "harmonic": "#0072B2",
     "log": "#009E73",
     "random": "#CC79A7",
+    "mixed": "#000000",
+    "mixed": "#332288",
     "period": "#E69F00",
     "custom": "#56B4E9",
 }
@@ -26,6 +28,8 @@ SERIES_MARKERS = {
     "learned": "o",
     "log": "^",
     "random": "D",
+    "mixed": "X",
+    "mixed": "H",
     "period": "v",
     "custom": "P",
 }
@@ -34,7 +38,7 @@ MARKERS = "osD^vP"
 OTHER_COLOURS = (
     "#332288", "#882255", "#117733", "#44AA99", "#999933", "#AA4499", "#661100", "#6699CC", "#DDCC77", "#CC6677"
 )  # fmt: skip
-OTHER_MARKERS = "X*ph<>dH8"
+OTHER_MARKERS = "X*ph<>d8"
 CLASS_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
 REFERENCE = "0.45"  # grey of lines that are no data: closed forms, chance levels, limits
 
