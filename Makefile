@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help figures app site test lab bench lock clean
+.PHONY: help figures app site test fast lab bench lock clean
 
 PYTHON ?= python3
 DATA ?= builtin
@@ -28,6 +28,15 @@ test: $(INSTALLED)  ## everything that continuous integration runs
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
 	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=$(CELL_S) notebooks
+
+# Left out: what trains, measures, or starts a kernel, a browser or another process. All of it is in 'make test'.
+SLOW := app bench browser cli headless sweeps training widgets test_notebooks.py test_open_door.py
+
+fast: $(INSTALLED)  ## lint, types, the order of the wings, and tests that neither train nor start a kernel
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadscope $(SLOW:%=--ignore=tests/%)
 
 app: $(INSTALLED)  ## serve the explorers as a web page on this machine
 	$(BIN)/fourier-lab app

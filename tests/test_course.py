@@ -15,12 +15,12 @@ from IPython.core.inputtransformer2 import TransformerManager
 from scipy import stats
 from tokenizers import Tokenizer
 
-from fourier_lab import FourierEmbedding, paths
+from fourier_lab import FourierEmbedding, check_embedding, paths
 from fourier_lab.bench import scaling
 from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.evaluation.metrics import mean_interval, plus_minus
 from fourier_lab.series import series_name
-from fourier_lab.study import beside_paper, claims, comparisons, selection
+from fourier_lab.study import beside_paper, claims, comparisons, in_short, selection
 from fourier_lab.tables import summaries
 from fourier_lab.tables.paper import TABLE_2
 from fourier_lab.text.id_order import first_word
@@ -34,7 +34,8 @@ SOLUTIONS = sorted((FOLDER / "solutions").glob("*.ipynb"))
 PAGES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in ("README.md", "LECTURER.md")}
 each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 each_solution = pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
-FRONT = FOLDER.with_name("README.md")
+FRONT, RESULTS = FOLDER.with_name("README.md"), RECORDS / "README.md"
+HOUSE = [FOLDER.with_name(name) for name in ("CONTRIBUTING.md", "CHANGELOG.md")]
 
 
 def cells(path, kind):
@@ -109,7 +110,9 @@ def test_a_solution_has_one_cell_of_explained_parameters(solution):
 
 
 @pytest.mark.parametrize(
-    "page", [*(FOLDER / name for name in PAGES), FRONT], ids=lambda path: f"{path.parent.name}/{path.name}"
+    "page",
+    [*(FOLDER / name for name in PAGES), FRONT, RESULTS, *HOUSE],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_every_link_leads_somewhere(page):
     for url in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
@@ -123,8 +126,8 @@ def test_every_link_leads_somewhere(page):
             assert place in map(anchor, headings), url
 
 
-def test_the_front_pages_command_for_the_real_figures_makes_the_runs_of_their_records():
-    page = FRONT.read_text(encoding="utf-8")
+def test_the_command_for_the_real_figures_makes_the_runs_of_their_records():
+    page = RESULTS.read_text(encoding="utf-8")
     shared, own = re.search(
         r'REAL="(.*?)"\npapermill \S+02_train_both.ipynb out.ipynb \$REAL (.*?)\n', page, re.DOTALL
     ).groups()
@@ -305,8 +308,8 @@ def wider_gaps(values):
         yield mean, high - mean
 
 
-def test_the_surprises_of_the_front_page_are_those_of_the_records():
-    page = FRONT.read_text(encoding="utf-8")
+def test_the_surprises_of_the_results_page_are_those_of_the_records():
+    page = RESULTS.read_text(encoding="utf-8")
     surprises = re.search(r"we did not expect:\n(.*?)^## ", page, flags=re.DOTALL | re.MULTILINE)[1]
     arms = {"name": series_name, "among": beside_paper.size_name}
     matched = {"values": comparisons.MATCHING}
@@ -352,8 +355,8 @@ def test_the_surprises_of_the_front_page_are_those_of_the_records():
     assert f"its rows by {turned[0]:.1f}° on average over the text, and harmonic rows by {turned[1]:.1f}°" in page
 
 
-def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the_records():
-    page = FRONT.read_text(encoding="utf-8")
+def test_what_the_results_page_says_of_frequencies_and_of_pairs_left_out_is_in_the_records():
+    page = RESULTS.read_text(encoding="utf-8")
     names = {"name": series_name, "among": lambda config: ""}
     told, text = set(), page[page.index("## Results on real text") :]
     for base, chosen in itertools.product(("learned", "fourier (harmonic)"), ("fourier (log)", "fourier (random)")):
@@ -404,7 +407,7 @@ def test_what_the_front_page_says_of_frequencies_and_of_pairs_left_out_is_in_the
 
 
 def test_what_the_limits_say_of_rates_and_of_budgets_is_in_the_records():
-    limits = section(FRONT.read_text(encoding="utf-8"), "Limits")
+    limits = section(RESULTS.read_text(encoding="utf-8"), "Limits")
     tried = {(r.config.arm, r.config.learning_rate): r for r in load_records(RECORDS / "rates")}
     gain = {
         (arm, value): value(tried[arm, 4e-3]) - value(tried[arm, 2e-3])
@@ -450,9 +453,9 @@ def test_which_classifiers_are_ahead_of_a_bag_that_reads_one_sentence():
     assert "On SNLI none; on MNLI mismatched only the table" in text(*FOLDER.glob("11_*.ipynb"))
 
 
-def test_the_speed_table_of_the_front_page_is_that_of_the_measurement():
+def test_the_speed_table_of_the_results_page_is_that_of_the_measurement():
     measured = json.loads((RECORDS / "bench" / "bench.json").read_text())["rows"]
-    section = FRONT.read_text(encoding="utf-8").partition("## Speed")[2].partition("\n## ")[0]
+    section = RESULTS.read_text(encoding="utf-8").partition("## Speed")[2].partition("\n## ")[0]
     table = [line.split("|")[2:5] for line in section.splitlines() if line.startswith("| ")][1:]
     for cells, row in zip(table, measured, strict=True):
         for cell, value in zip(cells, (row["ours"], row["theirs"], row["ratio"]), strict=True):
@@ -472,11 +475,55 @@ def test_the_speed_table_of_the_front_page_is_that_of_the_measurement():
         assert f"{low:{form}} to {high:{form}} x" in section
 
 
-def test_the_counts_of_the_front_page_are_those_of_the_layers_and_of_the_records():
-    page = FRONT.read_text(encoding="utf-8")
+def test_the_counts_of_layers_and_of_text_are_those_of_the_layers_and_of_the_records():
     size = sum(p.numel() for p in FourierEmbedding(30522, 256, frequencies="random").parameters())
-    assert f"# {size:,} parameters; a table has {30522 * 256:,}" in page
+    assert f"# {size:,} parameters; a table has {30522 * 256:,}" in FRONT.read_text(encoding="utf-8")
+    page = RESULTS.read_text(encoding="utf-8")
     (account,) = {json.dumps(r.metrics["data"]["train"]) for r in load_records(RECORDS / "snli_mnli")}
     used = {name: part["used"] for name, part in json.loads(account).items()}
     assert all(f"| {name.upper()} train, entailment | {n:,} |" in page for name, n in used.items())
     assert f"the {sum(used.values()):,} pairs used" in page
+
+
+def findings_of_the_front_page():
+    """Return the numbers of each finding, computed from the records, in the order and form in which it says them."""
+    arms = {"series": "1 x 256", "among": beside_paper.size_name}
+    matched = {"values": {"": comparisons.MATCHING["SNLI test"]}}
+    (pairs,) = difference("table_1", "learned", "fourier (harmonic)", series_name, **arms, **matched)
+    _, scored = difference("table_1", "learned", "fourier (harmonic)", series_name, **arms)
+    yield [pairs, scored]
+    yield [
+        *difference("snli_mnli", "learned", "fourier (random)", series_name, **arms, **matched),
+        *difference("snli_mnli", "learned", "fourier (log)", series_name, **arms, **matched),
+    ]
+    yield [*difference("id_order", "frequency", "random", "id_order", **matched)]
+    yield []
+    over_bag = claims.CLAIMS["from_zero"].answer()[1]
+    yield [(over_bag.value, over_bag.high - over_bag.value)]
+
+
+def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
+    page = FRONT.read_text(encoding="utf-8")
+    lines = re.findall(r"^\d\. (.*)$", section(page, "What was found"), flags=re.MULTILINE)
+    assert len(page.splitlines()) <= 150 and all(len(line.replace("*", "").split()) <= 25 for line in lines)
+    found = [*findings_of_the_front_page()]
+    assert [re.findall(r"[\d.]+ ± \d+\.\d", line) for line in lines] == [
+        [f"{abs(value):.1f} ± {half:.1f}" for value, half in numbers] for numbers in found
+    ]
+    # Fewer than a table; fewer; gained by shuffling; above harmonic.
+    assert [[value > 0 for value, _ in numbers] for numbers in found] == [[False] * 2, [False] * 2, [True], [], [False]]
+    stored = {series_name(r.config): r.metrics["parameters"]["embedding"] for r in load_records(RECORDS / "snli_mnli")}
+    assert f"{stored['learned'] / stored['fourier (random)']:.0f} times fewer numbers" in lines[3]
+    opened = [brief.text for brief in in_short.BRIEFS if brief.cells(claims.CLAIMS[brief.key].answer())[0] == "open"]
+    assert {"It trains faster", "Ours: training beats words in common"} <= {*opened}  # as findings 4 and 5 say
+
+
+def test_the_embedding_of_the_front_page_is_one():
+    code = re.search(
+        r"```python\n(.*?)```", section(FRONT.read_text(encoding="utf-8"), "Your own embedding"), re.DOTALL
+    )[1]
+    assert len(code.splitlines()) <= 15
+    names = {}
+    exec(code, names)
+    embedding = check_embedding(names["MyEmbedding"](3000, 16, buckets=512))
+    assert sum(p.numel() for p in embedding.parameters()) == 512 * 16

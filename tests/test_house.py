@@ -1,5 +1,9 @@
 """The wings are one above the other: no module imports from a wing above its own."""
 
+import itertools
+import re
+import tomllib
+
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 from fourier_lab import paths
@@ -9,3 +13,21 @@ def test_no_module_imports_from_a_wing_above_its_own(capsys):
     assert lint_imports(config_filename=str(paths.ROOT / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS, (
         capsys.readouterr().out
     )
+
+
+def test_the_picture_of_the_house_has_every_wing_and_no_arrow_that_runs_down():
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    floors = {name: floor for floor, names in enumerate(reversed(contract["layers"])) for name in names.split(" | ")}
+    wings = {path.parent.name for path in (paths.ROOT / "fourier_lab").glob("*/__init__.py")}
+    picture = re.search(r"```mermaid\n(.*?)```", (paths.ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)[1]
+    drawn = [
+        [re.findall(r"\w+", names) for names in re.sub(r'\[".*?"\]', "", line).split("-->")]
+        for line in picture.splitlines()
+        if "-->" in line
+    ]
+    assert {name for line in drawn for names in line for name in names} == wings
+    arrows = [
+        pair for line in drawn for start, end in itertools.pairwise(line) for pair in itertools.product(start, end)
+    ]
+    assert len(arrows) >= len(wings) - 1 and [pair for pair in arrows if floors[pair[0]] >= floors[pair[1]]] == []

@@ -110,7 +110,7 @@ def study_tabs() -> list[Tab]:
             "Training curves of the runs on real text. Which embedding learns faster, and does it stay ahead?",
             lambda: widgets.explore_training(load_records(paths.RECORDS / "snli_mnli")),
         ),
-        Tab("Figures", "The figures that the summary of the study refers to.", _figures),
+        Tab("Figures", "The figures that the front page and the page of results refer to.", _figures),
     ]
 
 
@@ -134,12 +134,13 @@ def _basis_settings() -> dict[str, Any]:
 
 
 def _figures() -> ipywidgets.Widget:
-    readme = paths.PROJECT / "README.md"
-    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    pages = [paths.PROJECT / "README.md", paths.PROJECT / "results" / "README.md"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.is_file())
     pictures = gallery.main_pictures(gallery.read_pictures(), text)
     if not pictures:
         raise RecordError(
-            f"no figure that {readme} refers to is in {paths.FIGURES}. Run 'make figures' in a checkout of the source first."
+            f"no figure that {pages[0]} refers to is in {paths.FIGURES}. Run 'make figures' in a checkout of the "
+            "source first."
         )
     return ipywidgets.HTML("".join(map(_figure, pictures)))
 

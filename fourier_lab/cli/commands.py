@@ -202,11 +202,16 @@ def _wanted(condition: str) -> tuple[str, Any]:
 def claims(options: argparse.Namespace) -> int:
     """Print the paper's claims, the verdict on each and the evidence, from the records that the project ships."""
     from ..study.claims import claims_table
+    from ..study.in_short import short_table
     from ..tables.score_tables import insert_table
 
-    text = claims_table()
-    if options.into is not None:
-        insert_table(options.into, "claims", text)
+    table_of, mark = (short_table, "claims_short") if options.short else (claims_table, "claims")
+    if options.into is None:
+        _say(table_of())
+        return 0
+    up = Path(os.path.relpath(paths.PROJECT, options.into.resolve().parent)).as_posix()
+    text = table_of("" if up == "." else f"{up}/")
+    insert_table(options.into, mark, text)
     _say(text)
     return 0
 

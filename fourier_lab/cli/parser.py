@@ -146,9 +146,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.add_argument("--name", default="results", help="name in the marks, <!-- table: NAME -->")
 
-    claims = add("claims", commands.claims, "claims --into README.md")
+    claims = add("claims", commands.claims, "claims --short --into README.md")
+    claims.add_argument("--short", action="store_true", help="a verdict and the one number that decides")
     claims.add_argument(
-        "--into", type=Path, metavar="FILE", help="put the table between its marks in this Markdown file"
+        "--into",
+        type=Path,
+        metavar="FILE",
+        help="put the table between its marks, claims or claims_short, in this file",
     )
 
     bench = add("bench", commands.bench, "bench --out bench.json")

@@ -11,7 +11,7 @@ from typing import Any
 from .. import paths
 from ..errors import RecordError
 
-_LINKED = re.compile(r"\(figures/([^()\s]+)\.png\)")
+_LINKED = re.compile(r"\((?:\.\./)*figures/([^()\s]+)\.png\)")
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def read_pictures(folder: Path | None = None) -> list[Picture]:
     return [_read(root, root / path) for path, root in sorted(found.items())]
 
 
-def main_pictures(pictures: Iterable[Picture], readme: str) -> list[Picture]:
+def main_pictures(pictures: Iterable[Picture], text: str) -> list[Picture]:
     """Return the pictures that a text shows or links to, each once, in the order of the text."""
     by_name = {picture.name: picture for picture in pictures}
-    return [by_name[name] for name in dict.fromkeys(_LINKED.findall(readme)) if name in by_name]
+    return [by_name[name] for name in dict.fromkeys(_LINKED.findall(text)) if name in by_name]
 
 
 def short_names(pictures: Iterable[Picture], folder: str, variant: str = "") -> dict[str, Picture]:

@@ -19,7 +19,8 @@ from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
 
-_CLAIMS = re.compile(r"<!-- table: claims -->\n(.*?)<!-- end -->", flags=re.DOTALL)
+_SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
+_PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
 _FOLDER = Path(__file__).parent
 _MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
 
@@ -31,7 +32,7 @@ def build_site(out: Path | None = None) -> Path:
         out: The folder to write, replaced whole; ``reports/site`` if None.
 
     Raises:
-        ConfigError: If the folder holds anything but a site written here, or the project has no README to begin with.
+        ConfigError: If the folder holds anything but a site written here, or the project lacks a page to begin with.
         RecordError: If a figure lacks its picture or its JSON is damaged.
     """
     out = paths.REPORTS / "site" if out is None else Path(out).resolve()
@@ -40,11 +41,12 @@ def build_site(out: Path | None = None) -> Path:
             f"{out} is no site of this program (no {_MARKER} in it) and would be deleted. Name another folder, or remove "
             "it yourself."
         )
-    if not _file("README.md").is_file():
-        raise ConfigError(
-            f"there is no README.md in {paths.PROJECT}, which the site begins with: an installed package carries none. Run "
-            "this in a checkout of the source."
-        )
+    for source in _PAGES:
+        if not _file(source).is_file():
+            raise ConfigError(
+                f"there is no {source} in {paths.PROJECT}, which the site begins with: an installed package has no pages. "
+                "Run this in a checkout of the source."
+            )
     partial = out.with_name(f"{out.name}.partial")
     if partial.exists() and not (partial / _MARKER).is_file():
         raise ConfigError(f"{partial} is in the way and was not left by this program. Move it, or name another folder.")
@@ -73,8 +75,8 @@ class _Site:
             for copy in sorted([*paths.REPORTS.glob(name), *paths.REPORTS.glob(f"*/{name}")])
         }
         self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
-        self._pages |= {"README.md": "study.html"}
-        self._waiting = ["README.md"]
+        self._pages |= _PAGES
+        self._waiting = ["results/README.md"]
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
             autoescape=True,
@@ -105,15 +107,17 @@ class _Site:
             self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
 
     def _write_index(self) -> None:
+        """Write the front page: the README's sections, and what the executed notebooks found below those that it lists."""
         text = _file("README.md").read_text(encoding="utf-8")
         link = self._link("README.md", "index.html")
-        claims = _CLAIMS.search(text)
+        sections = [(part.startswith("## Notebooks"), Markup(to_html(part, link))) for part in _SECTION.split(text)]
+        if not any(listed for listed, _ in sections):
+            sections.append((True, Markup('<h2 id="notebooks">Notebooks</h2>')))
         self._write(
             "index.html",
             "index",
             title=text.lstrip("# ").partition("\n")[0],
-            intro=Markup(to_html(text.partition("\n## ")[0], link)),
-            claims=Markup(to_html(claims[1], link)) if claims else None,
+            sections=sections,
             notebooks=[self._notebook(path) for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))],
             pictures=len(self._pictures),
         )

@@ -53,22 +53,27 @@ def _collapsed(records: Any) -> list[str]:
     )
 
 
-def claims_table() -> str:
-    """Return all claims as Markdown: claim, verdict, evidence.
+def answered(claim: Claim) -> tuple[list[Measured], str]:
+    """Return what was measured of a claim, and which runs collapsed; nothing and why, also in a :class:`RecordWarning`."""
+    try:
+        records = claim.records()
+        return claim.answer(records), "; ".join(_collapsed(records))
+    except FourierLabError as error:
+        warnings.warn(f"not answered: {claim.text}: {error}", RecordWarning, stacklevel=3)
+        return [], " ".join(str(error).split())
+
+
+def claims_table(top: str = "") -> str:
+    """Return all claims as Markdown: claim, verdict, evidence; ``top`` leads from the page to the project's folder.
 
     One whose records are not there says so in its row, and in a :class:`RecordWarning`.
     """
     lines = ["| claim | verdict | evidence |", "| --- | --- | --- |"]
     for claim in CLAIMS.values():
-        try:
-            records = claim.records()
-            measured = claim.answer(records)
-            verdict = claim.verdict(measured)
-            numbers = "; ".join([*_lines(measured[: claim.shown]), *_collapsed(records)])
-        except FourierLabError as error:
-            verdict, numbers = "not answered", " ".join(str(error).split())
-            warnings.warn(f"not answered: {claim.text}: {error}", RecordWarning, stacklevel=2)
-        link = f"[{claim.notebook}](notebooks/{claim.notebook}.ipynb), [figure](figures/{claim.figure}.png)"
+        measured, note = answered(claim)
+        verdict = claim.verdict(measured) if measured else "not answered"
+        numbers = "; ".join([*_lines(measured[: claim.shown]), *([note] if note else [])])
+        link = f"[{claim.notebook}]({top}notebooks/{claim.notebook}.ipynb), [figure]({top}figures/{claim.figure}.png)"
         lines.append(f"| {claim.text} | {verdict} | {numbers}; {link} |")
     return "\n".join(lines)
 

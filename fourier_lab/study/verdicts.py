@@ -32,6 +32,19 @@ class Measured:
             return f"{self.split} {self.value:+.1f} ({self.low:+.1f} to {self.high:+.1f})"
         return f"{self.split} {with_pairs(self.value, self.high, self.pairs_low, self.pairs_high)}"
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return what covers both intervals."""
+        return float(np.fmin(self.low, self.pairs_low)), float(np.fmax(self.high, self.pairs_high))
+
+    def word(self, words: tuple[str, str, str]) -> str:
+        """Return the word for above 0, below 0 or not told from 0."""
+        above, below, unclear = words
+        if np.isnan(self.low):
+            return "one seed only"
+        low, high = self.interval
+        return above if low > 0 else below if high < 0 else unclear
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -64,12 +77,5 @@ class Claim:
 
     def verdict(self, measured: Sequence[Measured]) -> str:
         """Return the verdict in words, for the two measurements that decide."""
-        (dev, here), (test, there) = ((self._word(each), each.split) for each in measured[:2])
+        (dev, here), (test, there) = ((each.word(self.words), each.split) for each in measured[:2])
         return f"{dev} ({here} and {there})" if dev == test else f"{dev} ({here}); {test} ({there})"
-
-    def _word(self, measured: Measured) -> str:
-        above, below, unclear = self.words
-        if np.isnan(measured.low):
-            return "one seed only"
-        low, high = np.fmin(measured.low, measured.pairs_low), np.fmax(measured.high, measured.pairs_high)
-        return above if low > 0 else below if high < 0 else unclear

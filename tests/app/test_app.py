@@ -91,10 +91,10 @@ def test_the_study_has_a_tab_for_each_explorer():
     assert all(tab.guide for tab in tabs)
 
 
-def test_the_figures_are_those_of_the_readme_with_their_words(tmp_path, monkeypatch):
+def test_the_figures_are_those_of_the_front_page_and_of_the_results_with_their_words(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PROJECT", tmp_path)
     monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
-    for name in ("shown", "other"):
+    for name in ("shown", "measured", "other"):
         (tmp_path / "figures/01_a").mkdir(parents=True, exist_ok=True)
         (tmp_path / f"figures/01_a/{name}.png").write_bytes(PNG)
         record = {"title": f"the {name} <one>", "alt": "it's a line & a dot"}
@@ -103,8 +103,10 @@ def test_the_figures_are_those_of_the_readme_with_their_words(tmp_path, monkeypa
     with pytest.raises(RecordError, match="make figures"):
         build()
     (tmp_path / "README.md").write_text("Look at [this](figures/01_a/shown.png) and [that](figures/01_a/gone.png).")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/README.md").write_text("![a](../figures/01_a/measured.png), [b](../figures/01_a/shown.png)")
     text = build().value
-    assert text.count("<figure>") == 1 and "the shown &lt;one&gt;" in text
+    assert text.count("<figure>") == 2 and text.index("the shown &lt;one&gt;") < text.index("the measured &lt;one&gt;")
     assert "alt='it&#x27;s a line &amp; a dot'" in text
 
 

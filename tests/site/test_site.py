@@ -28,11 +28,21 @@ README = """# The <study>
 |---|---|
 | [one](notebooks/01_a.ipynb) | [two](notebooks/02_b.ipynb), [course](notebooks/README.md#order), [licence](LICENSE) |
 
-<!-- table: claims -->
+## What holds
+
+<!-- table: claims_short -->
 | claim | verdict | evidence |
 | --- | --- | --- |
-| as *good* | not told apart | [figure](figures/snli_mnli/02_b/scores.png) |
+| as *good* | not told apart | [figure](figures/snli_mnli/02_b/scores.png), [limits](results/README.md#limits) |
 <!-- end -->
+"""
+RESULTS = """# Results of <all>
+
+![scores](../figures/snli_mnli/02_b/scores.png) Back to the [front](../README.md#notebooks).
+
+## Limits
+
+Three seeds.
 """
 
 
@@ -62,6 +72,8 @@ def project(tmp_path, monkeypatch):
     for name in ("PROJECT", "ROOT", "NOTEBOOKS", "FIGURES", "REPORTS"):
         monkeypatch.setattr(paths, name, tmp_path if name in ("PROJECT", "ROOT") else tmp_path / name.lower())
     (tmp_path / "README.md").write_text(README)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/README.md").write_text(RESULTS)
     (tmp_path / "LICENSE").write_text("free")
     write_figure(tmp_path, "snli_mnli/02_b/scores", 'scores of <b> & "c"', 'a "quoted" <dot>')
     write_figure(tmp_path, "02_b/scores", "toy scores", "the toy's dots")
@@ -207,14 +219,26 @@ def test_text_is_escaped_and_formulas_need_no_script(project):
 def test_the_first_page_has_the_claims_and_says_what_has_not_run(project):
     text = (build_site().parent / "index.html").read_text()
     assert "as <em>good</em>" in text and "not told apart" in text
+    assert (
+        text.index("course</a>") < text.index("Run twice") < text.index('id="what-holds"')
+    )  # where notebooks are listed
     assert "01_a has not been executed here yet" in text and "make figures" in text
     assert "02_b on snli + mnli" in text and "failed" in text
     (project / "README.md").write_text("# Bare\n")
-    assert "no table of claims yet" in build_site().read_text()
+    bare = build_site().read_text()
+    assert bare.index('id="notebooks"') < bare.index("Run twice")  # which the page does not list
+
+
+def test_the_front_page_and_the_page_of_results_lead_to_each_other(project):
+    folder = build_site().parent
+    assert 'href="study.html#limits"' in (folder / "index.html").read_text()
+    results = (folder / "study.html").read_text()
+    assert 'href="index.html#notebooks"' in results and "<title>Results of &lt;all&gt;</title>" in results
+    assert 'src="figures/snli_mnli/02_b/scores.png"' in results
 
 
 def test_links_that_lead_nowhere_become_text(project):
-    text = (build_site().parent / "study.html").read_text()
+    text = (build_site().parent / "index.html").read_text()
     assert "gone" in text and "none.csv" not in text and "secret" not in text
     assert "badge.svg" not in text and 'href="https://example.org"' in text  # the badge's words, no picture from there
     assert to_html("[a](b)", lambda url: None) == "<p>a</p>\n"
@@ -239,9 +263,11 @@ def test_a_site_is_replaced_whole_and_nothing_else_ever_is(project, capsys):
     assert {path.name for path in (project / "blog.partial").iterdir()} == {"letter.txt", "index.html"}
     assert parser.main(["site", "--out", str(project / "elsewhere")]) == 0
     assert "elsewhere/index.html" in capsys.readouterr().out
-    (project / "README.md").unlink()
-    with pytest.raises(ConfigError, match="README"):
-        build_site()
+    for page in ("README.md", "results/README.md"):
+        (project / page).rename(project / "aside")
+        with pytest.raises(ConfigError, match=f"there is no {page}"):
+            build_site()
+        (project / "aside").rename(project / page)
 
 
 def test_damaged_figures_are_named(project):

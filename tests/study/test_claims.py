@@ -14,6 +14,7 @@ from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.study import claims, comparisons, selection
 from fourier_lab.study.claims import CLAIMS, Measured
+from fourier_lab.study.in_short import BRIEFS, Brief, short_table
 from fourier_lab.sweeps.file import load_sweep
 
 
@@ -35,7 +36,6 @@ def measured(low, high, seeds=3, split="dev"):
 def test_the_verdict_is_what_the_intervals_allow(dev, test, verdict):
     test = dataclasses.replace(test, split="test")
     claim = SimpleNamespace(words=("up", "down", "open"))
-    claim._word = lambda each: claims.Claim._word(claim, each)
     assert claims.Claim.verdict(claim, [dev, test]) == verdict
 
 
@@ -76,8 +76,46 @@ def test_every_claim_is_answered_by_shipped_records(key):
     assert claim.text in text and claim.not_shown in text and text.startswith(claim.verdict(answers))
 
 
-def test_the_readme_has_the_table_of_claims():
-    assert claims.claims_table() in (paths.SWEEPS.parent / "README.md").read_text(encoding="utf-8")
+def test_the_pages_have_the_claims_in_short_and_in_full():
+    root = paths.SWEEPS.parent
+    assert short_table() in (root / "README.md").read_text(encoding="utf-8")
+    assert claims.claims_table("../") in (root / "results/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("form", "mark"), [([], "claims"), (["--short"], "claims_short")], ids=["full", "short"])
+def test_a_page_anywhere_gets_links_that_lead_to_the_project(form, mark, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    for place, top in (("page.md", ""), ("deep/er/page.md", "../../")):
+        page = tmp_path / place
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"a\n<!-- table: {mark} -->\n<!-- end -->\nb\n")
+        assert parser.main(["claims", *form, "--into", str(page)]) == 0
+        assert f"]({top}notebooks/04_table_1.ipynb)" in page.read_text() and page.read_text().endswith("-->\nb\n")
+
+
+@pytest.mark.parametrize(
+    "first, last, cells",
+    [
+        (measured(1, 2), measured(0.5, 3), ("up", "+1.8 (+0.5 to +3.0) points; test")),
+        (measured(1, 2), measured(-1, 3), ("up / open", "+1.0 (-1.0 to +3.0) points; test")),
+        (measured(-2, -1), dataclasses.replace(measured(-2, -1), pairs_low=-1.7, pairs_high=0.1),
+         ("down / open", "-1.5 (-2.0 to +0.1) points; test")),
+    ],
+)  # fmt: skip
+def test_a_claim_in_short_has_the_last_number_with_what_covers_both_intervals(first, last, cells):
+    brief = Brief("table_1", "text", ("up", "down", "open"), "points", deciding=(2, 1))
+    assert brief.cells([measured(5, 6), dataclasses.replace(last, split="test"), first]) == cells
+
+
+@pytest.mark.parametrize("brief", BRIEFS, ids=lambda brief: brief.text)
+def test_a_claim_in_short_says_what_the_claim_says_in_full(brief):
+    claim = CLAIMS[brief.key]
+    measured = claim.answer()
+    assert {*brief.deciding} <= {*range(claim.shown)}
+    assert (paths.SWEEPS.parent / "figures" / f"{brief.figure or claim.figure}.png").is_file()
+    said = [brief.words.index(word) for word in brief.cells(measured)[0].split(" / ")]
+    if {*brief.deciding} == {0, 1}:
+        assert all(claim.words[place] in claim.verdict(measured) for place in said)
 
 
 def test_sweeps_without_records_say_how_to_make_them(monkeypatch, tmp_path):

@@ -149,8 +149,8 @@ def test_bags_by_hand():
     np.testing.assert_allclose(sqrt_id_weights(8, 3), [0, 0, 0, 0, 1, 2**0.5, 3**0.5, 2])
 
 
-def test_committed_records_are_whole_and_give_the_readme_table():
-    from fourier_lab.paths import RESULTS, ROOT
+def test_committed_records_are_whole_and_give_the_table_of_the_results_page():
+    from fourier_lab.paths import RESULTS
 
     folders = [path.parent for path in RESULTS.glob("*/table.csv")]
     assert len(folders) >= 10
@@ -160,9 +160,10 @@ def test_committed_records_are_whole_and_give_the_readme_table():
         table = results_table(records, load_baselines(folder))
         csv = summarise(records, load_baselines(folder)).to_csv(index=False, float_format="%.4f")
         assert (folder / "table.csv").read_text() == csv, f"stale: {folder.name}"
-        if f"<!-- table: {folder.name} -->" in (text := (ROOT / "README.md").read_text()):
+        if folder.name == "snli_mnli":
+            text = (RESULTS / "README.md").read_text(encoding="utf-8")
             assert table in text, (
-                f"run: fourier-lab table --runs results/{folder.name} --into README.md --name {folder.name}"
+                f"run: fourier-lab table --runs results/{folder.name} --into results/README.md --name {folder.name}"
             )
             assert all(paired_table(records, model) in text for model in ("learned", "fourier (harmonic)"))
 
