@@ -149,8 +149,8 @@ def table(options: argparse.Namespace) -> int:
 
     Runs with seed 100 or above chose settings: they are left out unless there are no others.
     """
-    from ..evaluation.baselines import zero_parameter_baselines
     from ..tables.score_tables import (
+        baselines_beside,
         export_records,
         insert_table,
         load_baselines,
@@ -176,7 +176,7 @@ def table(options: argparse.Namespace) -> int:
             f"no finished run in {folder} with {' '.join(options.where) or 'any settings'}. Train some with "
             "'fourier-lab train' or 'fourier-lab sweep', or name other --runs."
         )
-    baselines = zero_parameter_baselines(records[0].config) if options.baselines else load_baselines(folder)
+    baselines = baselines_beside(records) if options.baselines else load_baselines(folder)
     if options.export is not None:
         export_records(records, options.export, baselines)
     if folder.parent == paths.RESULTS:  # what the project ships has its CSV

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RecordError
+from ..errors import DataError, RecordError
 from ..evaluation.baselines import Baseline
 from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
 from ..paths import write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
-from ..text.fingerprints import text_name
+from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
 from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
@@ -162,6 +162,23 @@ def write_table(folder: Path) -> str:
         raise RecordError(f"no finished run in {folder}. Make some with 'fourier-lab sweep' or 'fourier-lab train'.")
     _write_csv(folder, records, baselines)
     return results_table(records, baselines)
+
+
+def baselines_beside(records: Sequence[RunRecord]) -> list[Baseline]:
+    """Score the untrained baselines on the text that the records read.
+
+    Raises:
+        DataError: If other text is at hand.
+    """
+    from ..evaluation.baselines import zero_parameter_baselines
+
+    config, text = records[0].config, records[0].text
+    if not same_text(text, at_hand := text_at_hand(config) or {}):
+        raise DataError(
+            f"the records read other text than FOURIER_LAB_DATA holds: fingerprints {differing(text, at_hand)}. Set it to "
+            "the folder with theirs, or leave --baselines out."
+        )
+    return zero_parameter_baselines(config)
 
 
 def load_baselines(folder: Path) -> list[Baseline]:

@@ -273,3 +273,14 @@ def test_committed_records_keep_their_digest_their_place_and_their_arithmetic(mo
         if (path := paths.SWEEPS / f"{name}.yaml").is_file():
             assert digests == {run.digest for run in load_sweep(path).runs}, name
     assert np.all([f"{name}.yaml" for name in places if (paths.SWEEPS / f"{name}.yaml").is_file()])
+
+
+def test_baselines_beside_records_are_of_their_text(runs, texts, use):
+    record = runs[1][0].record
+    use(texts[0])
+    assert score_tables.baselines_beside([record])
+    use(texts[1])
+    with pytest.raises(
+        DataError, match=r"other text than FOURIER_LAB_DATA holds: fingerprints stsb/test [0-9a-f]{12} or"
+    ):
+        score_tables.baselines_beside([record])
