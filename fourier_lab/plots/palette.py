@@ -18,7 +18,6 @@ FREQUENCY_COLOURS = {
     "log": "#009E73",
     "random": "#CC79A7",
     "mixed": "#000000",
-    "mixed": "#332288",
     "period": "#E69F00",
     "custom": "#56B4E9",
 }
@@ -29,7 +28,6 @@ SERIES_MARKERS = {
     "log": "^",
     "random": "D",
     "mixed": "X",
-    "mixed": "H",
     "period": "v",
     "custom": "P",
 }
