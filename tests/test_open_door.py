@@ -1,6 +1,8 @@
 """A stranger's token embedding, frequency set and feed-forward, used from the command line to the last picture."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -115,6 +117,20 @@ def test_it_is_trained_recorded_resumed_swept_and_drawn(stranger, capsys):
     drawn = {line.get_label().partition(",")[0]: line.get_color() for line in ax.get_lines()}
     assert drawn["Shared"] in OTHER_COLOURS and drawn["learned"] == ARM_COLOURS["learned"]
     assert len({*map(str, drawn.values())}) == len(by_name)
+
+
+def test_the_readme_shows_all_that_it_takes(stranger, capsys):
+    page = paths.SWEEPS.with_name("README.md").read_text(encoding="utf-8")
+    section = page.split("## Your own embedding")[1].split("\n## ")[0]
+    code, command = re.findall(r"```(?:python)?\n(.*?)```", section, flags=re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) < 15
+    (stranger / "my_module.py").write_text(code)
+    try:
+        assert train(*shlex.split(command)[2:]) == 0  # at another size: the README's takes a minute
+        assert "| MyEmbedding | 16 |" in capsys.readouterr().out  # its options are the defaults
+        fl.check_embedding(sys.modules["my_module"].MyEmbedding(500, 16))
+    finally:
+        sys.modules.pop("my_module", None)
 
 
 def test_it_appears_in_the_explorers(stranger):
