@@ -123,8 +123,9 @@ def test_it_runs_headless_from_another_folder(path, tmp_path, monkeypatch):
     page = (tmp_path / "reports" / f"{path.stem}.html").read_text()
     assert "Finding:" in page and "image/png" in page
     words = [re.search(' alt="([^"]+)"', picture) for picture in re.findall("<img .*?>", page, flags=re.DOTALL)]
-    drawn = {picture.alt for picture in gallery.read_pictures(tmp_path / "figures")}
-    assert all(words) and drawn <= {html.unescape(found[1]) for found in words}
+    roots = (tmp_path / "figures", tmp_path / "reports" / "figures")
+    drawn = {picture.alt for root in roots for picture in gallery.read_pictures(root)}
+    assert drawn and all(words) and drawn <= {html.unescape(found[1]) for found in words}
     loaded = re.findall(r"""<(?:script|link|img|iframe)[^>]* (?:src|href)=["'](?!data:)([^"']*)""", page)
     assert loaded == []  # from other hosts, least of all for formulas
     assert ("<math" in page) == any(

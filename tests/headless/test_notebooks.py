@@ -126,6 +126,20 @@ def test_values_reach_the_notebook_as_lists_and_plain_numbers_from_a_folder_with
         notebooks.run_notebooks([path], {"steps": {1}})
 
 
+def test_a_page_has_the_words_of_the_figure_just_drawn(home):
+    draw = """
+    %matplotlib inline
+    from fourier_lab import plots
+    fig, axes = plots.new_figure()
+    plots.save_figure(fig, "01_one/line", {"x": [steps]}, title="a line", alt=f"{steps} steps of a line")
+    """
+    source = write_notebook(home / "notebooks" / "01_one.ipynb", draw)
+    for parameters, words in ((None, "3 steps"), ({"steps": 4}, "4 steps"), (None, "3 steps")):
+        (result,) = notebooks.run_notebooks([source], parameters)
+        assert result.error == ""
+        assert f'alt="{words} of a line"' in (home / "reports" / "01_one.html").read_text()
+
+
 def test_a_home_with_braces_keeps_copies_and_pages(home, monkeypatch):
     monkeypatch.setattr(paths, "REPORTS", home / "{reports}")
     source = write_notebook(home / "01_one.ipynb", "1")
