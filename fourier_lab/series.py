@@ -20,12 +20,13 @@ def series_name(config: RunConfig) -> str:
     """
     if config.arm != "fourier":
         return _name_with_options(config)
+    frequencies = short_name(config.frequencies) if isinstance(config.frequencies, str) else "custom"
     if config.basis != "fourier":
         features = config.basis
     elif config.period is not None:
-        features = f"period {config.period}"
+        features = f"period {config.period}" if frequencies == "harmonic" else f"{frequencies}, period {config.period}"
     else:
-        features = short_name(config.frequencies) if isinstance(config.frequencies, str) else "custom"
+        features = frequencies
     return f"fourier ({features})" if config.mlp == "linear" else f"fourier ({features}, {config.mlp})"
 
 

@@ -16,7 +16,7 @@ from fourier_lab.errors import ConfigError
         ({"steps": "300"}, "steps must be an integer"),
         ({"steps": True}, "steps must be an integer"),
         ({"arm": None}, "arm must be text"),
-        ({"arm": "table"}, "arm must be one of fourier, learned, or your own as module:name, got 'table'"),
+        ({"arm": "table"}, "arm must be one of fourier, learned, .* or your own as module:name, got 'table'"),
         ({"d_model": 255, "n_heads": 1}, r"d_model \(255\) must be even"),
         ({"d_model": 0}, "positive"),
         ({"n_heads": 3}, r"n_heads \(3\) must divide d_model \(128\)"),

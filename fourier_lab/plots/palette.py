@@ -36,7 +36,7 @@ MARKERS = "osD^vP"
 OTHER_COLOURS = (
     "#332288", "#882255", "#117733", "#44AA99", "#999933", "#AA4499", "#661100", "#6699CC", "#DDCC77", "#CC6677"
 )  # fmt: skip
-OTHER_MARKERS = "X*ph<>d8"
+OTHER_MARKERS = "*ph<>dH8"
 CLASS_COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442")
 REFERENCE = "0.45"  # grey of lines that are no data: closed forms, chance levels, limits
 

@@ -37,6 +37,7 @@ def record(score=40.0, **changes):
         ({"frequencies": "log"}, "fourier (log)"),
         ({"frequencies": list(range(1, 65))}, "fourier (custom)"),
         ({"period": 127}, "fourier (period 127)"),
+        ({"frequencies": "mixed", "period": 30720}, "fourier (mixed, period 30720)"),
         ({"basis": "chebyshev"}, "fourier (chebyshev)"),
         ({"mlp": "geglu"}, "fourier (harmonic, geglu)"),
         ({"arm": "learned", "frequencies": "log"}, "learned"),

@@ -8,6 +8,7 @@ from fourier_lab import RunConfig
 from fourier_lab.cli.parser import main
 from fourier_lab.embeddings.interface import rows_of
 from fourier_lab.embeddings.registry import EMBEDDINGS, RIVALS
+from fourier_lab.plots.palette import colour_of
 from fourier_lab.series import series_name
 from fourier_lab.training.optimizer import make_optimizer
 
@@ -35,6 +36,12 @@ def test_an_encoder_with_it_learns(name):
         losses.append(loss.item())
     assert losses[-1] < losses[0] and not torch.equal(rows_of(encoder.embedding), before)
     assert series_name(config).startswith(name)
+
+
+def test_a_drawn_set_with_a_smooth_period_has_a_name_and_colour_of_its_own():
+    name = series_name(RunConfig(frequencies="mixed", period=512, **SMALL))
+    assert name == "fourier (mixed, period 512)" and name != series_name(RunConfig(period=512, **SMALL))
+    assert colour_of(name) == colour_of("fourier (mixed)") != colour_of("fourier (period 512)")
 
 
 def test_one_run_from_the_command_line_to_its_record(tmp_path, monkeypatch):
