@@ -9,6 +9,7 @@ say.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -110,10 +111,10 @@ def median_interval(values: ArrayLike) -> tuple[float, float, float]:
         >>> median_interval([5, 1, 2, 9, 4, 3])
         (3.5, 1.0, 9.0)
     """
-    from scipy import stats
-
     ordered = np.sort(np.asarray(values, dtype=float))
-    k = int(stats.binom.ppf(0.025, len(ordered), 0.5))  # the largest k with P(fewer than k) <= 0.025
+    n, k, fewer = len(ordered), 0, 0.0
+    while (fewer := fewer + math.comb(n, k) / 2**n) <= 0.025:  # the largest k with P(fewer than k) <= 0.025
+        k += 1
     low, high = (ordered[k - 1], ordered[-k]) if k else (np.nan, np.nan)
     return float(np.median(ordered)), float(low), float(high)
 

@@ -69,7 +69,7 @@ def _check_package(name: str, thorough: bool) -> Check:
         if thorough:
             importlib.import_module(module)
         elif importlib.util.find_spec(module) is None:
-            raise ImportError(f"no module {module}")
+            raise ModuleNotFoundError(f"no module {module}")
         return Check(True, f"package {name}", metadata.version(name))
     except (ImportError, OSError) as problem:  # OSError: a shared library is missing
         return Check(False, f"package {name}", f"{type(problem).__name__}: {problem}", _INSTALL)

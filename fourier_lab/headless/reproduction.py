@@ -209,7 +209,8 @@ def _judge(quantity: Quantity, column: str, now: "pd.Series[Any]", then: "pd.Ser
         return _Found("timing" if quantity.name == _TIMES else "agrees", -1.0, f"{quantity.name}: never compared")
     distance = (now - then).abs() if numbers else pd.Series(math.inf, now.index)
     distance = distance.where(~same, 0.0).fillna(math.inf)  # a number where there was none
-    share = distance / (quantity.absolute + quantity.relative * then.abs().fillna(0.0) if numbers else 1.0)
+    size = then.abs().where(np.isfinite(then), 0.0) if numbers else 0.0  # of an infinity nothing is near
+    share = distance / (quantity.absolute + quantity.relative * size if numbers else 1.0)
     row = int(share.argmax())
     if share.iloc[row] <= 1:
         words = f"{column} up to {distance.iloc[row]:.2g} ({quantity.name}: tolerance {quantity.tolerance})"

@@ -175,7 +175,7 @@ def test_a_full_disk_is_a_one_line_error(monkeypatch, capsys):
 
     monkeypatch.setattr(train, "train", full)
     assert parser.main(["train", *SMALL]) == 2
-    assert "No space left on device: 'runs/x/weights.safetensors'. Free space" in capsys.readouterr().err
+    assert "No space left on device: 'runs/x/weights.safetensors'. Free disk space" in capsys.readouterr().err
 
 
 def test_an_error_that_no_space_cures_is_said_plainly(monkeypatch, capsys):
@@ -184,7 +184,10 @@ def test_an_error_that_no_space_cures_is_said_plainly(monkeypatch, capsys):
 
     monkeypatch.setattr(train, "train", absent)
     assert parser.main(["train", *SMALL]) == 2
-    assert capsys.readouterr().err == "error: [Errno 2] No such file or directory: 'nowhere/a.json'\n"
+    assert (
+        capsys.readouterr().err
+        == "error: [Errno 2] No such file or directory: 'nowhere/a.json'. Correct the path, then repeat the command.\n"
+    )
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def compare(home):
             if data is not None:
                 draw(root, name, data, picture)
         result = NotebookResult("02_x", "done", 1.0, {f"{name}.csv": ""} if now is not None else {}, beside=True)
-        (found,) = reproduction.compare([result])
+        found = next(each for each in reproduction.compare([result]) if each.name == name)
         return found.status, found.detail
 
     return compared

@@ -379,7 +379,7 @@ def test_the_command_plans_runs_and_reports(fake, write, tmp_path, capsys, monke
     assert "finished" in (text := capsys.readouterr().out) and "estimated from 1 finished runs" in text
     assert parser.main(["sweep", "missing", "--dry-run"]) == 2
     assert parser.main([*arguments, "--dry-run", "--workers", "0"]) == 2
-    with pytest.raises(ConfigError, match="workers must be at least 1"):
+    with pytest.raises(ConfigError, match="workers must be an integer, at least 1"):
         run_sweep(load_sweep(write(FILE)), 0)
 
 

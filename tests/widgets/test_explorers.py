@@ -261,7 +261,7 @@ def test_the_rows_of_a_stage_are_the_encoders_own(runs):
     with pytest.raises(ConfigError, match="no stage 'learned table'. Choose one of basis"):
         stages.stage_table(encoder, "learned table")
     encoder.tokenizer = None
-    with pytest.raises(ConfigError, match="needs the ids of"):
+    with pytest.raises(ConfigError, match="needs the ids around a sentence"):
         stages.stage_table(encoder, "after layer 1")
 
 
