@@ -308,11 +308,9 @@ def _export(job: _Job) -> str:
     folder, _, name = job.notebook.rpartition("/")
     pictures: dict[str, gallery.Picture] = {}
     with suppress(RecordError):  # a damaged figure, perhaps of another notebook: the page then says less
-        drawn = [
-            *gallery.read_pictures(),
-            *gallery.read_pictures(figures_folder(job.beside)),
-        ]  # the last of a name wins
-        pictures = gallery.short_names(drawn, folder, name if name != job.source.stem else "")
+        drawn = gallery.read_pictures(Path(job.environment["FOURIER_LAB_FIGURES"]))
+        known = [*gallery.read_pictures(), *drawn]  # the last of a name wins
+        pictures = gallery.short_names(known, folder, name if name != job.source.stem else "")
     paths.write_atomically(
         executed.with_suffix(".html"), notebook_html(executed, lambda url: url, pictures, whole=True)
     )
