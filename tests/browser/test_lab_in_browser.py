@@ -15,6 +15,8 @@ def run_all(page):
     """Run all cells to the last; JupyterLab loses those that are run while its kernel connects, so a reader clicks again."""
     from playwright.sync_api import TimeoutError as TooLate
 
+    # On a busy machine JupyterLab may ask about a kernel that is slow to answer; a reader agrees and goes on.
+    page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda shown: shown.locator(".jp-mod-accept").click())
     last = page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]"))
     for _ in range(5):
         page.get_by_role("menuitem", name="Run", exact=True).click()
