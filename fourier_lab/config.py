@@ -29,7 +29,7 @@ from .plugins import allow, check_options
 PUBLISHED_PERIOD = 127  # the longest sentence of the released code, 128 tokens, less 1
 PUBLISHED_RATE = 2e-5
 # Settings of the run, whatever embedding reads them.
-_EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
+EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class ModelConfig:
             ConfigError: If the embedding is code that nobody named, see :mod:`fourier_lab.plugins`.
         """
         settings = EMBEDDINGS.settings_of(self.arm)
-        expansion = {f.name: getattr(self, f.name) for f in dataclasses.fields(settings) if f.name in _EXPANSION}
+        expansion = {f.name: getattr(self, f.name) for f in dataclasses.fields(settings) if f.name in EXPANSION}
         if "period" in expansion:
             expansion["period"] = self.id_period
         return settings(**expansion, **dict(self.embedding_options))
@@ -287,7 +287,7 @@ class RunConfig:
             True
         """
         unread = {
-            *(_EXPANSION if self.arm == "learned" else ()),
+            *(EXPANSION if self.arm == "learned" else ()),
             *(("frequencies",) if self.arm == "fourier" and self.basis != "fourier" else ()),
             *(("feed_forward",) if self.projections == "silu" else ()),
             *(("left_out",) if self.corpus == "toy" else ()),
@@ -370,9 +370,9 @@ def _normalise_options(config: ModelConfig | RunConfig) -> None:
             if options:
                 raise ConfigError(f"{name} are of a named {kind.noun}; {owner} is {part}. Name one or leave them out.")
             continue
-        if taken := sorted({key for key, _ in options} & set(_EXPANSION)):
+        if taken := sorted({key for key, _ in options} & set(EXPANSION)):
             raise ConfigError(f"{taken[0]} is a setting of its own. Write {taken[0]}=..., not as one of {name}.")
-        object.__setattr__(config, name, check_options(kind, part, options, set_elsewhere=_EXPANSION))
+        object.__setattr__(config, name, check_options(kind, part, options, set_elsewhere=EXPANSION))
 
 
 def _read_options(name: str, text: str) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import fields
 
-from .config import RunConfig
+from .config import EXPANSION, RunConfig
 from .plugins import short_name
 
-_EXPANSION = ("basis", "frequencies", "period", "mlp")
-IN_SERIES_NAME = ("arm", *_EXPANSION, "embedding_options")
+IN_SERIES_NAME = ("arm", *EXPANSION, "embedding_options")
 TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
 
 
@@ -31,7 +30,7 @@ def series_name(config: RunConfig) -> str:
 
 
 def _name_with_options(config: RunConfig) -> str:
-    expansion = {} if config.arm == "learned" else {n: v for n, v in config.changes().items() if n in _EXPANSION}
+    expansion = {} if config.arm == "learned" else {n: v for n, v in config.changes().items() if n in EXPANSION}
     told = [
         f"{name.replace('_', ' ')} {short_name(value) if isinstance(value, str) else value}"
         for name, value in (*expansion.items(), *config.embedding_options)

@@ -15,7 +15,7 @@ from .. import paths
 from ..config import RunConfig, expand
 from ..errors import ConfigError, FourierLabError, NotebookError, TrainingError
 from ..field_rules import in_one_order
-from .output import say as _say
+from .output import say
 
 if TYPE_CHECKING:
     from ..training.trainer import Progress
@@ -48,19 +48,19 @@ def figures(options: argparse.Namespace) -> int:
         where_declared=where_declared,
         workers=options.workers,
         force=options.force,
-        report=_say,
+        report=say,
     )
-    _say("\n" + notebooks.summary(results))
+    say("\n" + notebooks.summary(results))
     failed = any(result.status == "failed" for result in results)
     if compared := reproduction.compare(results):
-        _say(f"\n{reproduction.table(compared)}\nsee {reproduction.write_page(compared)}")
+        say(f"\n{reproduction.table(compared)}\nsee {reproduction.write_page(compared)}")
         if options.check:
             return 1 if failed or any(each.status in reproduction.FAILING for each in compared) else 0
         statuses = ("new", *reproduction.OFFERED) if options.write else ("new",)
         if written := reproduction.write(compared, statuses):
-            _say(f"wrote {len(written)} figures to {paths.FIGURES}: {', '.join(written)}")
+            say(f"wrote {len(written)} figures to {paths.FIGURES}: {', '.join(written)}")
         if left := [each.name for each in compared if each.status in reproduction.OFFERED and not options.write]:
-            _say(f"{len(left)} figures differ from the committed ones, which are as they were; "
+            say(f"{len(left)} figures differ from the committed ones, which are as they were; "
                  "'fourier-lab figures --write' puts them in their place")  # fmt: skip
     return 1 if failed else 0
 
@@ -83,10 +83,10 @@ def train(options: argparse.Namespace) -> int:
         from ..training.folders import run_folder
         from ..training.records import is_trained
 
-        _say(f"{len(configs)} runs")
+        say(f"{len(configs)} runs")
         for config in configs:
             state = "finished" if is_trained(run_folder(options.runs, config)) else "to do"
-            _say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
+            say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
         return 0
 
     from ..tables import score_tables
@@ -95,7 +95,7 @@ def train(options: argparse.Namespace) -> int:
     records, failed = [], 0
     for number, config in enumerate(configs, start=1):
         label = f"[{number}/{len(configs)}] {config.digest()}"
-        _say(f"{label} {_changes(config)}")
+        say(f"{label} {_changes(config)}")
         try:
             records.append(training.train(config, callback=_progress_lines(label), runs=options.runs).record)
         except Exception as problem:  # whatever stops this run is reported and must not stop the others
@@ -103,9 +103,9 @@ def train(options: argparse.Namespace) -> int:
                 raise
             failed += 1
             kind = "" if isinstance(problem, FourierLabError | OSError) else f"{type(problem).__name__}: "
-            _say(f"{label} failed: {kind}{problem}", file=sys.stderr)
+            say(f"{label} failed: {kind}{problem}", file=sys.stderr)
     if records:
-        _say("\n" + score_tables.results_table(records))
+        say("\n" + score_tables.results_table(records))
     return 1 if failed else 0
 
 
@@ -127,20 +127,20 @@ def sweep(options: argparse.Namespace) -> int:
             f"a sweep of the notebook {asked.notebook} has no use for --runs and --results. Leave them out."
         )
     places = {"runs": options.runs, "results": options.results}
-    _say(f"{asked.name}: {asked.question}")
+    say(f"{asked.name}: {asked.question}")
     if options.dry_run:
         for line in plan(asked, options.workers, **places):
-            _say(line)
+            say(line)
         return 0
-    outcomes = run_sweep(asked, options.workers, _say, **places)
+    outcomes = run_sweep(asked, options.workers, say, **places)
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     if records:
         from ..tables.score_tables import results_table
 
-        _say("\n" + results_table(records))
+        say("\n" + results_table(records))
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed:
-        _say(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
+        say(f"FAILED {outcome.run.digest} ({outcome.run.group}): {outcome.error}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -184,7 +184,7 @@ def table(options: argparse.Namespace) -> int:
     text = paired_table(records, options.against) if options.against else results_table(records, baselines)
     if options.into is not None:
         insert_table(options.into, options.name, text)
-    _say(text)
+    say(text)
     return 0
 
 
@@ -207,12 +207,12 @@ def claims(options: argparse.Namespace) -> int:
 
     table_of, mark = (short_table, "claims_short") if options.short else (claims_table, "claims")
     if options.into is None:
-        _say(table_of())
+        say(table_of())
         return 0
     up = Path(os.path.relpath(paths.PROJECT, options.into.resolve().parent)).as_posix()
     text = table_of("" if up == "." else f"{up}/")
     insert_table(options.into, mark, text)
-    _say(text)
+    say(text)
     return 0
 
 
@@ -227,8 +227,8 @@ def bench(options: argparse.Namespace) -> int:
     }
     config = RunConfig(**given)
     size = Size(arm=config.arm, embedding_options=config.embedding_options, **({"repeats": 3} if options.quick else {}))
-    rows = run_benchmarks(options.names, options.out, size=size, report=_say)
-    _say("\n" + table(rows))
+    rows = run_benchmarks(options.names, options.out, size=size, report=say)
+    say("\n" + table(rows))
     return 0
 
 
@@ -269,11 +269,11 @@ def data(options: argparse.Namespace) -> int:
 
     if options.action == "fetch":
         for path in fetch(Path(os.path.expanduser(options.data))):
-            _say(f"wrote {path}")
+            say(f"wrote {path}")
     else:
         failed = False
         for state, text in report(_source(options.data)):
-            _say(f"{f'[{state}]':<6} {text}")
+            say(f"{f'[{state}]':<6} {text}")
             failed |= state == "FAIL"
         return 1 if failed else 0
     return 0
@@ -294,7 +294,7 @@ def site(options: argparse.Namespace) -> int:
     """Write executed notebooks, figures, claims and tables as static web pages."""
     from ..site import build_site
 
-    _say(f"wrote {build_site(options.out)}")
+    say(f"wrote {build_site(options.out)}")
     return 0
 
 
@@ -304,12 +304,12 @@ def doctor(options: argparse.Namespace) -> int:
 
     failed = False
     for check in machine.doctor(options.thorough):
-        _say(f"{'[OK]  ' if check.ok else '[FAIL]'} {check.requirement}: {check.detail}")
+        say(f"{'[OK]  ' if check.ok else '[FAIL]'} {check.requirement}: {check.detail}")
         if not check.ok:
             failed = True
-            _say(f"       {check.remedy}")
+            say(f"       {check.remedy}")
     if not options.thorough:
-        _say(
+        say(
             "Packages were looked up, not imported: 'fourier-lab doctor --thorough' does that, and asks for the processor."
         )
     return 1 if failed else 0
@@ -356,7 +356,7 @@ def _progress_lines(label: str) -> "Callable[[Progress], None]":
         nonlocal spoken
         if time.monotonic() - spoken >= PROGRESS_S or progress.step == progress.config.steps:
             spoken = time.monotonic()
-            _say(
+            say(
                 f"{label} step {progress.step}/{progress.config.steps}, loss {progress.row['loss']:.3f}, "
                 f"{progress.pairs_per_s:,.0f} pairs/s, {progress.remaining_s:.0f} s left"
             )
