@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from fourier_lab.cli.parser import main
+from fourier_lab.embeddings.registry import EMBEDDINGS
+
 CASES = {
     "help": ("fourier_lab.cli.parser", ("torch", "numpy", "pandas", "matplotlib")),
     "a plan": ("fourier_lab.sweeps.plan, fourier_lab.sweeps.file", ("torch", "pandas", "datasets")),
@@ -20,6 +23,13 @@ def test_what_is_not_needed_is_not_imported(modules, heavy):
     code = f"import sys, {modules}; print(*(name for name in {heavy} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_help_names_every_embedding_of_the_library(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert [name for name in EMBEDDINGS.built_in if name not in told] == []
 
 
 COMMANDS = {

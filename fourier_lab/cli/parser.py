@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import __version__, paths
 from ..config import ModelConfig, RunConfig
+from ..embeddings.registry import EMBEDDINGS
 from ..errors import FourierLabError, records_left_out, way_out
 from . import commands
 from .output import OutputClosed, drop_the_rest, replace_what_cannot_be_shown, say
@@ -107,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where records go")
     meanings = _meanings(ModelConfig) | _meanings(RunConfig)
     for field in dataclasses.fields(RunConfig):
-        text = f"{meanings.get(field.name, '')} Default: {field.default}.".replace("%", "%%").strip()
+        known = f" Of the library: {', '.join(EMBEDDINGS.built_in)}." if field.name == "arm" else ""
+        text = f"{meanings.get(field.name, '')}{known} Default: {field.default}.".replace("%", "%%").strip()
         names = ["--" + field.name.replace("_", "-"), *(["--embedding"] if field.name == "arm" else [])]
         train.add_argument(*names, dest=field.name, metavar="VALUE[,VALUE]", help=text)
 
