@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 import re
-import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from .embeddings.frequencies import BASES, FREQUENCIES
 from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from .errors import ConfigError
+from .plugins import kinds_of_hint
 
 ARMS = ("fourier", "learned")  # the arms that the paper compares; a run may name any registered token embedding
 MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
@@ -69,11 +69,7 @@ def reject_unknown(cls: type, names: Iterable[str]) -> None:
 @functools.cache  # a page of results makes hundreds of configurations
 def kinds_of(cls: type) -> dict[str, tuple[type, ...]]:
     """Map each field to its accepted Python types."""
-    kinds = {}
-    for name, hint in typing.get_type_hints(cls).items():
-        union = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        kinds[name] = tuple(typing.get_origin(kind) or kind for kind in union)
-    return kinds
+    return {name: kinds_of_hint(hint) for name, hint in typing.get_type_hints(cls).items()}
 
 
 def describe(kinds: tuple[type, ...]) -> str:

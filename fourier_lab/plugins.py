@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 import sys
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -152,10 +153,20 @@ def check_options(
     return tuple(sorted((key, value) for key, value in checked.items() if value != fields[key].default))
 
 
+def kinds_of_hint(hint: Any) -> tuple[Any, ...]:
+    """Return the Python types that an annotation accepts.
+
+    Example:
+        >>> kinds_of_hint(tuple[int, ...] | None)
+        (<class 'tuple'>, <class 'NoneType'>)
+    """
+    union = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    return tuple(typing.get_origin(each) or each for each in union)
+
+
 def _checked(kind: Kind, name: str, field: dataclasses.Field, value: Any) -> Any:
     value = tuple(value) if isinstance(value, list) else value
-    accepted = typing.get_args(field.type) or (field.type,)
-    accepted = tuple(typing.get_origin(each) or each for each in accepted)
+    accepted = kinds_of_hint(field.type)
     if float in accepted and type(value) is int:
         value = float(value)
     if Any not in accepted and type(value) not in accepted:
