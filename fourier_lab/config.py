@@ -182,6 +182,9 @@ class RunConfig:
             and several times slower elsewhere, with other rounding that moves every number.
         seed: Seeds weights, batches, dropout and the ``random`` frequency set. Runs with 100 or above choose settings;
             tables leave them out beside others.
+        evaluated_on: Similarity sets that the trained encoder is scored on besides STS-B (``sick``, ``sts12`` to ``sts16``),
+            with the share of held-out entailment pairs that it matches among 128. Nothing is chosen by these scores. Not
+            part of the digest: a finished run is scored on sets that it lacks.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``. Not part of the digest.
         threads: Processor threads; torch's default if None. Not part of the digest.
 
@@ -224,6 +227,7 @@ class RunConfig:
     clip_norm: float = 1.0
     precision: str = "float32"
     seed: int = 0
+    evaluated_on: tuple[str, ...] = field(default=(), metadata={"digest": False})
     device: str = field(default="auto", metadata={"digest": False})
     threads: int | None = field(default=None, metadata={"digest": False})
 
@@ -250,6 +254,11 @@ class RunConfig:
             raise ConfigError(
                 f"corpus {self.corpus!r} cannot come from source {self.source!r}: 'toy' is 'builtin'; real text comes "
                 "from a 'folder' of Parquet files or the 'hub'."
+            )
+        if self.corpus == "toy" and self.evaluated_on:
+            raise ConfigError(
+                f"evaluated_on ({', '.join(self.evaluated_on)}) is for encoders of real text; the toy language has graded "
+                "pairs of its own. Leave it out."
             )
         if self.corpus != "toy" and self.id_order == "semantic":
             raise ConfigError("id_order 'semantic' is a dial of the toy language; real text has no known concepts.")
@@ -327,7 +336,7 @@ class RunConfig:
         kinds = kinds_of(cls)[name]  # type: ignore[arg-type]  # mypy asks the class for the hash of its objects
         if text == "None" and type(None) in kinds:
             return None
-        if name == "departures":
+        if name in ("departures", "evaluated_on"):
             return tuple(text.split())
         if name == "pretraining":
             parts = [part.partition("=") for part in text.split()]

@@ -19,6 +19,7 @@ PROJECTIONS = ("linear", "silu")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
 OWN_CORPUS = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # names of described corpora, which name files and folders
 SOURCES = ("builtin", "folder", "hub")
+SIMILARITY_SETS = ("sick", *(f"sts{year}" for year in range(12, 17)))  # graded pairs to score on besides STS-B
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
 OBJECTIVES = ("contrastive", "nli", "sts")
@@ -103,6 +104,10 @@ def in_one_order(cls: type, name: str, value: Any) -> Any:
             value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in dict(value).items()))
         except (TypeError, ValueError):
             raise ConfigError(f"{name} must map options to values, got {value!r}. Try {{buckets: 1024}}.") from None
+    if name == "evaluated_on" and isinstance(value, tuple):
+        if unknown := [each for each in value if each not in SIMILARITY_SETS]:
+            raise ConfigError(f"unknown similarity set {unknown[0]!r}. Choose from {', '.join(SIMILARITY_SETS)}.")
+        value = tuple(each for each in SIMILARITY_SETS if each in value)
     if name == "departures" and isinstance(value, tuple):
         if unknown := [each for each in value if not isinstance(each, str) or each not in DEPARTURES]:
             raise ConfigError(f"unknown departure {unknown[0]!r}. Choose from {', '.join(DEPARTURES)}.")
@@ -130,7 +135,7 @@ def normalise(config: Any) -> None:
             value = [*value]
         if tuple in kinds and isinstance(value, list | tuple):
             value = tuple(getattr(each, "item", lambda each=each: each)() for each in value)  # numpy's integers as well
-        if name in ("pretraining", "departures", *OPTIONS):
+        if name in ("pretraining", "departures", "evaluated_on", *OPTIONS):
             value = in_one_order(cls, name, value)
         if name == "id_order":
             _check_id_order(value)

@@ -241,6 +241,8 @@ def data(options: argparse.Namespace) -> int:
                   validation or dev, test; or train-00000-of-00001.parquet and so on; or a folder train.parquet by Spark
       mnli/       train, and validation_matched and validation_mismatched, or dev_matched and dev_mismatched
       stsb/       train, validation or dev, test, with sentence1, sentence2, and label or score
+      sick/       test, the same, or SICK_test_annotated.txt; also sts12/ to sts16/; a column subset is read if there: what
+                  --evaluated-on scores besides
       tokenizer/  tokenizer.json of any kind, or vocab.txt
 
     Also called snli_1.0, multinli_1.0, MNLI (of GLUE), STS-B, stsbenchmark, up to three folders down; files named as by
@@ -277,6 +279,21 @@ def data(options: argparse.Namespace) -> int:
             failed |= state == "FAIL"
         return 1 if failed else 0
     return 0
+
+
+def score(options: argparse.Namespace) -> int:
+    """Score a trained encoder on graded sentence pairs of your own, a bag of tokens weighted by idf beside it.
+
+    ENCODER is a run's folder, or the start of its name in runs/. FILE is Parquet, JSON lines, CSV or TSV with a column for
+    each sentence and one for the score. It prints Spearman and Pearson x 100 with 95 % bootstrap intervals over pairs. Idf
+    is counted in the sentences of FILE, each once, so that the bag knows the texts that it is scored on. Exit code 1 if the
+    encoder gives all sentences one vector.
+    """
+    from ..study.own_scores import score_file
+
+    text, differs = score_file(options.encoder, options.file, options.columns, options.range, options.runs)
+    say(text)
+    return 0 if differs else 1
 
 
 def app(options: argparse.Namespace) -> int:

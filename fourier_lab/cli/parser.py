@@ -170,6 +170,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("data", metavar="DATA", help=f"fetch: a folder; check: {data_help}")
 
+    score = add("score", commands.score, "score 02d4e73719 pairs.csv --columns question answer grade --range 1 7")
+    score.add_argument("encoder", metavar="ENCODER", help="folder of a finished run, or the start of its name")
+    score.add_argument("file", type=Path, metavar="FILE", help="graded pairs")
+    score.add_argument("--columns", nargs="+", metavar="NAME", help="first sentence, second, score [, subset]")
+    score.add_argument("--range", nargs=2, type=float, default=(0, 5), metavar=("LOW", "HIGH"), help="possible scores")
+    score.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run folders")
+
     app = add("app", commands.app, "app --port 8866")
     app.add_argument("--port", type=int, default=8866, help="first port tried, on this machine alone")
     app.add_argument(

@@ -1,8 +1,8 @@
 """Sentence similarity without any training: weighted bags of token ids, means of fixed vectors, an encoder at its start."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..errors import DataError
 from ..text.corpus import Corpus, TokenPairs, prepare
 from ..text.id_order import last_special
 from ..text.tokenizer import token_words
+from .beyond import evaluations, of_bag
 from .metrics import sts_scores
 
 if TYPE_CHECKING:
@@ -21,15 +22,26 @@ if TYPE_CHECKING:
 # Subtracted from an id of BERT's before the root is taken: about the last special token. It was chosen on the scored pairs:
 # Spearman x 100 on STS-B validation / test is 70.1 / 61.9 with 0, 72.5 / 63.3 with 995 and 73.1 / 64.1 with 1995.
 BERT_OFFSET = 995
+IDF_BAG = "bag of tokens, idf"
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Scores of an untrained method, by split, in the form of :func:`fourier_lab.evaluation.metrics.sts_scores`."""
+    """An untrained method, scored.
+
+    Attributes:
+        name: What it is called.
+        corpus: The training corpus whose graded pairs it is scored on.
+        scores: By split, in the form of :func:`fourier_lab.evaluation.metrics.sts_scores`.
+        numbers: How many numbers it takes from text, by counting.
+        evaluations: Scores beyond, in the form of :func:`fourier_lab.evaluation.beyond.evaluations`.
+    """
 
     name: str
     corpus: str
     scores: dict[str, dict]
+    numbers: int = 0
+    evaluations: dict[str, Any] = field(default_factory=dict)
 
 
 def bag_similarity(pairs: TokenPairs, weights: np.ndarray) -> np.ndarray:
@@ -121,15 +133,20 @@ def id_weights(tokens: list[str]) -> dict[str, np.ndarray]:
 
 
 def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
-    """Score the untrained baselines on the graded pairs of a run's corpus: equal weights, and ``sqrt(p - offset)``."""
+    """Score bags of tokens on what a run is scored on: equal weights, ``sqrt(p - offset)``, and idf of the training text."""
     corpus = prepare(config)
+    vocab_size = corpus.account["vocab_size"]
+    weights = id_weights(token_words(corpus.tokenizer))
+    weights[IDF_BAG] = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
     return [
         Baseline(
             name,
             config.corpus,
             {split: sts_scores(bag_similarity(pairs, each), pairs.label) for split, pairs in corpus.graded.items()},
+            vocab_size if name == IDF_BAG else 0,
+            evaluations(config, of_bag(each)),
         )
-        for name, each in id_weights(token_words(corpus.tokenizer)).items()
+        for name, each in weights.items()
     ]
 
 

@@ -80,9 +80,13 @@ def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: boo
 
 
 def _pearson(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Correlate along an axis; scipy's ``pearsonr`` takes five times as long, and its ``spearmanr`` one sample at a time."""
+    """Correlate along an axis; scipy's ``pearsonr`` takes five times as long, and its ``spearmanr`` one sample at a time.
+
+    A resample of few pairs may hold one value alone: it tells no order, and counts as 0.
+    """
     a, b = a - a.mean(axis, keepdims=True), b - b.mean(axis, keepdims=True)
-    return (a * b).sum(axis) / np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
+    lengths = np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
+    return np.divide((a * b).sum(axis), lengths, out=np.zeros_like(lengths), where=lengths != 0)
 
 
 def _spearman(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:

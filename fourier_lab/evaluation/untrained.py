@@ -15,7 +15,7 @@ from ..models.sentence_encoder import SentenceEncoder
 from ..series import series_name
 from ..text.corpus import Corpus, TokenPairs
 from ..text.tokenizer import token_words
-from .baselines import bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
+from .baselines import IDF_BAG, bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
 from .metrics import scores_and_resamples
 from .rung import KINDS, Rung
 from .similarity import embedding_similarity
@@ -55,7 +55,7 @@ def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarra
     yield rung(tokens, equal[0], bag(equal[1]))
     yield rung(tokens, "Jaccard of tokens", jaccard_similarity)
     yield rung(tokens, by_id[0], bag(by_id[1]))
-    yield rung(tokens, "bag of tokens, idf", bag(idf), numbers=vocab_size)
+    yield rung(tokens, IDF_BAG, bag(idf), numbers=vocab_size)
     for seed in seeds:
         table = np.random.default_rng(seed).normal(size=(vocab_size, d))
         yield rung(vectors, "mean of random vectors", mean(table), seed=seed)

@@ -14,6 +14,7 @@ from ..config import RunConfig
 from ..errors import ConfigError, FourierLabError, RecordError, RecordWarning
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
+from ..training.evaluations import are_complete, copy_evaluations
 from ..training.folders import exported_folder, finished_texts, load_run, run_folder
 from ..training.records import RunRecord, is_complete, load_record, write_record
 from .file import Run, Sweep
@@ -89,16 +90,21 @@ class Places:
     def finished(self, run: Run) -> RunRecord | None:
         """Return the record in the run folder, else the exported one, else the shipped one, else None.
 
+        One that lacks scores that its run is evaluated on is not finished.
+
         Raises:
             RecordError: If the record in the run folder is damaged; another that is damaged counts as none.
         """
         if run.config is None:  # a notebook's results are in the manifest
             return None
-        if is_complete(self.folder(run)):
-            return load_run(self.folder(run), run.config)
-        for folder in (self.results, self.shipped):
+        if is_complete(folder := self.folder(run)):
+            record = load_run(folder, run.config)
+            return record if are_complete(folder, run.config) else None
+        for folder in (_place(root, run) for root in (self.results, self.shipped)):
             with suppress(RecordError):
-                return load_run(_place(folder, run), run.config)
+                record = load_run(folder, run.config)
+                if are_complete(folder, run.config):
+                    return record
         return None
 
     def export(self, record: RunRecord) -> RunRecord:
@@ -106,11 +112,14 @@ class Places:
         target = exported_folder(self.results, record)
         paths.remove_leftovers(target)
         try:
-            if load_record(target).metrics == record.metrics:
-                return record
+            written = load_record(target).metrics == record.metrics
         except RecordError:
-            pass  # none yet, or damaged: written anew
-        return write_record(target, record.config, record.metrics, record.history, resampled=record.resampled())
+            written = False  # none yet, or damaged: written anew
+        copy = record if written else write_record(
+            target, record.config, record.metrics, record.history, resampled=record.resampled()
+        )  # fmt: skip
+        copy_evaluations(record.folder, target)
+        return copy
 
 
 def _place(root: Path, run: Run) -> Path:

@@ -16,7 +16,7 @@ from ..plugins import allow
 from ..processes import follow_parent, obey_parent, supervise
 from ..training.costs import Estimator
 from ..training.folders import run_folder
-from ..training.records import RunRecord, is_complete, is_locked
+from ..training.records import RunRecord, is_locked
 from .file import Run, Sweep
 from .plan import Places, check_workers, describe, duration, expected_seconds, timed_runs
 
@@ -98,7 +98,11 @@ class _Engine:
 
     def run(self) -> list[Outcome]:
         for run in self.sweep.runs:
-            if is_complete(self.places.folder(run)) or self.places.finished(run):
+            try:
+                finished = self.places.finished(run) is not None
+            except RecordError:  # a damaged one is told as such, and not run again
+                finished = True
+            if finished:
                 self.settle(run, "loaded")
             else:
                 self.waiting.append(run)

@@ -264,9 +264,9 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": baseline.name,
         "corpus": baseline.corpus,
-        "parameters": 0,
-        "embedding_parameters": 0,
-        "embedding_bits": 0,
+        "parameters": baseline.numbers,
+        "embedding_parameters": baseline.numbers,
+        "embedding_bits": 32 * baseline.numbers,
     }
     row["seeds"] = 0
     for split, key in _SPLITS.items():

@@ -73,6 +73,15 @@ class Corpus:
     account: dict[str, Any]
 
 
+def token_pairs(tokenizer: Tokenizer, pairs: SentencePairs, max_seq_len: int) -> TokenPairs:
+    """Tokenise pairs; each distinct sentence once."""
+    distinct = list(dict.fromkeys(pairs.first + pairs.second))
+    ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
+    first, last = around(tokenizer)
+    ends = len(first), len(last)
+    return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label, ends)
+
+
 def prepare(config: RunConfig) -> Corpus:
     """Load and tokenise a run's corpus; kept in memory, so that runs that differ only in the model share it.
 
@@ -114,11 +123,7 @@ def _prepare(
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
 
     def tokenised(pairs: SentencePairs) -> TokenPairs:
-        distinct = list(dict.fromkeys(pairs.first + pairs.second))
-        ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
-        first, last = around(tokenizer)
-        ends = len(first), len(last)
-        return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label, ends)
+        return token_pairs(tokenizer, pairs, max_seq_len)
 
     contrastive, graded = objective == "contrastive", graded_name(corpus)
     held_out: dict[str, SentencePairs] = {}

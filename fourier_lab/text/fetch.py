@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..field_rules import SIMILARITY_SETS
 from ..paths import replacing, write_atomically
 from .pairs import GRADED, SPLITS, load_pairs
+from .similarity_sets import load_set
 
 
 def fetch(folder: Path) -> Iterator[Path]:
@@ -13,10 +15,11 @@ def fetch(folder: Path) -> Iterator[Path]:
 
     from .tokenizer import hub_tokenizer
 
-    for name in ("snli", "mnli", "stsb"):
-        for split in SPLITS[name]:
-            pairs = load_pairs(name, split, "hub")
-            columns = ("sentence1", "sentence2") if name in GRADED else ("premise", "hypothesis")
+    for name in ("snli", "mnli", "stsb", *SIMILARITY_SETS):
+        for split in SPLITS.get(name, ("test",)):
+            pairs = load_set(name, "hub").pairs if name in SIMILARITY_SETS else load_pairs(name, split, "hub")
+            graded = name in (*GRADED, *SIMILARITY_SETS)
+            columns = ("sentence1", "sentence2") if graded else ("premise", "hypothesis")
             path = folder / name / f"{split}.parquet"
             table = {columns[0]: pairs.first, columns[1]: pairs.second, "label": pairs.label}
             with replacing(path) as stream:

@@ -30,6 +30,12 @@ HUB = {
     "mnli": ("nyu-mll/multi_nli", None, "da70db2af9d09693783c3320c4249840212ee221"),
     "stsb": ("nyu-mll/glue", "stsb", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"),
     "stsb/test": ("mteb/stsbenchmark-sts", None, "b0fddb56ed78048fa8b90373c8a3cfc37b684831"),
+    "sick": ("mteb/sickr-sts", None, "20a6d6f312dd54037fe07a32d58e5e168867909d"),
+    "sts12": ("mteb/sts12-sts", None, "a0d554a64d88156834ff5ae9920b964011b16384"),
+    "sts13": ("mteb/sts13-sts", None, "7e90230a92c190f1bf69ae9002b8cea547a64cca"),
+    "sts14": ("mteb/sts14-sts", None, "6031580fec1f6af667f0bd2da0a551cf4f0b2375"),
+    "sts15": ("mteb/sts15-sts", None, "ae752c7c21bf194d8b67fd573edf7ae58183cbe3"),
+    "sts16": ("mteb/sts16-sts", None, "4d8694f8f0e0100860b497b999b3dbed754a0513"),
 }
 SPLITS = {
     "toy": ("train", "validation", "test"),
@@ -116,17 +122,17 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
         )
     if source == "builtin":
         language = toy_language(vocab_size)
-        return _checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
+        return checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
     table = None if name in SPLITS else _described(name)
     if source == "hub":
-        parts = [from_table(_read_hub(name, split), _columns(name), f"{name}/{split}")]
+        parts = [from_table(read_hub(name, split), _columns(name), f"{name}/{split}")]
     else:
         parts = _read_folder(name, split, _columns(name) if table is None else table.reading)
     # Of each file by itself: the names of its labels are its own.
     labels = [_gold(part, f"{name}/{split}", table) for part in parts]
     low, high = FULL_RANGE if table is None else table.range
     first, second = [s for part in parts for s in part.first], [s for part in parts for s in part.second]
-    return _checked(name, split, first, second, np.concatenate(labels), low, high)
+    return checked(name, split, first, second, np.concatenate(labels), low, high)
 
 
 def splits_of(name: str) -> tuple[str, ...]:
@@ -289,7 +295,12 @@ def _read_folder(name: str, split: str, reading: Reading) -> list[Rows]:
     ]
 
 
-def _read_hub(name: str, split: str) -> "pa.Table":
+def read_hub(name: str, split: str) -> "pa.Table":
+    """Return a split of a corpus of :data:`HUB`.
+
+    Raises:
+        DataError: If the hub is out of reach.
+    """
     import datasets
 
     repository, configuration, revision = HUB.get(f"{name}/{split}", HUB[name])
@@ -302,11 +313,12 @@ def _read_hub(name: str, split: str) -> "pa.Table":
         raise unreadable(f"{repository} ({split})", error, remedy) from error
 
 
-def _checked(
-    name: str, split: str, first: list, second: list, label: np.ndarray, low: float = 0.0, high: float = 5.0
-) -> SentencePairs:
+def checked(
+    name: str, split: str, first: list, second: list, label: np.ndarray, low: float = 0.0, high: float = 5.0,
+    graded: bool | None = None,
+) -> SentencePairs:  # fmt: skip
     """Drop rows without a gold label (NaN), check the rest, map scores onto 0..5, and fingerprint the pairs."""
-    where, graded = f"{name}/{split}", is_graded(name)
+    where, graded = f"{name}/{split}", is_graded(name) if graded is None else graded
     gold = np.flatnonzero(~np.isnan(label))
     if not len(gold):
         hidden = " GLUE and its copies hide the scores of the test split: use sts-test.csv." if name == "stsb" else ""

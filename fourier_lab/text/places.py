@@ -14,8 +14,10 @@ FOLDERS = {
     "snli": ("snli", "snli_1.0"),
     "mnli": ("mnli", "multi_nli", "multinli", "multinli_1.0"),
     "stsb": ("stsb", "sts-b", "stsbenchmark", "stsbenchmark-sts"),
+    "sick": ("sick", "sick-r", "sickr-sts"),
+    **{f"sts{year}": (f"sts{year}", f"sts{year}-sts") for year in range(12, 17)},
 }
-PUBLISHED = {"snli": "snli_1.0_{}", "mnli": "multinli_1.0_{}", "stsb": "sts-{}"}
+PUBLISHED = {"snli": "snli_1.0_{}", "mnli": "multinli_1.0_{}", "stsb": "sts-{}", "sick": "SICK_{}_annotated"}
 _DEPTH = 3  # folders below the data folder that are looked into
 _HIDDEN = (".", "_")
 
@@ -31,7 +33,7 @@ def find(folder: Path, name: str, split: str) -> list[Path]:
     if (usual := folder / name / f"{split}.parquet").is_file():
         return [usual]
     splits = (split, split.replace("validation", "dev"))
-    published = [PUBLISHED[name].format(each) for each in splits]
+    published = [PUBLISHED[name].format(each) for each in splits if name in PUBLISHED]
     for place, present, named in _places(folder, FOLDERS[name]):
         for stem in published + (list(splits) if named else []):
             if found := _in_one_place(place, present, stem, SUFFIXES if stem in published else SUFFIXES[:-1]):

@@ -26,11 +26,13 @@ class Reading:
             or places from 0 in a file without a header. No third entry if the pairs have no label.
         separator: Between the fields of a CSV or TSV file; from the suffix if None.
         quoted: Whether its fields may stand in double quotes, else a quote is text; from the suffix if None.
+        subset: A column that says which part of a set a pair belongs to; read where the file has it.
     """
 
     columns: tuple[tuple[str | int, ...], ...]
     separator: str | None = None
     quoted: bool | None = None
+    subset: str = "subset"
 
     @property
     def has_header(self) -> bool:
@@ -40,12 +42,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns as lists of equal length: sentences, labels (None without a column); names of a ClassLabel's numbers."""
+    """Columns as lists of equal length: sentences, labels and subsets (None without one); names of a ClassLabel."""
 
     first: list
     second: list
     labels: list | None = None
     class_names: list[str] | None = None
+    subset: list | None = None
 
 
 def read_rows(path: Path, reading: Reading) -> Rows:
@@ -73,7 +76,9 @@ def from_table(table: "pa.Table", reading: Reading, what: str) -> Rows:
     """
     found = _choose(table.column_names, reading, what)
     first, second, *label = (table[name].to_pylist() for name in found)
-    return Rows(first, second, label[0] if label else None, _class_names(table.schema, found[-1]) if label else None)
+    names = _class_names(table.schema, found[-1]) if label else None
+    subset = table[reading.subset].to_pylist() if reading.subset in table.column_names else None
+    return Rows(first, second, label[0] if label else None, names, subset)
 
 
 def unreadable(what: str, error: Exception, remedy: str) -> DataError:
@@ -107,7 +112,7 @@ def _parquet(path: Path, reading: Reading) -> Rows:
 
     file = parquet.ParquetFile(path)
     found = _choose(file.schema_arrow.names, reading, str(path))
-    return from_table(file.read(columns=found), reading, str(path))
+    return from_table(file.read(columns=[*found, reading.subset]), reading, str(path))
 
 
 def _json_lines(path: Path, reading: Reading) -> "pa.Table":
@@ -141,7 +146,8 @@ def _separated(path: Path, reading: Reading) -> "pa.Table":
         "index_col": False,
     }
     if reading.has_header:
-        used = _choose(list(pd.read_csv(path, nrows=0, **options).columns), reading, str(path))
+        present = list(pd.read_csv(path, nrows=0, **options).columns)
+        used = [*_choose(present, reading, str(path)), *({reading.subset} & {*present})]
         frame = pd.read_csv(path, usecols=used, **options)
     else:
         places = [int(place) for (place,) in reading.columns]

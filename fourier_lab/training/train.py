@@ -14,6 +14,7 @@ import torch
 from ..config import RunConfig
 from ..device import reset_peak_memory, resolve_device, threads
 from ..errors import ConfigError, TrainingError, brief
+from ..evaluation.beyond import check_sets
 from ..evaluation.metrics import sts_scores
 from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
@@ -22,6 +23,7 @@ from ..processes import deferred_interrupts
 from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
 from ..text.corpus import TokenPairs, prepare
 from ..text.tokenizer import vocabulary_hash
+from .evaluations import are_complete, evaluate
 from .folders import load_run, run_folder
 from .memory import check_memory, shortage_told
 from .records import RunRecord, is_trained, load_encoder, run_lock, write_record
@@ -86,14 +88,18 @@ def train(
             "RunConfig.from_dict(settings), or train_all for several."
         )
     folder = run_folder(RUNS if runs is None else Path(runs), config)
-    if (found := _finished(folder, config)) is not None:
+    if (found := _finished(folder, config)) is not None and are_complete(folder, config):
         return found
     # If another process is at this run, its result is found once it is done.
     with run_lock(folder):
         if (found := _finished(folder, config)) is not None:
+            evaluate(folder, config, found.encoder)
             return found
+        check_sets(config)  # before hours of training
         with _alone_in_the_process(config), threads(config.threads), shortage_told():
-            return _train(config, folder, callback, runs)
+            found = _train(config, folder, callback, runs)
+            evaluate(folder, config, found.encoder)
+            return found
 
 
 def _finished(folder: Path, config: RunConfig) -> TrainResult | None:

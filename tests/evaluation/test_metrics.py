@@ -141,3 +141,8 @@ def test_a_similarity_that_is_not_a_number_gives_a_score_that_is_none():
     similarity[7] = np.nan
     scores = sts_scores(similarity, np.arange(500.0), intervals=False)
     assert np.isnan(scores["pearson"]["value"]) and "collapsed" not in scores
+
+
+def test_few_pairs_have_an_interval_though_some_resamples_hold_one_value():
+    scores = sts_scores(np.array([0.1] * 5 + [0.9]), np.array([0.0, 1, 2, 3, 4, 5]))["spearman"]
+    assert -100 <= scores["low"] <= 0 < scores["value"] <= scores["high"] <= 100

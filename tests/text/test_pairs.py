@@ -10,7 +10,8 @@ import torch
 
 from fourier_lab import RunConfig, load_pairs
 from fourier_lab.errors import DataError
-from fourier_lab.text import fetch
+from fourier_lab.field_rules import SIMILARITY_SETS
+from fourier_lab.text import fetch, similarity_sets
 from fourier_lab.text import pairs as data_module
 from fourier_lab.text.batches import batch_stream, chunk_by_tokens, epoch_batches, pack
 from fourier_lab.text.corpus import prepare
@@ -150,7 +151,12 @@ def test_hub_revisions_are_pinned_and_the_test_scores_come_from_a_copy_that_has_
 
 def test_a_fetched_folder_holds_what_the_hub_does(tmp_path, monkeypatch):
     offered = {"mnli": nli((2, 0, 1)), "snli": nli(), "stsb": graded((0.25, 4.999))}
-    monkeypatch.setattr(data_module, "_read_hub", lambda name, split: pa.Table.from_pandas(offered[name]))
+
+    def read(name, split):
+        return pa.Table.from_pandas(offered.get(name, graded((1.0, 3.5))))
+
+    for module in (data_module, similarity_sets):
+        monkeypatch.setattr(module, "read_hub", read)
     words = toy_tokenizer(200)
     monkeypatch.setattr("fourier_lab.text.tokenizer.hub_tokenizer", lambda: words)
     monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path))
@@ -158,7 +164,9 @@ def test_a_fetched_folder_holds_what_the_hub_does(tmp_path, monkeypatch):
     written = list(fetch.fetch(tmp_path))
     assert sorted(written) == sorted(path for kind in ("*.parquet", "*.txt") for path in tmp_path.glob(f"*/{kind}"))
     splits = [(name, split) for name in offered for split in data_module.SPLITS[name]]
-    assert len(written) == len(splits) + 1
+    assert len(written) == len(splits) + len(SIMILARITY_SETS) + 1
+    for name in SIMILARITY_SETS:
+        assert similarity_sets.load_set(name, "folder").pairs.label.tolist() == [1.0, 3.5]
     for name, split in splits:
         ours, theirs = (load_pairs(name, split, source) for source in ("folder", "hub"))
         assert ours.fingerprint == theirs.fingerprint and ours.label.tolist() == theirs.label.tolist()

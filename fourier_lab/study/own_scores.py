@@ -1,0 +1,112 @@
+"""A trained encoder on anybody's graded pairs, beside a bag of tokens that was never trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..evaluation.baselines import IDF_BAG, idf_weights
+from ..evaluation.beyond import of_bag, of_encoder
+from ..evaluation.breakdown import subset_mean
+from ..evaluation.metrics import scores_and_resamples, sts_scores
+from ..text.corpus import token_pairs
+from ..text.similarity_sets import COLUMNS, SimilaritySet, read_set
+from ..text.tables import Reading
+from ..training.records import load_encoder
+
+
+def score_file(
+    encoder: str, file: Path, columns: Sequence[str] | None, score_range: Sequence[float], runs: Path
+) -> tuple[str, bool]:
+    """Score graded pairs of a file.
+
+    Args:
+        encoder: Folder of a finished run with its weights, or the start of its name in ``runs``.
+        file: The pairs.
+        columns: Of the first sentence, the second, the score and, if there is one, the subset; the usual names if None.
+        score_range: Lowest and highest possible score.
+        runs: Folder of run folders.
+
+    Returns:
+        A Markdown table with what it does not show below, and whether the encoder told the sentences apart.
+
+    Raises:
+        ConfigError, DataError, RecordError: If one of them is missing or malformed.
+    """
+    folder = _run(encoder, runs)
+    model = load_encoder(folder)
+    low, high = score_range
+    if not low < high:
+        raise ConfigError(f"--range must rise, got {low:g} {high:g}. Give the lowest and the highest possible score.")
+    graded = read_set(file, _reading(columns), low, high)
+    assert model.tokenizer is not None  # which every run has
+    pairs = token_pairs(model.tokenizer, graded.pairs, model.config.max_seq_len)
+    idf = idf_weights(pairs.first + pairs.second, model.config.vocab_size)
+    similarities = {
+        folder.resolve().name: of_encoder(model).aligned(pairs),
+        f"{IDF_BAG} of the file": of_bag(idf).aligned(pairs),
+    }
+    scored = {name: scores_and_resamples(values, graded.pairs.label) for name, values in similarities.items()}
+    head = ["method", "Spearman", "95 % interval", "Pearson", "95 % interval"]
+    rows = [head, ["---"] * len(head)]
+    for name, (scores, _) in scored.items():
+        told = f"{name} (collapsed)" if scores.get("collapsed") else name
+        rows.append([told, *(cell for measure in ("spearman", "pearson") for cell in _cells(scores[measure]))])
+    (first, drawn), (second, others) = scored.values()
+    ends = np.percentile((drawn.astype(float) - others) / 100, (2.5, 97.5))
+    difference = first["spearman"]["value"] - second["spearman"]["value"]
+    lines = [
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        f"{len(pairs):,} pairs with scores from {graded.pairs.label.min():g} to {graded.pairs.label.max():g} on 0..5; "
+        f"encoder minus bag: {difference:+.1f} [{ends[0]:+.1f}, {ends[1]:+.1f}] Spearman x 100, 95 % over pairs.",
+        *_subset_line(graded, similarities),
+    ]
+    return "\n".join(lines), not first.get("collapsed", False)
+
+
+def _run(encoder: str, runs: Path) -> Path:
+    folder = Path(encoder).expanduser()
+    if folder.is_dir():
+        return folder
+    found = [path for path in sorted(Path(runs).glob("*/weights.safetensors")) if path.parent.name.startswith(encoder)]
+    if len(found) != 1:
+        several = (
+            f"{len(found)} runs begin so: {', '.join(path.parent.name for path in found)}" if found else "none does"
+        )
+        raise ConfigError(
+            f"the encoder must be the folder of a finished run with its weights, or the start of its name in {runs}, got "
+            f"{encoder!r} ({several}). 'fourier-lab train' prints the names."
+        )
+    return found[0].parent
+
+
+def _reading(columns: Sequence[str] | None) -> Reading:
+    if columns is None:
+        return COLUMNS
+    if len(columns) not in (3, 4):
+        raise ConfigError(
+            f"--columns takes the names of first sentence, second sentence and score, and of the subset if there is one, "
+            f"got {' '.join(columns)}."
+        )
+    named = tuple((name,) for name in columns[:3])
+    return Reading(named, subset=columns[3]) if len(columns) == 4 else Reading(named)
+
+
+def _cells(score: dict[str, float]) -> tuple[str, str]:
+    return f"{score['value']:.1f}", f"{score['low']:.1f} to {score['high']:.1f}"
+
+
+def _subset_line(graded: SimilaritySet, similarities: dict[str, np.ndarray]) -> list[str]:
+    """Say what the mean over subsets is, which can order methods another way than all pairs together do."""
+    if graded.subset is None:
+        return []
+    names = dict.fromkeys(graded.subset.tolist())
+    masks = [mask for name in names if (mask := graded.subset == name).sum() >= 3]
+    told = []
+    for method, values in similarities.items():
+        parts = [sts_scores(values[mask], graded.pairs.label[mask], intervals=False) for mask in masks]
+        mean = subset_mean({"subsets": {str(i): part for i, part in enumerate(parts)}})
+        told.append(f"{method} {mean:.1f}")
+    return [f"Mean Spearman over {len(masks)} subsets: {', '.join(told)}."]

@@ -1,0 +1,60 @@
+"""Scores of a run beyond STS-B, kept beside its record in evaluations.json."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import RunConfig
+from ..errors import RecordError
+from ..evaluation.beyond import check_sets, evaluations, of_encoder
+from ..paths import write_atomically
+from ..text.fingerprints import text_at_hand
+
+if TYPE_CHECKING:
+    from ..models.sentence_encoder import SentenceEncoder
+
+FILE = "evaluations.json"
+
+
+def read_evaluations(folder: Path) -> dict[str, Any]:
+    """Return what is kept beside the record in ``folder``; empty if nothing is.
+
+    Raises:
+        RecordError: If the file is damaged.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+        _ = [scores["all"]["spearman"]["value"] for scores in found["sets"].values()], found["matched"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(
+            f"{path} is damaged ({error}). Delete it; a run that has its weights is scored anew."
+        ) from error
+    return dict(found)
+
+
+def are_complete(folder: Path, config: RunConfig) -> bool:
+    """Say whether ``folder`` holds scores on every set that the run is evaluated on, of the pairs at hand if any are."""
+    if not config.evaluated_on:
+        return True
+    known = {name: scores["fingerprint"] for name, scores in read_evaluations(folder).get("sets", {}).items()}
+    if text_at_hand(config) is None:
+        return known.keys() >= {*config.evaluated_on}
+    return known.items() >= check_sets(config).items()
+
+
+def copy_evaluations(source: Path, target: Path) -> None:
+    """Copy the scores beside one record to another folder, if there are any."""
+    if source != target and (source / FILE).is_file():
+        write_atomically(target / FILE, (source / FILE).read_text())
+
+
+def evaluate(folder: Path, config: RunConfig, encoder: "SentenceEncoder") -> None:
+    """Score a finished run on the sets that its record lacks, and keep the scores beside it."""
+    if are_complete(folder, config):
+        return
+    encoder.eval()
+    found = evaluations(config, of_encoder(encoder), read_evaluations(folder))
+    write_atomically(folder / FILE, json.dumps(found, indent=1) + "\n")
