@@ -17,6 +17,7 @@ from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
+from .beyond import beyond, headline, words
 from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     cells = [tuple(row[name] for name in telling) for row in rows if row["seeds"]]
     if len(set(cells)) < len(cells):
         shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
-    accuracies = [name for name in columns if name.endswith("_accuracy")]
-    scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies
+    accuracies, further = [name for name in columns if name.endswith("_accuracy")], headline(dict.fromkeys(columns))
+    scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies + further
     head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "stored, kB",
             "rate", "steps", "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
-            *(name.replace("_", " ") for name in accuracies)]  # fmt: skip
+            *(name.replace("_", " ") for name in accuracies), *map(words, further)]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in rows:
         trained = row["seeds"] > 0
@@ -255,6 +256,9 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
             found = [run.metrics["held_out"][split] for run in runs]
             scores = [{"n": each["n"]} | {end: 100 * each[key] for end, key in _ACCURACY.items()} for each in found]
             row |= _score_cells(f"{split}_accuracy", scores)
+    each = [beyond(run.metrics["scores"], run.evaluations) for run in runs]
+    for name in each[0]:
+        row |= _score_cells(name, [{"value": found.get(name, np.nan)} for found in each])
     for cost in ("duration_s", "peak_memory_bytes"):
         row[cost] = float(np.mean([run.metrics[cost] for run in runs]))
     return row
@@ -275,14 +279,17 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
             name = f"{split}_{measure}"
             row[name] = score["value"]
             row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = score["low"], score["high"]
-    return row
+    return row | beyond(baseline.scores, baseline.evaluations)
 
 
 def _score_cells(name: str, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of a score over seeds, both of its intervals, and the number of pairs."""
+    """Return the mean of a score over seeds with its interval, and where known the one over pairs and their number."""
     mean, low, high = mean_interval(np.array([score["value"] for score in scores]))
+    cells = {name: mean, f"{name}_low": low, f"{name}_high": high}
+    if "n" not in scores[0]:
+        return cells
     over_pairs = {f"{name}_pairs_{end}": float(np.mean([score[end] for score in scores])) for end in ("low", "high")}
-    return {name: mean, f"{name}_low": low, f"{name}_high": high, **over_pairs, f"{name}_pairs": scores[0]["n"]}
+    return {**cells, **over_pairs, f"{name}_pairs": scores[0]["n"]}
 
 
 def _words(value: Any) -> Any:

@@ -2,37 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..config import RunConfig
-from ..errors import RecordError
 from ..evaluation.beyond import check_sets, evaluations, of_encoder
 from ..paths import write_atomically
 from ..text.fingerprints import text_at_hand
+from .records import EVALUATIONS, read_evaluations
 
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
-
-FILE = "evaluations.json"
-
-
-def read_evaluations(folder: Path) -> dict[str, Any]:
-    """Return what is kept beside the record in ``folder``; empty if nothing is.
-
-    Raises:
-        RecordError: If the file is damaged.
-    """
-    path = Path(folder) / FILE
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text())
-        _ = [scores["all"]["spearman"]["value"] for scores in found["sets"].values()], found["matched"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordError(
-            f"{path} is damaged ({error}). Delete it; a run that has its weights is scored anew."
-        ) from error
-    return dict(found)
 
 
 def are_complete(folder: Path, config: RunConfig) -> bool:
@@ -47,8 +26,8 @@ def are_complete(folder: Path, config: RunConfig) -> bool:
 
 def copy_evaluations(source: Path, target: Path) -> None:
     """Copy the scores beside one record to another folder, if there are any."""
-    if source != target and (source / FILE).is_file():
-        write_atomically(target / FILE, (source / FILE).read_text())
+    if source != target and (source / EVALUATIONS).is_file():
+        write_atomically(target / EVALUATIONS, (source / EVALUATIONS).read_text())
 
 
 def evaluate(folder: Path, config: RunConfig, encoder: "SentenceEncoder") -> None:
@@ -57,4 +36,4 @@ def evaluate(folder: Path, config: RunConfig, encoder: "SentenceEncoder") -> Non
         return
     encoder.eval()
     found = evaluations(config, of_encoder(encoder), read_evaluations(folder))
-    write_atomically(folder / FILE, json.dumps(found, indent=1) + "\n")
+    write_atomically(folder / EVALUATIONS, json.dumps(found, indent=1) + "\n")

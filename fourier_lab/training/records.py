@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
 
 _log = logging.getLogger(__name__)
+EVALUATIONS = "evaluations.json"  # scores beyond STS-B, see fourier_lab.training.evaluations
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
 
@@ -75,6 +76,11 @@ class RunRecord:
         extra = 64 * (seed if isinstance(listed, str) else len(listed))
         return 32 * int(self.metrics["parameters"][part]) + extra
 
+    @property
+    def evaluations(self) -> dict[str, Any]:
+        """Return the scores beyond STS-B that are kept beside the record; empty if none are."""
+        return read_evaluations(self.folder)
+
     def is_collapsed(self, split: str) -> bool:
         """Say whether all sentences of a graded split got about one vector, so that its scores are noise."""
         return bool(self.metrics["scores"][split].get("collapsed", False))
@@ -101,6 +107,25 @@ class RunRecord:
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise RecordError(f"{path} is damaged ({error}). Delete {self.folder} and run again.") from error
         return found
+
+
+def read_evaluations(folder: Path) -> dict[str, Any]:
+    """Return what is kept beside the record in ``folder``; empty if nothing is.
+
+    Raises:
+        RecordError: If the file is damaged.
+    """
+    path = Path(folder) / EVALUATIONS
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+        _ = [scores["all"]["spearman"]["value"] for scores in found["sets"].values()], found["matched"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(
+            f"{path} is damaged ({error}). Delete it; a run that has its weights is scored anew."
+        ) from error
+    return dict(found)
 
 
 def is_complete(folder: Path) -> bool:

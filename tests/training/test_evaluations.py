@@ -9,7 +9,7 @@ from fourier_lab.errors import DataError, RecordError
 from fourier_lab.sweeps.file import load_sweep
 from fourier_lab.sweeps.run import run_sweep
 from fourier_lab.training import train as training
-from fourier_lab.training.evaluations import FILE, read_evaluations
+from fourier_lab.training.records import EVALUATIONS, read_evaluations
 from tests.made_up_text import WORDS, write_text
 
 CONFIG = RunConfig(
@@ -45,7 +45,7 @@ def no_training(monkeypatch):
 
 def test_a_finished_run_is_scored_on_the_sets_that_it_lacks_without_training(folder, tmp_path, no_training):
     plain = training.train(CONFIG.replace(evaluated_on=()), runs=tmp_path)
-    assert not (plain.record.folder / FILE).exists()
+    assert not (plain.record.folder / EVALUATIONS).exists()
     no_training()
     first = training.train(CONFIG, runs=tmp_path).record
     assert first.folder == plain.record.folder
@@ -80,8 +80,8 @@ def test_a_missing_set_is_told_before_training(folder, tmp_path, no_training):
 
 def test_damaged_scores_are_named(folder, tmp_path):
     record = training.train(CONFIG, runs=tmp_path).record
-    (record.folder / FILE).write_text('{"sets": ')
-    with pytest.raises(RecordError, match=f"{FILE} is damaged .* Delete it"):
+    (record.folder / EVALUATIONS).write_text('{"sets": ')
+    with pytest.raises(RecordError, match=f"{EVALUATIONS} is damaged .* Delete it"):
         training.train(CONFIG, runs=tmp_path)
 
 
@@ -92,11 +92,11 @@ def test_a_sweep_exports_scores_beyond_and_a_record_without_them_is_not_finished
     places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
     sweep = load_sweep(file)
     (first,) = run_sweep(sweep, **places)
-    (exported,) = (tmp_path / "results" / "beyond").glob(f"*/{FILE}")
+    (exported,) = (tmp_path / "results" / "beyond").glob(f"*/{EVALUATIONS}")
     assert json.loads(exported.read_text()) == read_evaluations(first.record.folder)
     assert run_sweep(sweep, **places)[0].status == "loaded"
     score = read_evaluations(exported.parent)["sets"]["sick"]["all"]["spearman"]["value"]
-    for path in tmp_path.rglob(FILE):
+    for path in tmp_path.rglob(EVALUATIONS):
         path.unlink()
     (again,) = run_sweep(sweep, **places)
     assert again.status == "done" and np.isclose(
