@@ -56,6 +56,9 @@ class ModelConfig:
             or the name of another feed-forward; or one of your own, ``module:Class``, called with ``d_model``.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
+        token_weights: How much each token counts in the mean over a sentence: all alike with ``none`` (paper), one learned
+            number for each of the V ids with ``learned``, or with ``idf``, where it starts at the idf of the training text.
+        pooler: ``tanh``, a linear map and tanh after the mean (paper); or ``none``, the mean itself.
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
             ``basis``, ``period`` and ``mlp`` are settings above.
         feed_forward_options: The same of a named feed-forward.
@@ -82,6 +85,8 @@ class ModelConfig:
     departures: tuple[str, ...] = ()
     embedding_options: tuple[tuple[str, Any], ...] = ()
     feed_forward_options: tuple[tuple[str, Any], ...] = ()
+    token_weights: str = "none"
+    pooler: str = "tanh"
 
     def __post_init__(self) -> None:
         normalise(self)
@@ -99,6 +104,11 @@ class ModelConfig:
             )
         if not isinstance(self.feed_forward, str) and self.feed_forward * self.d_model < 1:
             raise ConfigError(f"feed_forward ({self.feed_forward}) times d_model must be at least 1. The paper uses 4.")
+        if "padding_mean" in self.departures and self.token_weights != "none":
+            raise ConfigError(
+                f"token_weights {self.token_weights!r} weigh tokens, and the departure 'padding_mean' averages padding with "
+                "them. Drop one."
+            )
         for name in self.departures:
             if DEPARTURES[name] == ("fourier",) and self.arm != "fourier":
                 raise ConfigError(f"departure {name!r} is of the fourier arm; {self.arm!r} has none. Drop it.")
@@ -142,8 +152,8 @@ class RunConfig:
     """Everything that decides the numbers of one training run, flat, so that one name is one option everywhere.
 
     Attributes:
-        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, dropout, max_seq_len: As
-            in :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
+        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, dropout, max_seq_len,
+            token_weights, pooler: As in :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
         embedding_options, feed_forward_options: As in :class:`ModelConfig`.
         departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
             ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
@@ -208,6 +218,8 @@ class RunConfig:
     feed_forward: float | str = 4.0
     dropout: float = 0.0
     max_seq_len: int = 128
+    token_weights: str = "none"
+    pooler: str = "tanh"
     departures: tuple[str, ...] = ()
     embedding_options: tuple[tuple[str, Any], ...] = ()
     feed_forward_options: tuple[tuple[str, Any], ...] = ()

@@ -16,6 +16,8 @@ from .plugins import kinds_of_hint
 ARMS = ("fourier", "learned")  # the arms that the paper compares; a run may name any registered token embedding
 MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
 PROJECTIONS = ("linear", "silu")
+TOKEN_WEIGHTS = ("none", "learned", "idf")
+POOLERS = ("tanh", "none")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
 OWN_CORPUS = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # names of described corpora, which name files and folders
 SOURCES = ("builtin", "folder", "hub")
@@ -41,8 +43,8 @@ PRECISIONS = ("float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
-    "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "source": SOURCES,
-    "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
+    "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
+    "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS}
 OPTIONS = {"embedding_options": ("arm", EMBEDDINGS), "feed_forward_options": ("feed_forward", FEED_FORWARDS)}

@@ -21,6 +21,19 @@ class FourierSettings:
 
 
 @dataclass(frozen=True)
+class WideFourierSettings:
+    """What :class:`fourier_lab.embeddings.wide.WideFourierEmbedding` takes besides its sizes."""
+
+    frequencies: str = "mixed"
+    period: int | None = None
+    n_frequencies: int = 512
+
+    def parameters(self, vocab_size: int, width: int) -> int:
+        """Return the parameters of V ids of width d."""
+        return 2 * self.n_frequencies * width + width
+
+
+@dataclass(frozen=True)
 class LearnedSettings:
     """A table has no settings."""
 
@@ -56,7 +69,9 @@ EMBEDDINGS = Kind(
     "fourier_lab.embeddings",
     "token embedding",
     {name: f"fourier_lab.embeddings.fourier:{name.title()}Embedding" for name in ("fourier", "learned")}
+    | {"wide_fourier": "fourier_lab.embeddings.wide:WideFourierEmbedding"}
     | {name: f"fourier_lab.embeddings.rivals.{path}" for name, (path, _) in _RIVALS.items()},
-    {"fourier": FourierSettings, "learned": LearnedSettings} | {name: kind for name, (_, kind) in _RIVALS.items()},
+    {"fourier": FourierSettings, "learned": LearnedSettings, "wide_fourier": WideFourierSettings}
+    | {name: kind for name, (_, kind) in _RIVALS.items()},
 )
 FEED_FORWARDS = Kind("fourier_lab.feed_forwards", "feed-forward", {"silu": "fourier_lab.embeddings.fourier:SiLUMLP"})

@@ -18,6 +18,7 @@ from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, DataError
 from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
 from ..text.vocabulary import roles
+from .token_weights import TokenWeights
 
 _ENCODE_TOKENS = 8192
 
@@ -149,6 +150,13 @@ def build_feed_forward(config: ModelConfig) -> nn.Module:
     return built
 
 
+def _build_pooler(config: ModelConfig) -> nn.Module:
+    """Return what comes between mean and tanh."""
+    if config.pooler == "none":
+        return nn.Identity()
+    return SiLUMLP(config.d_model) if config.projections == "silu" else nn.Linear(config.d_model, config.d_model)
+
+
 def build_embedding(config: ModelConfig) -> nn.Module:
     """Return the token embedding of an encoder; one that is not the library's own is checked first.
 
@@ -168,7 +176,7 @@ def build_embedding(config: ModelConfig) -> nn.Module:
 
 
 class SentenceEncoder(nn.Module):
-    """Encode sentences as vectors ``(batch, d_model)`` in (-1, 1).
+    """Encode sentences as vectors ``(batch, d_model)``, in (-1, 1) unless ``config.pooler`` is ``none``.
 
     Args:
         config: Shape of the encoder; ``config.arm`` chooses the token embedding.
@@ -188,7 +196,8 @@ class SentenceEncoder(nn.Module):
         self.embedding = build_embedding(config)
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.pooler = SiLUMLP(d) if config.projections == "silu" else nn.Linear(d, d)
+        self.token_weights = None if config.token_weights == "none" else TokenWeights(config.vocab_size)
+        self.pooler = _build_pooler(config)
         self.pad_id = 0  # until a tokenizer names its own
         with torch.device("cpu"):
             self.rotary = rotary_table(config.max_seq_len, d // config.n_heads)
@@ -280,10 +289,20 @@ class SentenceEncoder(nn.Module):
         return states
 
     def pool(self, states: Tensor, packed: PackedSentences) -> Tensor:
-        """Average token states over each sentence, restore the sentence order, apply linear + tanh."""
+        """Average token states over each sentence, restore the sentence order, apply the pooler."""
         blocks = zip(packed.groups, states.split(packed.sizes), strict=True)
-        means = torch.cat([block.view(count, length, -1).mean(1) for (count, length), block in blocks])
-        return torch.tanh(self.pooler(means[packed.restore]))
+        if self.token_weights is None:
+            means = torch.cat([block.view(count, length, -1).mean(1) for (count, length), block in blocks])
+        else:
+            weights = self.token_weights(packed.distinct)[packed.places].split(packed.sizes)
+            means = torch.cat(
+                [
+                    _weighted_mean(block.view(count, length, -1), weight.view(count, length, 1))
+                    for ((count, length), block), weight in zip(blocks, weights, strict=True)
+                ]
+            )
+        means = means[packed.restore]
+        return means if self.config.pooler == "none" else torch.tanh(self.pooler(means))
 
     @torch.no_grad()
     def encode_ids(self, sentences: Sequence[np.ndarray]) -> Tensor:
@@ -333,6 +352,11 @@ class SentenceEncoder(nn.Module):
         if isinstance(sentences, str):
             raise DataError("encode takes a list of sentences, got one string. Write encode([sentence]).")
         return self.encode_ids(tokenize(self.tokenizer, sentences, self.config.max_seq_len))
+
+
+def _weighted_mean(states: Tensor, weights: Tensor) -> Tensor:
+    """Return the means of states ``(count, length, d)`` by weights ``(count, length, 1)``."""
+    return (states * weights).sum(1) / weights.sum(1)
 
 
 def count_parameters(encoder: nn.Module) -> int:

@@ -25,4 +25,6 @@ def count_by_formula(config: ModelConfig) -> int:
         hidden = int(config.feed_forward * d)
         feed_forward = linear(d, 2 * hidden) + linear(hidden, d)
     embedding = config.embedding_settings().parameters(config.vocab_size, d)
-    return embedding + config.n_layers * (4 * square + feed_forward + 2 * d) + square
+    weights = 0 if config.token_weights == "none" else config.vocab_size
+    pooler = 0 if config.pooler == "none" else square
+    return embedding + weights + config.n_layers * (4 * square + feed_forward + 2 * d) + pooler

@@ -17,6 +17,7 @@ from ..device import about_bfloat16, peak_memory_bytes, random_states, resolve_d
 from ..embeddings.interface import stored_bits
 from ..embeddings.kept_settings import with_settings_of
 from ..errors import RecordError, TrainingError
+from ..evaluation.baselines import idf_weights
 from ..evaluation.metrics import proportion_interval, scores_and_resamples, sts_scores
 from ..evaluation.similarity import embedding_similarity
 from ..models.losses import OBJECTIVES, ContrastiveLoss
@@ -71,7 +72,11 @@ class Trainer:
         if self.precision == torch.bfloat16:
             logging.getLogger(__name__).warning("%s: %s.", config.digest(), about_bfloat16(self.device))
         model = config.model(corpus.account["vocab_size"])
-        self.encoder = SentenceEncoder(model, corpus.tokenizer).to(self.device)
+        self.encoder = SentenceEncoder(model, corpus.tokenizer)
+        if config.token_weights == "idf" and self.encoder.token_weights is not None:
+            idf = idf_weights(corpus.train.first + corpus.train.second, model.vocab_size)
+            self.encoder.token_weights.start(torch.from_numpy(idf))
+        self.encoder.to(self.device)
         self.objective = OBJECTIVES[config.objective](config.d_model).to(self.device)
         self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
         self.step, self.seconds = 0, 0.0

@@ -1,0 +1,39 @@
+"""How much each token counts in the mean over a sentence."""
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+
+_SCALE = (
+    10.0  # AdamW moves every number by about the rate: so a weight moves ten times as fast as its logarithm's parameter
+)
+_LEAST = 1e-3  # of a weight to start with: its logarithm is learned
+
+
+class TokenWeights(nn.Module):
+    """One positive weight per token id, ``exp(10 s_p)``, V numbers in all; all 1 until :meth:`start`.
+
+    Args:
+        vocab_size: V.
+
+    Source: weighted means of word vectors (Arora et al. 2017, "A simple but tough-to-beat baseline for sentence
+    embeddings"), with weights that are learned.
+    """
+
+    def __init__(self, vocab_size: int):
+        super().__init__()
+        self.logarithm = nn.Parameter(torch.zeros(vocab_size))
+
+    @torch.no_grad()
+    def start(self, weights: Tensor) -> None:
+        """Set the weights, non-negative ``(V,)``; those below 0.001 become 0.001."""
+        if weights.shape != self.logarithm.shape:
+            raise ConfigError(
+                f"there must be one weight per token id, {len(self.logarithm)}, got {tuple(weights.shape)}."
+            )
+        self.logarithm.copy_(weights.clamp(min=_LEAST).log() / _SCALE)
+
+    def forward(self, token_ids: Tensor) -> Tensor:
+        """Return the weights of int64 ids ``(n,)``, positive ``(n,)``."""
+        return (_SCALE * self.logarithm[token_ids]).exp()
