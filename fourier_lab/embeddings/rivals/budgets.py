@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import ConfigError
-from ..registry import EMBEDDINGS
+from ..registry import EMBEDDINGS, WideFourierSettings
 from . import settings as rivals
 from .factors import digit_base
 from .settings import MAPS
@@ -44,6 +44,7 @@ _LADDERS: dict[str, Sequence[Callable[[int, int], Any]]] = {
     "alone": [lambda n, v: rivals.AloneSettings(n)],
     "leviathan": [lambda n, v: rivals.LeviathanSettings(rank=n)],
     "dct": [lambda n, v: rivals.DCTSettings(min(n, v))],
+    "wide_fourier": [lambda n, v: WideFourierSettings(n_frequencies=n)],
 }
 
 

@@ -49,5 +49,5 @@ def test_no_rival_meets_a_budget_of_nothing(name):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ConfigError, match="must be one of fourier, learned, factorised"):
+    with pytest.raises(ConfigError, match="must be one of fourier, learned, wide_fourier, factorised"):
         sized("hash", V, D, 66_048)
