@@ -65,11 +65,13 @@ def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: boo
     if np.ptp(similarity) <= _FLOAT32_STEP * np.abs(similarity).max():
         scores["collapsed"] = True
     resamples = np.empty(0)
-    for name, measure in (("spearman", _spearman), ("pearson", _pearson)):
-        values = {"value": measure(similarity, label)}
+    sides = similarity, label
+    places = sides if np.isnan(sides).any() else tuple(np.unique(side, return_inverse=True)[1] for side in sides)
+    for name, measure, given in (("spearman", _spearman, places), ("pearson", _pearson, sides)):
+        values = {"value": measure(*given)}
         if intervals:
             drawn = stats.bootstrap(
-                (similarity, label), measure, paired=True, vectorized=True, n_resamples=RESAMPLES, batch=100,
+                given, measure, paired=True, vectorized=True, n_resamples=RESAMPLES, batch=100,
                 method="percentile", rng=np.random.default_rng(seed),
             )  # fmt: skip
             values |= {"low": drawn.confidence_interval.low, "high": drawn.confidence_interval.high}
@@ -86,9 +88,23 @@ def _pearson(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def _spearman(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-    from scipy.stats import rankdata
+    return _pearson(_ranks(a), _ranks(b), axis)
 
-    return _pearson(rankdata(a, axis=axis), rankdata(b, axis=axis), axis)
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Rank along the last axis, ties in the middle.
+
+    Integers are places among distinct values, from 0: counting them takes a fifth of the time of ``rankdata``, which sorts.
+    """
+    if not np.issubdtype(values.dtype, np.integer):
+        from scipy.stats import rankdata
+
+        return rankdata(values, axis=-1)
+    rows = values.reshape(-1, values.shape[-1])
+    n_places = int(rows.max()) + 1
+    counted = (rows + n_places * np.arange(len(rows))[:, None]).ravel()
+    counts = np.bincount(counted, minlength=n_places * len(rows)).reshape(len(rows), n_places)
+    return (counts.cumsum(-1) - (counts - 1) / 2).ravel()[counted].reshape(values.shape)
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:

@@ -174,7 +174,7 @@ def training_pairs(
         pairs = load_pairs(name, "train", source, vocab_size=vocab_size)
         kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
         both = zip(pairs.first, pairs.second, strict=True)
-        seen = np.array([normalised(a) in held_out or normalised(b) in held_out for a, b in both])
+        seen = np.array([bool(held_out) and (normalised(a) in held_out or normalised(b) in held_out) for a, b in both])
         chosen = pairs.select(kept & ~seen)
         if n is not None:
             chosen = chosen.select(np.arange(min(len(chosen), (n + i) // len(names))))

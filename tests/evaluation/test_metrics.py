@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 
 from fourier_lab.errors import DataError
+from fourier_lab.evaluation import metrics
 from fourier_lab.evaluation.metrics import mean_interval, scores_and_resamples, sts_scores
 from fourier_lab.evaluation.similarity import cosine
 from fourier_lab.models.losses import MAX_SCALE, ContrastiveLoss, NLIHead
@@ -57,6 +58,13 @@ def test_scores_are_not_rounded_to_integers():
     predicted, label = sample()
     assert sts_scores(label, label)["spearman"]["value"] == 100
     assert sts_scores(np.floor(label), label)["spearman"]["value"] < 100
+
+
+@pytest.mark.parametrize("n_values", [1, 4, 300])
+def test_ranks_by_counting_are_those_by_sorting(n_values):
+    places = np.random.default_rng(0).integers(n_values, size=(5, 200))
+    np.testing.assert_array_equal(metrics._ranks(places), stats.rankdata(places, axis=-1))
+    assert np.isnan(metrics._ranks(np.array([1.0, np.nan, 2.0]))).all()
 
 
 @pytest.mark.parametrize(
