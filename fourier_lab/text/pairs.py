@@ -4,6 +4,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,8 @@ class SentencePairs:
     def __len__(self) -> int:
         return len(self.first)
 
-    def select(self, keep: np.ndarray) -> "SentencePairs":
-        """Return the pairs at the given indices or boolean mask; the fingerprint stays that of the source."""
+    def select(self, keep: np.ndarray | slice) -> "SentencePairs":
+        """Return the pairs at the given indices, slice or boolean mask; the fingerprint stays that of the source."""
         index = np.arange(len(self))[keep]
         first, second = [self.first[i] for i in index], [self.second[i] for i in index]
         return SentencePairs(self.name, self.split, first, second, self.label[index], self.fingerprint)
@@ -115,8 +116,7 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
             f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
         )
     if source == "builtin":
-        language = toy_language(vocab_size)
-        return _checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
+        return _toy_pairs(name, split, vocab_size).select(slice(None))  # a copy, for whoever changes it
     table = None if name in SPLITS else _described(name)
     if source == "hub":
         parts = [from_table(_read_hub(name, split), _columns(name), f"{name}/{split}")]
@@ -127,6 +127,12 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
     low, high = FULL_RANGE if table is None else table.range
     first, second = [s for part in parts for s in part.first], [s for part in parts for s in part.second]
     return _checked(name, split, first, second, np.concatenate(labels), low, high)
+
+
+@lru_cache(maxsize=10)  # of two languages, whose words do not depend on the order of their ids
+def _toy_pairs(name: str, split: str, vocab_size: int) -> SentencePairs:
+    language = toy_language(vocab_size)
+    return _checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
 
 
 def splits_of(name: str) -> tuple[str, ...]:
