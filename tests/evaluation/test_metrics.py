@@ -37,6 +37,20 @@ def test_interval_has_the_width_of_theory_and_is_repeatable():
     assert scores == sts_scores(predicted, label) != sts_scores(predicted, label, seed=1)
 
 
+def test_intervals_and_resamples_are_those_of_scipys_bootstrap():
+    first, label = sample()
+    scores, draws = scores_and_resamples(first, label)
+    for name, statistic in (("spearman", stats.spearmanr), ("pearson", stats.pearsonr)):
+        drawn = stats.bootstrap(
+            (first, label), lambda a, b, of=statistic: of(a, b).statistic, paired=True, vectorized=False, n_resamples=1000,
+            batch=100, method="percentile", rng=np.random.default_rng(0),
+        )  # fmt: skip
+        ends = 100 * np.array(drawn.confidence_interval)
+        np.testing.assert_allclose([scores[name]["low"], scores[name]["high"]], ends, atol=1e-4)
+        if name == "spearman":
+            np.testing.assert_allclose(draws, 1e4 * drawn.bootstrap_distribution, atol=0.51)
+
+
 def test_what_is_kept_of_two_methods_gives_the_interval_of_their_difference():
     first, label = sample()
     second = first + np.random.default_rng(9).normal(0, 0.5, len(label))  # errs on the same pairs
