@@ -24,7 +24,7 @@ test: $(INSTALLED)  ## everything that continuous integration runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4 --dist loadscope
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
 	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=$(CELL_S) notebooks
@@ -36,7 +36,7 @@ fast: $(INSTALLED)  ## lint, types, the order of the wings, and tests that neith
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadscope $(SLOW:%=--ignore=tests/%)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval -n auto --maxprocesses 4 --dist loadscope $(SLOW:%=--ignore=tests/%)
 
 app: $(INSTALLED)  ## serve the explorers as a web page on this machine
 	$(BIN)/fourier-lab app

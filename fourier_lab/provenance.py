@@ -2,9 +2,11 @@
 
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+_version = cache(metadata.version)  # reads a file of the package
 _DECISIVE = ("matplotlib", "numpy", "scikit-learn", "scipy", "tokenizers", "torch")
 
 
@@ -20,7 +22,7 @@ def versions() -> dict[str, str]:
     return {
         "fourier_lab": version(),
         "python": platform.python_version(),
-        **{package: metadata.version(package) for package in _DECISIVE},
+        **{package: _version(package) for package in _DECISIVE},
     }
 
 

@@ -5,6 +5,10 @@ from hypothesis import settings
 
 from fourier_lab import paths
 from fourier_lab.headless import manifest
+from fourier_lab.headless.quick_import import without_grammar
+
+with without_grammar():
+    import nbformat  # noqa: F401 (which many tests read notebooks with)
 
 # A first call may import or compile for seconds on a busy machine; that says nothing about the code under test.
 settings.register_profile("fourier_lab", deadline=None, max_examples=40)

@@ -14,6 +14,7 @@ CASES = {
     "a table": ("fourier_lab.tables.score_tables, fourier_lab.tables.summaries", ("torch", "pandas", "scipy")),
     "claims": ("fourier_lab.study.claims", ("torch", "pandas", "scipy", "matplotlib")),
     "a check of the machine": ("fourier_lab.cli.doctor", ("torch", "pandas", "pyarrow", "jupyter_client")),
+    "a run of notebooks": ("fourier_lab.app.serve, fourier_lab.headless.pages", ("torch", "rfc3987_syntax")),
     "a check of a folder": ("fourier_lab.text.fetch, fourier_lab.text.pairs", ("torch",)),
 }
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..headless.quick_import import without_grammar
 
 NOTEBOOK = Path(__file__).with_name("explore.ipynb")
 ADDRESS = "127.0.0.1"  # nobody else on the network
@@ -36,7 +37,8 @@ def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1, base_u
         raise ConfigError(f"port ({port}) must lie in 1..65535. Try {PORT}.")
     if not re.fullmatch(r"/([\w.~-]+/)*", base_url):
         raise ConfigError(f"base_url ({base_url!r}) must be a path that begins and ends with a slash. Try '/lab/'.")
-    from .server import Server
+    with without_grammar():
+        from .server import Server
 
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(_TEMPLATES), os.environ.get("JUPYTER_PATH"))))
     os.environ.pop("FOURIER_LAB_HEADLESS", None)  # kernels inherit it, and a page without controls is of no use

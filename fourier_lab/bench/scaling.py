@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 PUBLISHED_STEPS = 122_700
+_measured: dict[str, Record] = {}  # by this process
 
 
 def measure_scaling(
@@ -37,8 +38,9 @@ def measure_scaling(
     """Measure a plan; nothing is written.
 
     Args:
-        size: A key of :data:`PLANS`: ``smoke`` takes seconds, ``full`` minutes and up to 9 GB of memory.
-        plan: Used in place of the named plan.
+        size: A key of :data:`PLANS`: ``smoke`` takes seconds, ``full`` minutes and up to 9 GB of memory. A process measures
+            each once, and returns the same record after that.
+        plan: Used in place of the named plan, and measured every time.
         report: Called with one line before each part.
 
     Returns:
@@ -55,7 +57,9 @@ def measure_scaling(
     if plan is None:
         if size not in PLANS:
             raise ConfigError(f"no size {size!r} to measure. Choose one of {', '.join(PLANS)}.")
-        plan = PLANS[size]
+        if size not in _measured:
+            _measured[size] = measure_scaling(size, PLANS[size], report)
+        return _measured[size]
     say = report or (lambda line: None)
     with threads(1):
         steps = measure_steps(plan, say)

@@ -4,6 +4,7 @@ An embedding is followed through stages: the basis T(p), the rows at the start o
 norm, and the trained rows as the encoder reads them. Each stage is a table ``(V, d)``, row p for id p.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from ..models.sentence_encoder import SentenceEncoder
 from ..provenance import commit, versions
 from ..series import series_name
 from ..text.corpus import Corpus, TokenPairs, prepare
+from ..text.fingerprints import text_at_hand
 from ..text.id_order import first_word
 from ..text.pairs import SCORED
 from ..text.tokenizer import token_words
@@ -38,6 +40,8 @@ from .smoothness import SHARES, bandwidths, relative_steps, sign_changes, step_b
 BIN_SIZES = (1, 2, 8, 32, 64, 119, 237)  # ids; 119 and 237 are V/d of BERT's vocabulary at d = 256 and 128
 LAGS = (1, 2, 4, 8, 16, 32, 64, 119, 237, 512, 1024, 4096)
 
+_measured: dict[tuple[Any, ...], Effects] = {}  # by this process: run, text and weights to numbers
+
 
 def training_effects(
     configs: Iterable[RunConfig], folder: Path | None = None, report: Callable[[str], None] | None = None
@@ -47,7 +51,7 @@ def training_effects(
     Args:
         configs: The runs.
         folder: Numbers are read from the run's file here, see :func:`fourier_lab.training.folders.numbers_file`, without any
-            weights, where it exists; else they are computed and written there. With None they are computed and not kept.
+            weights, where it exists; else they are computed and written there. With None they are kept in memory alone.
         report: Called with a line of text at the end of each run.
 
     Raises:
@@ -58,7 +62,7 @@ def training_effects(
         path = None if folder is None else numbers_file(Path(folder), config)
         kept = path is not None and path.is_file()
         effects.append(
-            read_effects(path, config) if path is not None and kept else measure(config, train(config).encoder)
+            read_effects(path, config) if path is not None and kept else _measured_once(config, train(config).encoder)
         )
         if path is not None and not kept:
             content = {"digest": config.digest(), "config": config.to_dict(), **effects[-1].numbers}
@@ -66,6 +70,16 @@ def training_effects(
         if report is not None:
             report(f"{config.digest()} {series_name(config)}, seed {config.seed}: {'read' if kept else 'measured'}")
     return effects
+
+
+def _measured_once(config: RunConfig, encoder: SentenceEncoder) -> Effects:
+    text, weights = text_at_hand(config), hashlib.sha256()
+    for value in encoder.state_dict().values():
+        weights.update(value.numpy())
+    key = config, None if text is None else tuple(text.items()), weights.hexdigest()
+    if key not in _measured:
+        _measured[key] = measure(config, encoder)
+    return _measured[key]
 
 
 def measure(config: RunConfig, encoder: SentenceEncoder) -> Effects:

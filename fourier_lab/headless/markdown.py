@@ -6,7 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from latex2mathml.converter import convert
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from .quick_import import without_grammar
+
+with without_grammar():
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 Link = Callable[[str], str | None]
 

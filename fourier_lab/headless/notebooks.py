@@ -27,6 +27,7 @@ from ..processes import obey_parent, supervise
 from ..text.own import data_folder
 from . import gallery
 from .manifest import Manifest, NotebookResult, executed_copy, figures_folder, file_hash, file_stamps, fingerprint
+from .quick_import import without_grammar
 
 HEARTBEAT_S = 30.0
 START_ATTEMPTS = 3  # a kernel can lose a race for its ports; a cell is never run twice
@@ -134,7 +135,8 @@ def _plan(
     label: str = "",
 ) -> _Job:
     """Check the parameters against the notebook and fingerprint all that decides its figures."""
-    import papermill
+    with without_grammar():
+        import papermill
 
     if not source.is_file():
         raise NotebookError(f"there is no notebook {source}. The project's own are in {paths.NOTEBOOKS}.")
@@ -273,8 +275,9 @@ def _execute(job: _Job, connection: Connection) -> None:
 
 def _papermill(job: _Job, output: Path, connection: Connection) -> str:
     """Run the cells and return the error, or an empty text."""
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
+    with without_grammar():
+        import papermill
+        from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     total = len(json.loads(job.source.read_text(encoding="utf-8"))["cells"])

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from ..errors import NotebookError, brief
 from .gallery import Picture
 from .markdown import Link, to_html
+from .quick_import import without_grammar
+
+with without_grammar():
+    import nbformat
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _WITHOUT_WORDS = "Picture of the result of this cell; the text around it says what to see."

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
         configs: Runs that differ in series and seed only. They decide the corpus, the width and the seeds of the fixed
             vectors, and each gives the untrained encoder that it starts from.
         folder: Read the ladder from the file of the first run here if that is of the same runs; otherwise
-            compute it and write it there. With None it is computed and not kept.
+            compute it and write it there. With None it is kept in memory alone.
 
     Returns:
         Ladder: Rungs with random numbers come once a seed. ``weights`` holds mean idf (with its 5th and 95th percentile)
@@ -64,15 +65,8 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     path = None if folder is None else numbers_file(Path(folder), first)
     if path is not None and path.is_file() and (kept := read_ladder(path)).account["runs"] == digests:
         return kept
-    corpus = prepare(first)
-    vocab_size = corpus.account["vocab_size"]
-    words = token_words(corpus.tokenizer)
-    *_, by_id = id_weights(words).values()
-    idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
-    account = {
-        "runs": digests, "config": first.to_dict(), "data": corpus.account, "versions": versions(), "commit": commit(),
-    }  # fmt: skip
-    made = Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(words)), account)
+    text = text_at_hand(first)
+    made = _made(tuple(configs), None if text is None else tuple(text.items()))
     if path is not None:
         content = io.BytesIO()
         resampled: dict[str, Any] = {rung.name: rung.resampled for rung in made.rungs if rung.resampled is not None}
@@ -80,6 +74,21 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
         paths.write_atomically(path.with_suffix(".npz"), content.getvalue())
         paths.write_atomically(path, json.dumps(_plain(made), indent=1, ensure_ascii=False) + "\n")
     return made
+
+
+@lru_cache(maxsize=4)
+def _made(configs: tuple[RunConfig, ...], _text: tuple[tuple[str, str], ...] | None) -> Ladder:
+    """Compute a ladder; ``_text`` only tells one state of the data folder from another."""
+    first, corpus = configs[0], prepare(configs[0])
+    vocab_size = corpus.account["vocab_size"]
+    words = token_words(corpus.tokenizer)
+    *_, by_id = id_weights(words).values()
+    idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
+    account = {
+        "runs": [config.digest() for config in configs], "config": first.to_dict(), "data": corpus.account,
+        "versions": versions(), "commit": commit(),
+    }  # fmt: skip
+    return Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(words)), account)
 
 
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:

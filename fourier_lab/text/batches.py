@@ -79,7 +79,7 @@ def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
         ConfigError: If ids are no integers.
     """
     lengths = np.array([len(s) for s in sentences])
-    if wrong := {str(s.dtype) for s in sentences if not np.issubdtype(s.dtype, np.integer)}:
+    if wrong := {str(kind) for kind in {s.dtype for s in sentences} if not np.issubdtype(kind, np.integer)}:
         raise ConfigError(f"token ids must be integers, got {', '.join(sorted(wrong))}. Use .astype(int).")
     if not len(lengths) or not lengths.min():
         raise DataError("cannot batch an empty list or a sentence without tokens. Drop empty sentences first.")

@@ -4,6 +4,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,8 @@ class SentencePairs:
     def __len__(self) -> int:
         return len(self.first)
 
-    def select(self, keep: np.ndarray) -> "SentencePairs":
-        """Return the pairs at the given indices or boolean mask; the fingerprint stays that of the source."""
+    def select(self, keep: np.ndarray | slice) -> "SentencePairs":
+        """Return the pairs at the given indices, slice or boolean mask; the fingerprint stays that of the source."""
         index = np.arange(len(self))[keep]
         first, second = [self.first[i] for i in index], [self.second[i] for i in index]
         return SentencePairs(self.name, self.split, first, second, self.label[index], self.fingerprint)
@@ -121,8 +122,7 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
             f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
         )
     if source == "builtin":
-        language = toy_language(vocab_size)
-        return checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
+        return _toy_pairs(name, split, vocab_size).select(slice(None))  # a copy, for whoever changes it
     table = None if name in SPLITS else _described(name)
     if source == "hub":
         parts = [from_table(read_hub(name, split), _columns(name), f"{name}/{split}")]
@@ -133,6 +133,12 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
     low, high = FULL_RANGE if table is None else table.range
     first, second = [s for part in parts for s in part.first], [s for part in parts for s in part.second]
     return checked(name, split, first, second, np.concatenate(labels), low, high)
+
+
+@lru_cache(maxsize=10)  # of two languages, whose words do not depend on the order of their ids
+def _toy_pairs(name: str, split: str, vocab_size: int) -> SentencePairs:
+    language = toy_language(vocab_size)
+    return checked(name, split, *(language.sts if is_graded(name) else language.nli)(split, TOY_SIZES[split]))
 
 
 def splits_of(name: str) -> tuple[str, ...]:
@@ -180,7 +186,7 @@ def training_pairs(
         pairs = load_pairs(name, "train", source, vocab_size=vocab_size)
         kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
         both = zip(pairs.first, pairs.second, strict=True)
-        seen = np.array([normalised(a) in held_out or normalised(b) in held_out for a, b in both])
+        seen = np.array([bool(held_out) and (normalised(a) in held_out or normalised(b) in held_out) for a, b in both])
         chosen = pairs.select(kept & ~seen)
         if n is not None:
             chosen = chosen.select(np.arange(min(len(chosen), (n + i) // len(names))))

@@ -191,6 +191,18 @@ def test_memory_of_a_table_is_four_numbers_a_parameter():
     assert learned["states_bytes"] == 16 * learned["parameters"] < used < 1.6 * learned["states_bytes"]
 
 
+def test_a_process_measures_a_named_size_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(scaling, "_measured", {})
+    monkeypatch.setattr(step_costs, "measure_steps", lambda plan, say: asked.append(plan) or [])
+    monkeypatch.setattr(step_costs, "PLANS", {"smoke": TINY, "full": replace(TINY, seconds=1.0)})
+    first = scaling.measure_scaling("smoke")
+    assert scaling.measure_scaling("smoke") is first and scaling.measure_scaling("full")["size"] == "full"
+    assert asked == [TINY, replace(TINY, seconds=1.0)]
+    scaling.measure_scaling("smoke", TINY)
+    assert len(asked) == 3
+
+
 def test_unknown_size_is_refused():
     with pytest.raises(ConfigError, match="no size 'huge'.*smoke, full"):
         scaling.measure_scaling("huge")

@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 
 from fourier_lab.errors import DataError
+from fourier_lab.evaluation import metrics
 from fourier_lab.evaluation.metrics import mean_interval, scores_and_resamples, sts_scores
 from fourier_lab.evaluation.similarity import cosine
 from fourier_lab.models.losses import MAX_SCALE, ContrastiveLoss, NLIHead
@@ -36,6 +37,20 @@ def test_interval_has_the_width_of_theory_and_is_repeatable():
     assert scores == sts_scores(predicted, label) != sts_scores(predicted, label, seed=1)
 
 
+def test_intervals_and_resamples_are_those_of_scipys_bootstrap():
+    first, label = sample()
+    scores, draws = scores_and_resamples(first, label)
+    for name, statistic in (("spearman", stats.spearmanr), ("pearson", stats.pearsonr)):
+        drawn = stats.bootstrap(
+            (first, label), lambda a, b, of=statistic: of(a, b).statistic, paired=True, vectorized=False, n_resamples=1000,
+            batch=100, method="percentile", rng=np.random.default_rng(0),
+        )  # fmt: skip
+        ends = 100 * np.array(drawn.confidence_interval)
+        np.testing.assert_allclose([scores[name]["low"], scores[name]["high"]], ends, atol=1e-4)
+        if name == "spearman":
+            np.testing.assert_allclose(draws, 1e4 * drawn.bootstrap_distribution, atol=0.51)
+
+
 def test_what_is_kept_of_two_methods_gives_the_interval_of_their_difference():
     first, label = sample()
     second = first + np.random.default_rng(9).normal(0, 0.5, len(label))  # errs on the same pairs
@@ -57,6 +72,13 @@ def test_scores_are_not_rounded_to_integers():
     predicted, label = sample()
     assert sts_scores(label, label)["spearman"]["value"] == 100
     assert sts_scores(np.floor(label), label)["spearman"]["value"] < 100
+
+
+@pytest.mark.parametrize("n_values", [1, 4, 300])
+def test_ranks_by_counting_are_those_by_sorting(n_values):
+    places = np.random.default_rng(0).integers(n_values, size=(5, 200))
+    np.testing.assert_array_equal(metrics._ranks(places), stats.rankdata(places, axis=-1))
+    assert np.isnan(metrics._ranks(np.array([1.0, np.nan, 2.0]))).all()
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,20 @@ def test_numbers_are_kept_and_read_without_weights(measured, monkeypatch):
         effects.training_effects(configs, folder)
 
 
+def test_a_run_is_measured_once_until_its_weights_or_its_text_change(monkeypatch):
+    asked, seed, text = [], 1, None
+    config = CONFIG.replace(seed=99)
+    monkeypatch.setattr(effects, "measure", lambda config, encoder: asked.append(config) or effects.Effects(config, {}))
+    monkeypatch.setattr(effects, "train", lambda config: type("Result", (), {"encoder": encoder(config.arm, seed)}))
+    monkeypatch.setattr(effects, "text_at_hand", lambda config: text)
+    first = effects.training_effects([config])
+    assert effects.training_effects([config]) == first and len(asked) == 1
+    seed = 2
+    effects.training_effects([config])
+    text = {"stsb/test": "0123456789ab"}
+    assert len(effects.training_effects([config, config])) == 2 and len(asked) == 3
+
+
 def test_an_unknown_start_is_at_right_angles(measured):
     _, (_, learned), _ = measured
     assert learned.numbers["moved"]["all ids"] == pytest.approx(90, abs=2)

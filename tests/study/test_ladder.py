@@ -86,6 +86,16 @@ def test_a_kept_ladder_is_read_and_another_set_of_runs_is_not(made, small, monke
         ladder.ladder(CONFIGS, folder)
 
 
+def test_a_ladder_is_computed_once_whether_it_is_kept_or_not(small, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ladder, "prepare", lambda config: asked.append(config) or small)
+    configs = [config.replace(seed=7) for config in CONFIGS[::2]]
+    first = ladder.ladder(configs)
+    assert ladder.ladder(configs) is first is ladder.ladder(configs, tmp_path) and len(asked) == 1
+    monkeypatch.setattr(ladder, "text_at_hand", lambda config: {"stsb/test": "0123456789ab"})
+    assert ladder.ladder(configs) is not first and len(asked) == 2
+
+
 def test_weights_are_relative_and_in_bands_of_ids(made):
     for series in np.unique(made.weights["series"]):
         own = {key: column[made.weights["series"] == series] for key, column in made.weights.items()}

@@ -296,3 +296,10 @@ def test_chunks_hold_every_sentence_once_within_the_limit():
 def test_toy_splits_are_disjoint_and_sized():
     sizes = {split: len(load_pairs("toy", split)) for split in data_module.SPLITS["toy"]}
     assert sizes == data_module.TOY_SIZES
+
+
+def test_what_is_done_to_toy_pairs_stays_with_whoever_does_it():
+    mine, label = load_pairs("toy", "test"), load_pairs("toy", "test").label[0]
+    mine.first[0], mine.second[0], mine.label[0] = "mine", "too", 7
+    again = load_pairs("toy", "test")
+    assert "mine" not in again.first and "too" not in again.second and again.label[0] == label

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import shutil
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -18,7 +19,7 @@ from fourier_lab.text.corpus import Corpus, prepare
 from fourier_lab.text.tokenizer import toy_tokenizer
 from fourier_lab.training import records
 from fourier_lab.training import train as training
-from fourier_lab.training.optimizer import learning_rate_at
+from fourier_lab.training.optimizer import learning_rate_at, make_optimizer
 from fourier_lab.training.trainer import Trainer
 
 SMALL = RunConfig(
@@ -399,3 +400,21 @@ def test_the_validation_loss_leaves_the_split_that_stands_in_for_a_test_out(monk
         held_out = {name: value for name, value in loss.items() if name.split("/")[0] in corpus.split("+")}
         trainer.corpus = Corpus(None, None, (), held_out, {}, {})
         assert trainer.validation_loss() == expected
+
+
+def test_the_optimiser_takes_the_steps_of_torch_without_torchs_compiler(monkeypatch):
+    def end_of(make):
+        module = torch.nn.Linear(4, 4, bias=False)
+        torch.nn.init.eye_(module.weight)
+        optimizer = make(module)
+        for _ in range(4):
+            optimizer.param_groups[0]["lr"] = 0.1
+            optimizer.zero_grad(set_to_none=True)
+            module(torch.ones(3, 4)).square().sum().backward()
+            optimizer.step()
+            optimizer.load_state_dict(optimizer.state_dict())
+        return module.weight.detach()
+
+    theirs = end_of(lambda module: torch.optim.AdamW(module.parameters(), lr=0.0, fused=True))
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # whoever imports it fails
+    assert torch.equal(end_of(lambda module: make_optimizer([module], 0.01)), theirs)
