@@ -10,6 +10,7 @@ from .effects import draw_classes, draw_limits, draw_stages, new_panels
 from .figure import new_figure, save_figure
 from .idea import draw_idea, draw_ranks, new_idea
 from .ladder import draw_ladder, draw_weights
+from .palette import REFERENCE
 from .release import draw_class_words, draw_collapse, draw_folding
 from .runs import (
     draw_curves,
@@ -24,6 +25,7 @@ from .runs import (
 from .tables import draw_cosines, draw_neighbours, draw_projection, draw_singular_values, draw_spectrum
 
 __all__ = [
+    "REFERENCE",
     "draw_cells",
     "draw_class_words",
     "draw_classes",

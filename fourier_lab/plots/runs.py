@@ -106,8 +106,9 @@ def draw_means(data: Data, *, label: str, ax: Axes | None = None, legend: bool =
 def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     column = columns_of(data, "group", "series", "value", "low", "high")
     groups, names = in_order(column["group"]), in_order(column["series"])
+    beside = len(column["group"]) > len(groups)  # else each group has a row of its own, in the colour of its series
     for number, name, colour, own in by_series(column):
-        offset = (number - (len(names) - 1) / 2) * 0.72 / len(names)
+        offset = beside * (number - (len(names) - 1) / 2) * 0.72 / len(names)
         place = np.array([groups.index(group) for group in own["group"]]) + offset
         marker = marker_of(name, number)
         ax.errorbar(own["value"], place, xerr=bars(own), fmt=marker, color=colour, capsize=3, markersize=5, label=name)

@@ -1,18 +1,28 @@
 """Every token embedding at one budget: what it is called, which family it is of, and what it is judged by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..config import RunConfig
+from ..errors import RecordError
+from ..evaluation.baselines import IDF_BAG
 from ..evaluation.breakdown import RARE
+from ..paths import records_folder
 from ..series import series_name
 from ..tables.beyond import beyond
+from ..tables.score_tables import load_baselines
 from ..tables.summaries import score
-from ..training.records import RunRecord
+from ..training.records import RunRecord, load_records
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FAMILIES = {
     "table": ("learned",),
-    "waves of the id": ("fourier", "learned_frequencies", "companded", "sinusoidal", "dct"),
+    "waves of the id": ("fourier", "wide_fourier", "learned_frequencies", "companded", "sinusoidal", "dct"),
     "shared rows": ("hashed", "hash_embeddings", "bloom", "canine", "signature", "robe", "quotient_remainder"),
     "products of small tables": ("factorised", "adaptive", "tensor_train", "word2ket"),
     "map of another code": ("deep_hash", "alone", "leviathan", "frozen_random", "frozen_binary"),
@@ -48,15 +58,79 @@ def _measure(name: str, record: RunRecord) -> float:
     return beyond(record.metrics["scores"], record.evaluations)[name]
 
 
+SPLITS = {"validation": score("validation"), "test": score("test")}
+BEYOND = {
+    "SICK": measure("sick"),
+    "STS 2012, mean of subsets": measure("sts12_subsets"),
+    "mean of STS-B test, SICK and STS 2012": measure("mean_of_sets"),
+}
+MATCHED = {
+    f"{corpus} {split.rpartition('_')[2]}": measure(f"matched_{corpus.lower()}/{split}")
+    for corpus, splits in {
+        "SNLI": ("validation", "test"), "MNLI": ("validation_matched", "validation_mismatched"),
+    }.items()
+    for split in splits
+}  # fmt: skip
 MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "STS-B test": score("test"),
     "STS-B test, SICK, STS 2012: mean": measure("mean_of_sets"),
     "SNLI test: matched of 128, %": measure("matched_snli/test"),
 }
 BY_RAREST = {
-    f"{low} to {high - 1:,} times" if high else f"{low:,} times or more": measure(
-        f"matched_mnli/validation_mismatched_rarest_{low}"
-    )
-    for low, high in zip(RARE, (*RARE[1:], 0), strict=True)
-    if low < 1000  # few pairs have no rarer word
-}
+    words: measure(f"matched_mnli/validation_mismatched_rarest_{low}")
+    for low, words in zip(RARE, ("never", "1 to 9 times", "10 to 99 times", "100 to 999 times"), strict=False)
+}  # of pairs without a rarer word there are few
+
+
+def idf_floor(sweep: str) -> tuple[str, dict[str, float]]:
+    """Return the name of the untrained idf bag and its scores by the names of :data:`MEASURES`, from beside the records.
+
+    Raises:
+        RecordError: If no baselines are kept there.
+    """
+    folder = records_folder(sweep)
+    bag = next((each for each in load_baselines(folder) if each.name == IDF_BAG), None)
+    if bag is None:
+        raise RecordError(
+            f"no untrained idf bag beside the records in {folder}. Run: fourier-lab table {sweep} --baselines --export "
+            f"{folder}"
+        )
+    found = {"STS-B test": bag.scores["test"]["spearman"]["value"], **beyond(bag.scores, bag.evaluations)}
+    keys = ("STS-B test", "mean_of_sets", "matched_snli/test")
+    return f"{IDF_BAG}, untrained", dict(zip(MEASURES, (found[key] for key in keys), strict=True))
+
+
+def ranking(records: Sequence[RunRecord]) -> "pd.DataFrame":
+    """Return one row per embedding, best mean over the test sets first: family, numbers stored, and means over seeds."""
+    import pandas as pd
+
+    rows = {}
+    for name in dict.fromkeys(method(record.config) for record in records):
+        runs = [record for record in records if method(record.config) == name]
+        told: dict[str, Callable[[RunRecord], float]] = {**SPLITS, **BEYOND, **MATCHED}
+        rows[name] = {
+            "family": family(runs[0].config),
+            "stored, kB": runs[0].stored_bits() / 8000,
+            "rate × 1000": 1000 * runs[0].config.learning_rate,
+            "seeds": len(runs),
+            **{words: np.mean([value(run) for run in runs]) for words, value in told.items()},
+        }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    return frame.sort_values("mean of STS-B test, SICK and STS 2012", ascending=False).round(1)
+
+
+def rates_by_judge(sweep: str = "bake_off_rates") -> "pd.DataFrame":
+    """Return for each embedding the rate that the held-out loss chose, the one that STS-B would have, and its gain there."""
+    import pandas as pd
+
+    rows = []
+    records = load_records(records_folder(sweep))
+    for name in dict.fromkeys(method(record.config) for record in records):
+        runs = [record for record in records if method(record.config) == name]
+        by_loss = min(runs, key=lambda run: run.metrics["validation_loss"])
+        by_score = max(runs, key=lambda run: run.score("validation"))
+        rates = by_loss.config.learning_rate, by_score.config.learning_rate
+        rows.append(
+            (name, *(1000 * rate for rate in rates), by_score.score("validation") - by_loss.score("validation"))
+        )
+    return pd.DataFrame(rows, columns=["embedding", "rate by loss × 1000", "by STS-B", "points of STS-B validation"])

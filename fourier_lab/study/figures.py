@@ -67,6 +67,7 @@ def mean_figure(
     label: str = "Spearman × 100 (dimensionless)",
     group_label: str = "",
     series: Naming = series_name,
+    floor: tuple[str, Mapping[str, float]] = ("", {}),
 ) -> Path:
     """Draw the mean of each group with its interval over seeds, a row per group.
 
@@ -76,12 +77,13 @@ def mean_figure(
         values: As in :func:`difference_figure`.
         label: What the values are, with their unit.
         group_label: As in :func:`difference_figure`.
+        floor: Something to be above, its name and its value by panel; drawn as a line.
 
     Returns:
         Path: The PNG.
     """
     panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
-    return _save(panels, records, name, title, alt, plots.draw_means, label, group_label or _words(group))
+    return _save(panels, records, name, title, alt, plots.draw_means, label, group_label or _words(group), floor)
 
 
 def idea_figure(records: Sequence[RunRecord], name: str, *, title: str, alt: str) -> Path:
@@ -127,13 +129,16 @@ def _save(
     draw: Callable[..., Any],
     label: str,
     group_label: str,
+    floor: tuple[str, Mapping[str, float]] = ("", {}),
 ) -> Path:
     first = next(iter(panels.values()))
-    rows, series = (len(set(first[name].tolist())) for name in ("group", "series"))
-    height = 1.6 + rows * (0.12 + 0.2 * series)
+    rows = len(set(first["group"].tolist()))
+    height = 1.6 + rows * (0.12 + 0.2 * max(np.unique(first["group"], return_counts=True)[1]))
     figure, axes = plots.new_figure(1, len(panels), height=height, sharey=True, titles=list(panels), squeeze=False)
-    for ax, columns in zip(axes[0], panels.values(), strict=True):
+    for ax, (panel, columns) in zip(axes[0], panels.items(), strict=True):
         draw(columns, label=label, ax=ax, legend=False)
+        if panel in floor[1]:
+            ax.axvline(floor[1][panel], color=plots.REFERENCE, linestyle="--", linewidth=1, label=floor[0])
     if rows > 1:  # a single one is no axis
         axes[0][0].set_ylabel(group_label)
     plots.share_legend(figure)

@@ -15,6 +15,7 @@ from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
 from ..paths import write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
+from ..training.evaluations import copy_evaluations
 from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
 from .beyond import beyond, headline, words
@@ -142,10 +143,11 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
 def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
     folder = Path(folder)
-    kept = [
-        write_record(exported_folder(folder, r), r.config, r.metrics, r.history, resampled=r.resampled())
-        for r in records
-    ]
+    kept = []
+    for record in records:
+        target = exported_folder(folder, record)
+        kept.append(write_record(target, record.config, record.metrics, record.history, resampled=record.resampled()))
+        copy_evaluations(record.folder, target)
     if baselines:
         write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
     _write_csv(folder, kept, baselines)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import RunConfig
-from ..evaluation.beyond import check_sets, evaluations, of_encoder
 from ..paths import write_atomically
 from ..text.fingerprints import text_at_hand
 from .records import EVALUATIONS, read_evaluations
@@ -18,6 +17,8 @@ def are_complete(folder: Path, config: RunConfig) -> bool:
     """Say whether ``folder`` holds scores on every set that the run is evaluated on, of the pairs at hand if any are."""
     if not config.evaluated_on:
         return True
+    from ..evaluation.beyond import check_sets  # what only copies scores reads no text
+
     known = {name: scores["fingerprint"] for name, scores in read_evaluations(folder).get("sets", {}).items()}
     if text_at_hand(config) is None:
         return known.keys() >= {*config.evaluated_on}
@@ -32,6 +33,8 @@ def copy_evaluations(source: Path, target: Path) -> None:
 
 def evaluate(folder: Path, config: RunConfig, encoder: "SentenceEncoder") -> None:
     """Score a finished run on the sets that its record lacks, and keep the scores beside it."""
+    from ..evaluation.beyond import evaluations, of_encoder
+
     if are_complete(folder, config):
         return
     encoder.eval()
