@@ -63,6 +63,11 @@ class NotebookError(FourierLabError, RuntimeError):
     """A notebook failed or was given a parameter that it does not declare."""
 
 
+def leave_out(reason: object) -> None:
+    """Say in a :class:`RecordWarning` that one of many records is left out, and why."""
+    warnings.warn(f"left out: {reason}", RecordWarning, stacklevel=3)
+
+
 @contextmanager
 def records_left_out() -> Iterator[list[str]]:
     """Collect, each once, the sentences of every :class:`RecordWarning` in the block; other warnings go their usual way."""

@@ -11,6 +11,7 @@ import numpy as np
 from .. import paths
 from ..columns import Columns, from_rows
 from ..config import RunConfig
+from ..errors import RecordError, leave_out
 from ..evaluation.baselines import BERT_OFFSET, id_weights, idf_weights
 from ..evaluation.metrics import mean_interval
 from ..evaluation.rung import KINDS, Rung
@@ -85,20 +86,38 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
     """Return the record of each run: a finished one of ``runs/``, ``results/*/`` or the project, else a newly trained one.
 
+    A damaged record is left out with a :class:`RecordWarning`, and so is its run if it is the one in ``runs/``, which is
+    not trained again before it is deleted, and no other place has the run.
+
     Args:
         configs: What to look up.
         report: Called with a line of text for each run.
+
+    Raises:
+        RecordError: If every run is left out.
     """
-    records = []
+    records, configs = [], list(configs)
     for config in configs:
         text = text_at_hand(config)
         exported = (path for root in (paths.RESULTS, paths.RECORDS) for path in sorted(root.glob("*/")))
         folders = (run_folder(root, config, text) for root in (paths.RUNS, *exported))
-        finished = next(filter(is_complete, folders), None)
-        records.append(train(config).record if finished is None else load_run(finished, config))
+        state = "trained"
+        for folder in filter(is_complete, folders):
+            try:
+                records.append(load_run(folder, config))
+                state = "finished before"
+                break
+            except RecordError as error:
+                leave_out(error)
+                state = "left out" if folder.parent == paths.RUNS else state
+        if state == "trained":
+            records.append(train(config).record)
         if report is not None:
-            state = "trained" if finished is None else "finished before"
             report(f"{config.digest()} {series_name(config)}, seed {config.seed}: {state}")
+    if configs and not records:
+        raise RecordError(
+            f"every run asked for has a damaged record in {paths.RUNS}. Delete those folders and run again."
+        )
     return records
 
 

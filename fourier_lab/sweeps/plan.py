@@ -2,7 +2,6 @@
 
 import itertools
 import statistics
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from .. import paths
 from ..config import RunConfig
-from ..errors import ConfigError, FourierLabError, RecordError, RecordWarning
+from ..errors import ConfigError, FourierLabError, RecordError, leave_out
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
 from ..training.evaluations import are_complete, copy_evaluations
@@ -83,7 +82,7 @@ class Places:
             if self.finished(run) is not None:
                 return "finished"
         except RecordError as error:
-            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
+            leave_out(error)
             return "damaged"
         return "interrupted" if (self.folder(run) / "checkpoint.pt").is_file() else "to do"
 

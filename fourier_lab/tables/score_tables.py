@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError, RecordError
+from ..errors import DataError, RecordError, leave_out
 from ..evaluation.baselines import Baseline
 from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
 from ..paths import write_atomically
@@ -185,16 +185,19 @@ def baselines_beside(records: Sequence[RunRecord]) -> list[Baseline]:
 def load_baselines(folder: Path) -> list[Baseline]:
     """Read the baselines that :func:`export_records` wrote beside the records; none if there is no such file.
 
-    Raises:
-        RecordError: If the file is damaged.
+    A damaged file is left out with a :class:`RecordWarning`: the records can be read without it.
     """
     path = Path(folder) / "baselines.json"
     if not path.is_file():
         return []
     try:
-        return [Baseline(**entry) for entry in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
-        raise RecordError(f"{path} is damaged ({error}). Delete it and export the records again.") from error
+        baselines = [Baseline(**entry) for entry in json.loads(path.read_text())]
+        for baseline in baselines:
+            _baseline_row(baseline)  # raises where a score is missing or no number
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        leave_out(f"{path} is damaged ({error!r}). Delete it and export the records again.")
+        return []
+    return baselines
 
 
 def insert_table(document: Path, name: str, table: str) -> None:
@@ -277,8 +280,8 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
         for measure in ("spearman", "pearson"):
             score = baseline.scores[key][measure]
             name = f"{split}_{measure}"
-            row[name] = score["value"]
-            row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = score["low"], score["high"]
+            row[name] = float(score["value"])
+            row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = float(score["low"]), float(score["high"])
     return row | beyond(baseline.scores, baseline.evaluations)
 
 

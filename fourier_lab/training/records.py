@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import sys
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelConfig, RunConfig
-from ..errors import ConfigError, RecordError, RecordWarning, way_out
+from ..errors import ConfigError, RecordError, leave_out, way_out
 from ..paths import remove_leftovers, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 
@@ -243,7 +242,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
 
     Args:
         folder: The run folder.
-        with_history: Whether to read the history too, most of the time for whoever looks at hundreds of records.
+        with_history: Whether to read history and resamples too, most of the time for whoever looks at hundreds of records.
 
     Raises:
         RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
@@ -269,7 +268,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         if missing := [key for key in _METRICS if key not in metrics]:
             raise ValueError(f"metrics.json lacks {', '.join(missing)}")
         for split, measure in itertools.product(("validation", "test"), ("spearman", "pearson")):
-            float(metrics["scores"][split][measure]["value"])
+            scores = metrics["scores"][split]
+            _ = int(scores["n"]), *(float(scores[measure][end]) for end in ("value", "low", "high"))
         for size in ("total", "embedding", "with_gradient"):
             int(metrics["parameters"][size])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error, ConfigError) as error:
@@ -282,6 +282,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
             "them was edited. Delete the folder and run again."
         )
     record = RunRecord(folder, config, metrics, history)
+    if with_history:
+        record.resampled()  # raises if it is damaged, before a table of many records needs it
     name = _FOLDER.fullmatch(folder.absolute().name)
     if name and (name[1] != digest or name[2] not in (None, text_name(record.text))):
         raise RecordError(
@@ -313,12 +315,12 @@ def load_records(folder: Path) -> list[RunRecord]:
         try:
             record = load_record(path.parent)
         except RecordError as error:
-            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
+            leave_out(error)
             continue
         twins = records.setdefault(record.config.digest(), [])
         if same := [twin for twin in twins if same_text(twin.text, record.text)]:
             twice = f"{same[0].folder} and {record.folder} hold the same run, which would count as two seeds"
-            warnings.warn(f"left out: {twice}. Delete one.", RecordWarning, stacklevel=2)
+            leave_out(f"{twice}. Delete one.")
         else:
             twins.append(record)
     return [record for twins in records.values() for record in twins]
