@@ -23,7 +23,7 @@ from typing import Any
 
 from .. import paths
 from ..errors import NotebookError, RecordError
-from ..processes import obey_parent, supervise
+from ..processes import check_workers, obey_parent, supervise
 from ..text.own import data_folder
 from . import gallery
 from .manifest import Manifest, NotebookResult, executed_copy, figures_folder, file_hash, file_stamps, fingerprint
@@ -84,13 +84,13 @@ def run_notebooks(
     Raises:
         NotebookError: Before anything runs, if a file is missing or unreadable, a parameter is not declared, or two
             notebooks have one name.
+        ConfigError: If ``workers`` is below 1.
     """
     say = report or logging.getLogger(__name__).info
-    sources = [Path(path).resolve() for path in notebooks or sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
+    check_workers(workers)
+    sources = [paths.as_path(path).resolve() for path in notebooks or sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
     if not sources:
         raise NotebookError(f"no notebooks in {paths.NOTEBOOKS}. Install fourier_lab again, or name their paths.")
-    if workers < 1:
-        raise NotebookError(f"workers must be at least 1, got {workers}.")
     jobs = [
         _plan(number, source, {**(parameters or {}), **further}, where_declared or {}, workers, label)
         for number, (source, (label, further)) in enumerate(

@@ -11,7 +11,7 @@ import numpy as np
 from .. import paths
 from ..columns import Columns, from_rows
 from ..config import RunConfig
-from ..errors import RecordError, leave_out
+from ..errors import ConfigError, RecordError, leave_out, list_of
 from ..evaluation.baselines import BERT_OFFSET, id_weights, idf_weights
 from ..evaluation.metrics import mean_interval
 from ..evaluation.rung import KINDS, Rung
@@ -61,8 +61,11 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     Raises:
         RecordError: If the file is damaged.
     """
+    configs = list_of(configs, RunConfig, "ladder takes a list of RunConfigs", "Write ladder([config]).")
+    if not configs:
+        raise ConfigError("ladder takes at least one RunConfig, got none. Write ladder([config]).")
     digests, first = [config.digest() for config in configs], configs[0]
-    path = None if folder is None else numbers_file(Path(folder), first)
+    path = None if folder is None else numbers_file(paths.as_path(folder), first)
     if path is not None and path.is_file() and (kept := read_ladder(path)).account["runs"] == digests:
         return kept
     corpus = prepare(first)
@@ -96,7 +99,8 @@ def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | Non
     Raises:
         RecordError: If every run is left out.
     """
-    records, configs = [], list(configs)
+    records = []
+    configs = list_of(configs, RunConfig, "records_of takes a list of RunConfigs", "Write records_of([config]).")
     for config in configs:
         text = text_at_hand(config)
         exported = (path for root in (paths.RESULTS, paths.RECORDS) for path in sorted(root.glob("*/")))

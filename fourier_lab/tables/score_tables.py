@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError, RecordError, leave_out
 from ..evaluation.baselines import Baseline
 from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
-from ..paths import write_atomically
+from ..paths import as_path, write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.folders import exported_folder
@@ -141,7 +141,7 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
 
 def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
-    folder = Path(folder)
+    folder = as_path(folder)
     kept = [
         write_record(exported_folder(folder, r), r.config, r.metrics, r.history, resampled=r.resampled())
         for r in records
@@ -187,7 +187,7 @@ def load_baselines(folder: Path) -> list[Baseline]:
 
     A damaged file is left out with a :class:`RecordWarning`: the records can be read without it.
     """
-    path = Path(folder) / "baselines.json"
+    path = as_path(folder) / "baselines.json"
     if not path.is_file():
         return []
     try:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from ..config import RunConfig
+from ..config import RunConfig, check_config
 from ..errors import DataError
 from .fingerprints import text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
@@ -87,6 +87,7 @@ def prepare(config: RunConfig) -> Corpus:
 
     Files with other contents are read again.
     """
+    check_config(config, "prepare")
     own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
     text = text_at_hand(config)
     corpus = _prepare(

@@ -4,16 +4,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from ..config import RunConfig, check_config
 from ..errors import DataError, brief
 from .vocabulary import is_special
-
-if TYPE_CHECKING:
-    from ..config import RunConfig
 
 HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 UNKNOWN = "[UNK]"
@@ -21,12 +18,13 @@ _STRAY = 1e-3  # a smaller share of capitals or accents is a slip in a vocabular
 TOY_ORDERS = ("frequency", "semantic", "random")  # the toy language's own; all others rearrange the first
 
 
-def load_tokenizer(config: "RunConfig") -> Tokenizer:
+def load_tokenizer(config: RunConfig) -> Tokenizer:
     """Return the tokenizer that a run's corpus and source imply; orders of ids that need the training text are not applied.
 
     Raises:
         DataError: If the vocabulary file is missing or the hub cannot be reached.
     """
+    check_config(config, "load_tokenizer")
     if config.corpus == "toy":
         known = config.id_order in TOY_ORDERS
         return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")

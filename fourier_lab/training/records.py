@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, RecordError, leave_out, way_out
-from ..paths import remove_leftovers, write_atomically
+from ..paths import as_path, remove_leftovers, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
             after. A folder whose name is no run's may hold any run.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     if not is_complete(folder):
         raise RecordError(f"no finished run in {folder} (no metrics.json). Train it; an interrupted run resumes.")
     try:
@@ -311,7 +311,7 @@ def load_records(folder: Path) -> list[RunRecord]:
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
     records: dict[str, list[RunRecord]] = {}
-    for path in sorted(Path(folder).glob("*/metrics.json")):
+    for path in sorted(as_path(folder).glob("*/metrics.json")):
         try:
             record = load_record(path.parent)
         except RecordError as error:
@@ -334,7 +334,7 @@ def check_weights(folder: Path) -> ModelConfig:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(folder) / "weights.safetensors"
+    path = as_path(folder) / "weights.safetensors"
     if not path.is_file():
         raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
     try:
@@ -365,7 +365,7 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     from ..models.sentence_encoder import SentenceEncoder
     from ..text.tokenizer import vocabulary_hash
 
-    folder = Path(folder)
+    folder = as_path(folder)
     path = folder / "weights.safetensors"
     model = check_weights(folder)
     if not (folder / "tokenizer.json").is_file():

@@ -13,7 +13,7 @@ from made_up_notebooks import PARAMETERS, WRITES_A_FIGURE, write_notebook
 from made_up_text import rewrite_in_place
 
 from fourier_lab import paths
-from fourier_lab.errors import NotebookError
+from fourier_lab.errors import ConfigError, NotebookError
 from fourier_lab.headless import manifest, notebooks
 
 
@@ -185,7 +185,7 @@ def test_two_notebooks_of_one_name_no_notebooks_and_no_workers_are_refused(home)
     twins = [write_notebook(home / folder / "01_one.ipynb", "1") for folder in ("a", "b")]
     with pytest.raises(NotebookError, match="two notebooks are called 01_one"):
         notebooks.run_notebooks(twins)
-    with pytest.raises(NotebookError, match="workers must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="workers must be an integer, at least 1, got 0"):
         notebooks.run_notebooks(twins, workers=0)
 
 
