@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
-from ..errors import NotebookError, RecordError
+from ..errors import NotebookError, RecordError, way_out
 from ..processes import check_workers, obey_parent, supervise
 from ..text.own import data_folder
 from . import gallery
@@ -257,9 +257,10 @@ def _execute(job: _Job, connection: Connection) -> None:
     """Run one notebook in this process, write its copy and HTML page, and send back its finding or error."""
     obey_parent()  # being stopped is an exception here, so that nbclient shuts the kernel down
     os.environ.update(job.environment)
-    job.executed.parent.mkdir(parents=True, exist_ok=True)
     partial = job.executed.with_name(f"{job.executed.stem}.partial.ipynb")
+    error, finding = "", ""
     try:
+        job.executed.parent.mkdir(parents=True, exist_ok=True)
         error = _papermill(job, partial, connection)
         if not partial.exists():
             shutil.copyfile(job.source, partial)
@@ -268,7 +269,15 @@ def _execute(job: _Job, connection: Connection) -> None:
     except KeyboardInterrupt:
         partial.unlink(missing_ok=True)
         return
+    except Exception as failure:  # a page or copy that cannot be written is named, beside what failed before it
+        error = "; ".join(filter(None, (error, f"its copy or page could not be written: {_told(failure)}")))
     connection.send({"error": error, "finding": finding})
+
+
+def _told(failure: Exception) -> str:
+    """Return what went wrong in one line, and what helps if that is known."""
+    remedy = way_out(failure) if isinstance(failure, OSError) else ""
+    return " ".join(f"{type(failure).__name__}: {failure}{remedy and f'. {remedy}.'}".split())
 
 
 def _papermill(job: _Job, output: Path, connection: Connection) -> str:
@@ -297,7 +306,7 @@ def _papermill(job: _Job, output: Path, connection: Connection) -> str:
             return " ".join(f"{failure.ename}: {failure.evalue} (cell {failure.cell_index + 1})".split())
         except Exception as failure:  # whatever stops this notebook is reported and must not stop the others
             if begun or attempts == START_ATTEMPTS:
-                return " ".join(f"{type(failure).__name__}: {failure}".split())
+                return _told(failure)
 
 
 def _export(job: _Job) -> str:

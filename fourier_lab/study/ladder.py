@@ -21,7 +21,6 @@ from ..series import series_name
 from ..text.corpus import prepare
 from ..text.fingerprints import text_at_hand
 from ..text.id_order import first_word
-from ..text.tokenizer import token_words
 from ..training.folders import load_run, numbers_file, run_folder
 from ..training.records import RunRecord, is_complete
 from ..training.train import train
@@ -70,13 +69,13 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
         return kept
     corpus = prepare(first)
     vocab_size = corpus.account["vocab_size"]
-    words = token_words(corpus.tokenizer)
-    *_, by_id = id_weights(words).values()
+    *_, by_id = id_weights(corpus.tokenizer).values()
     idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
     account = {
         "runs": digests, "config": first.to_dict(), "data": corpus.account, "versions": versions(), "commit": commit(),
     }  # fmt: skip
-    made = Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(words)), account)
+    weights = weight_columns(idf, by_id, first_word(corpus.tokenizer))
+    made = Ladder(list(untrained_rungs(configs, corpus, idf)), weights, account)
     if path is not None:
         content = io.BytesIO()
         resampled: dict[str, Any] = {rung.name: rung.resampled for rung in made.rungs if rung.resampled is not None}
@@ -215,13 +214,14 @@ def finding(rungs: Sequence[Rung]) -> str:
     """
     chosen = ladder_columns(rungs)
     free, trained = (_best(chosen, keep) for keep in (chosen["numbers"] == 0, chosen["kind"] == KINDS[3]))
-    counted = int(np.flatnonzero(chosen["numbers"] > 0)[0])
+    counted = np.flatnonzero((chosen["numbers"] > 0) & (chosen["kind"] == KINDS[0]))[:1]
     lines = []
     for short, split in _SPLITS.items():
         value = ladder_columns(rungs, split)["value"]
         lines.append(
-            f"{short}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), {value[counted]:.1f} with one "
-            f"per id ({chosen['series'][counted]}), {value[trained]:.1f} trained ({chosen['series'][trained]}, "
+            f"{short}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), "
+            + "".join(f"{value[i]:.1f} with one per id ({chosen['series'][i]}), " for i in counted)
+            + f"{value[trained]:.1f} trained ({chosen['series'][trained]}, "
             f"{chosen['numbers'][trained]:,.0f} numbers)"
         )
     added = [

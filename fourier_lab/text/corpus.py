@@ -104,7 +104,7 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
     """Return the corpus with its token ids in the order that ``config`` asks for."""
     words = token_words(corpus.tokenizer)
     counts = corpus.train.counts(len(words))
-    order = order_ids(config.id_order, words, counts, first_word(words), config.seed)
+    order = order_ids(config.id_order, words, counts, first_word(corpus.tokenizer), config.seed)
     new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
     return dataclasses.replace(
         corpus,

@@ -1,6 +1,7 @@
 """Sentences to token ids: a ``tokenizer.json`` or ``vocab.txt`` for real text, whole words for the toy language."""
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -159,9 +160,17 @@ def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:
-    """Return 12 hexadecimal digits that name the mapping from tokens to ids."""
-    by_id = sorted(tokenizer.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
-    return hashlib.sha256("\n".join(token for token, _ in by_id).encode()).hexdigest()[:12]
+    """Return 12 hexadecimal digits that name the mapping from tokens to ids, and what else decides how text is cut.
+
+    That is the merges of byte pairs in their order, and the scores of Unigram; WordPiece and whole words have their tokens
+    alone.
+    """
+    digest = hashlib.sha256("\n".join(token_words(tokenizer)).encode())
+    if isinstance(tokenizer.model, (models.BPE, models.Unigram)):
+        model = json.loads(tokenizer.to_str())["model"]
+        if cut := model.get("merges") or [score for _, score in model["vocab"] if model["type"] == "Unigram"]:
+            digest.update(json.dumps(cut).encode())
+    return digest.hexdigest()[:12]
 
 
 def token_words(tokenizer: Tokenizer) -> list[str]:
