@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, RecordError, leave_out, way_out
+from ..field_rules import recall_parts
 from ..paths import as_path, remove_leftovers, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 
@@ -254,6 +255,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
     try:
         settings = json.loads((folder / "config.json").read_text())
         metrics = json.loads((folder / "metrics.json").read_text())
+        recall_parts(settings, metrics.get("packages", {}))
         config, named = _settings(settings, metrics.get("precision", "float32"))
         history = []
         if with_history:
@@ -348,15 +350,17 @@ def check_weights(folder: Path) -> ModelConfig:
 
 @lru_cache(maxsize=256)
 def _model(text: str) -> ModelConfig:
-    return ModelConfig(**json.loads(text))  # many runs have one model, whose rules take longer than the file
+    settings = json.loads(text)
+    recall_parts(settings, {})
+    return ModelConfig(**settings)  # many runs have one model, whose rules take longer than the file
 
 
 def load_encoder(folder: Path) -> "SentenceEncoder":
     """Rebuild the trained encoder of a finished run, in eval mode, with its tokenizer.
 
     Raises:
-        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, or the tokenizer is not the
-            one whose hash the record holds.
+        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, the tokenizer is not the one
+            whose hash the record holds, or a part of the encoder is of a package that is not installed.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -371,12 +375,19 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     if not (folder / "tokenizer.json").is_file():
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
+        metrics = json.loads((folder / "metrics.json").read_text()) if is_complete(folder) else {}
+        recall_parts(vars(model), metrics.get("packages", {}))
         # On the meta device no number would be drawn in vain, but torch then loads its compiler.
         encoder = SentenceEncoder(model)
+    except ConfigError as error:  # such as a part that is not installed: the files may be as they should
+        raise RecordError(f"cannot build the encoder of {folder}: {error}") from error
+    except (OSError, ValueError, AttributeError) as error:
+        raise RecordError(f"{folder / 'metrics.json'} is damaged ({error}). Delete {folder} and run again.") from error
+    try:
         encoder.load_state_dict(with_settings_of(encoder, load_file(path)))
         tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
         encoder.set_tokenizer(tokenizer)
-        known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
+        known = metrics["data"] if metrics else {}
         if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):
             raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {known['vocabulary']}")
     except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch
