@@ -285,7 +285,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         )
     record = RunRecord(folder, config, metrics, history)
     if with_history:
-        record.resampled()  # raises if it is damaged, before a table of many records needs it
+        _ = record.resampled(), record.evaluations  # damaged ones raise here, before a table of many records needs them
     name = _FOLDER.fullmatch(folder.absolute().name)
     if name and (name[1] != digest or name[2] not in (None, text_name(record.text))):
         raise RecordError(

@@ -132,7 +132,7 @@ def test_damaged_baselines_are_left_out_loudly_and_stop_no_table(tmp_path, conte
     assert out.strip() == results_table(RECORDS) and err.count("baselines.json is damaged") == 1
 
 
-@pytest.mark.parametrize("torn", ["resampled.npy", "metrics.json"])
+@pytest.mark.parametrize("torn", ["resampled.npy", "evaluations.json", "metrics.json"])
 def test_a_record_that_lacks_what_a_table_reads_stops_no_table(tmp_path, torn, capsys):
     export_records(RECORDS, tmp_path)
     path = tmp_path / RECORDS[2].config.digest() / torn
