@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
 from .embeddings.registry import EMBEDDINGS, FourierSettings
-from .errors import ConfigError
+from .errors import ConfigError, check_kind
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
 from .field_rules import (
     CORPORA,
@@ -408,18 +408,26 @@ def _read_options(name: str, text: str) -> dict[str, Any]:
     return options
 
 
+def check_config(config: object, taker: str) -> None:
+    """Raise :class:`ConfigError` unless what the function ``taker`` was given is a ``RunConfig``."""
+    check_kind(
+        config, RunConfig, f"{taker} takes a RunConfig", "Write RunConfig(...), or RunConfig.from_dict(settings)."
+    )
+
+
 def expand(config: RunConfig, **axes: Iterable[Any]) -> list[RunConfig]:
     """Return the grid of ``config`` over ``axes``, the last axis fastest, each run once.
 
     Settings that a run does not read, such as the frequencies of a learned table, make no further run of it.
 
     Raises:
-        ConfigError: If an axis is no list of values.
+        ConfigError: If ``config`` is no ``RunConfig``, or an axis no list of values.
 
     Example:
         >>> [c.arm + str(c.seed) for c in expand(RunConfig(), arm=["fourier", "learned"], seed=[0, 1])]
         ['fourier0', 'fourier1', 'learned0', 'learned1']
     """
+    check_config(config, "expand")
     names = list(axes)
     for name, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Iterable):

@@ -63,6 +63,36 @@ class NotebookError(FourierLabError, RuntimeError):
     """A notebook failed or was given a parameter that it does not declare."""
 
 
+def check_kind(value: object, kind: type | tuple[type, ...], rule: str, remedy: str) -> None:
+    """Raise :class:`ConfigError` unless ``value`` is of a kind; the message is the rule, the value and the way out.
+
+    Example:
+        >>> check_kind("x", int, "steps must be an integer", "Try 600.")
+        Traceback (most recent call last):
+        fourier_lab.errors.ConfigError: steps must be an integer, got 'x' (str). Try 600.
+    """
+    if not isinstance(value, kind):
+        raise ConfigError(f"{rule}, got {brief(value)} ({type(value).__name__}). {remedy}")
+
+
+def list_of(values: Any, kind: type | tuple[type, ...], rule: str, remedy: str) -> list[Any]:
+    """Return ``values`` as a list; raise :class:`ConfigError` as :func:`check_kind` unless each is of a kind."""
+    try:
+        listed = None if isinstance(values, str) else list(values)
+    except TypeError:  # nothing to go through one by one
+        listed = None
+    if listed is None:
+        raise ConfigError(f"{rule}, got {brief(values)} ({type(values).__name__}). {remedy}")
+    for value in listed:
+        check_kind(value, kind, rule, remedy)
+    return listed
+
+
+def leave_out(reason: object) -> None:
+    """Say in a :class:`RecordWarning` that one of many records is left out, and why."""
+    warnings.warn(f"left out: {reason}", RecordWarning, stacklevel=3)
+
+
 @contextmanager
 def records_left_out() -> Iterator[list[str]]:
     """Collect, each once, the sentences of every :class:`RecordWarning` in the block; other warnings go their usual way."""

@@ -81,6 +81,19 @@ def describe(kinds: tuple[type, ...]) -> str:
     return " or ".join(words[kind] for kind in kinds)
 
 
+def recall_parts(settings: Mapping[str, Any], packages: Mapping[str, str]) -> None:
+    """Let the settings of a record name parts that are not installed here; ``packages`` says where each came from."""
+    for name, kind in _PLUGINS.items():
+        if isinstance(part := settings.get(name), str):
+            kind.recall(part, packages.get(part, ""))
+
+
+def packages_of(config: Any) -> dict[str, str]:
+    """Return the installed package of each part that a configuration names and that is not the library's own."""
+    parts = {part: kind for name, kind in _PLUGINS.items() if isinstance(part := getattr(config, name), str)}
+    return {part: package for part, kind in parts.items() if (package := kind.package_of(part))}
+
+
 def _check_id_order(value: Any) -> None:
     kind, _, size = str(value).rpartition("_")
     if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and re.fullmatch("[1-9][0-9]*", size)):

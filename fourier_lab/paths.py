@@ -11,8 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from .errors import check_kind
+
 _SOURCE = Path(__file__).resolve().parent.parent
 _PACKED = Path(__file__).resolve().with_name("project")  # pyproject.toml puts it into the wheel
+
+
+def as_path(given: str | os.PathLike[str]) -> Path:
+    """Return a file or folder that a person named as a path; raise :class:`ConfigError` if it is none."""
+    check_kind(given, (str, os.PathLike), "a file or folder must be given as text or a pathlib.Path", "Write its path.")
+    return Path(given)
 
 
 def _find_root() -> Path:

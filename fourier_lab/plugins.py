@@ -1,7 +1,8 @@
 """Parts of a model that others add without touching the library: by an installed entry point, or by a dotted path.
 
 A dotted path ``my_module:MyClass`` is code. It is imported only where a person named it: on the command line, in a sweep
-file, in a notebook, or by importing the module first. A record or a downloaded folder that names one imports nothing.
+file, in a notebook, or by importing the module first. A record or a downloaded folder that names one imports nothing. A
+record of a part whose package is not installed can be read all the same; only building the part fails.
 """
 
 import dataclasses
@@ -25,6 +26,9 @@ _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _SEEDS = ("seed", "frequency_seed")  # arguments that a run's seed is given to, and that are no setting
 _named: set[str] = set()
 _met: set[str] = set()
+_recorded: dict[
+    tuple[str, str], str
+] = {}  # group and name of parts that are not installed: their package, if it is known
 
 
 def is_path(name: object) -> bool:
@@ -57,26 +61,57 @@ class Kind:
         """Return the names of all parts, the library's first, then those of installed packages."""
         return tuple(dict.fromkeys([*self.built_in, *sorted(_entry_points(self.group))]))
 
+    def package_of(self, name: str) -> str:
+        """Return the installed package that adds the part ``name``; empty for the library's own and for dotted paths."""
+        point = None if name in self.built_in else _entry_points(self.group).get(name)
+        return "" if point is None or point.dist is None else point.dist.name
+
+    def recall(self, name: str, package: str = "") -> None:
+        """Let ``name`` pass where it is no known part: a record has it, of a ``package`` that is not installed here."""
+        if not is_path(name) and name not in self.names():
+            _recorded[self.group, name] = package or _recorded.get((self.group, name), "")
+            _met.add(name)
+
+    def _is_missing(self, name: object) -> bool:
+        return (self.group, name) in _recorded and name not in self.names()
+
     def check_name(self, name: object, setting: str = "") -> None:
-        """Raise :class:`ConfigError` unless ``name`` is known or a dotted path; ``setting`` is what it was given for."""
+        """Raise :class:`ConfigError` unless ``name`` is known, :meth:`recalled <recall>` from a record, or a dotted path.
+
+        ``setting`` is what it was given for.
+        """
         if is_path(name):
             _met.add(short_name(str(name)))
+        elif self._is_missing(name):
+            return
         elif name not in self.built_in and name not in self.names():
             raise ConfigError(
                 f"{setting or self.noun} must be one of {', '.join(self.names())}, or your own as module:name, got {name!r}."
             )
 
     def is_at_hand(self, name: str) -> bool:
-        """Say whether the part may be looked at now: no dotted path, one that a person named, or of an imported module."""
-        return not is_path(name) or name in _named or name.partition(":")[0] in sys.modules
+        """Say whether the part may be looked at now: one of an installed package, or a dotted path.
+
+        The path must be named by a person, or of an imported module.
+        """
+        if not is_path(name):
+            return not self._is_missing(name)
+        return name in _named or name.partition(":")[0] in sys.modules
 
     def find(self, name: str) -> Any:
         """Return the class or function called ``name``.
 
         Raises:
-            ConfigError: If it is unknown, cannot be imported, or is a dotted path that nobody named.
+            ConfigError: If it is unknown, of a package that is not installed, cannot be imported, or is a dotted path that
+                nobody named.
         """
         self.check_name(name)
+        if self._is_missing(name):
+            package = _recorded[self.group, name]
+            raise ConfigError(
+                f"the {self.noun} {name!r} comes with {f'the package {package}' if package else 'a package'}, which is not "
+                f"installed here. Install {package or 'the one that has this entry point of ' + self.group}."
+            )
         if name in self.built_in:
             return _load(self.built_in[name], self.noun)
         if not is_path(name):

@@ -13,9 +13,19 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from .errors import ConfigError
+
 J = TypeVar("J")
 CONTEXT: Any = multiprocessing.get_context("spawn")  # a fork of a process that has torch's threads can hang
 TICK_S = 1.0
+
+
+def check_workers(workers: int) -> None:
+    """Raise :class:`ConfigError` if there would be no process to work."""
+    if not isinstance(workers, int) or workers < 1:
+        raise ConfigError(
+            f"workers must be an integer, at least 1, got {workers!r}. Leave it out for one run at a time."
+        )
 
 
 @dataclass(eq=False)

@@ -1,26 +1,44 @@
 """Bad values from the command line and from Python: the cause is named, in a typed error, and so is the way out."""
 
+import contextlib
 import errno
+import inspect
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import fourier_lab as fl
 from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, paths, train
+from fourier_lab.app import serve
 from fourier_lab.cli import parser
 from fourier_lab.config import expand
 from fourier_lab.errors import ConfigError, DataError, FourierLabError, RecordError, way_out
 from fourier_lab.evaluation.metrics import sts_scores
+from fourier_lab.headless.notebooks import run_notebooks
+from fourier_lab.study import ladder
+from fourier_lab.study.selection import comparison, with_series
 from fourier_lab.sweeps.file import load_sweep
+from fourier_lab.sweeps.plan import plan
 from fourier_lab.sweeps.run import run_sweep
+from fourier_lab.tables.points import read_points
+from fourier_lab.tables.score_tables import results_table, summarise
+from fourier_lab.text.corpus import prepare
+from fourier_lab.text.tokenizer import load_tokenizer, toy_tokenizer
 from fourier_lab.training.records import load_records, write_record
 from fourier_lab.training.train import train_all
 
 
+@cache
+def small_encoder():
+    return SentenceEncoder(ModelConfig("fourier", 300, 16), toy_tokenizer(300))
+
+
 @pytest.fixture(scope="module")
 def encoder():
-    return SentenceEncoder(ModelConfig("fourier", 300, 16))
+    return small_encoder()
 
 
 @pytest.mark.parametrize(
@@ -43,6 +61,70 @@ def encoder():
 def test_settings(call, rule):
     with pytest.raises(ConfigError, match=rule):
         call()
+
+
+TAKERS = {
+    "load_encoder": (fl.load_encoder, "a file or folder must be given as text", ["x", ""]),
+    "load_record": (fl.load_record, "a file or folder must be given as text", ["x", ""]),
+    "load_records": (fl.load_records, "a file or folder must be given as text", ["x", ""]),
+    "load_sweep": (load_sweep, "a file or folder must be given as text", ["x", ""]),
+    "read_points": (read_points, "a file or folder must be given as text", ["x", "", None]),
+    "runs": (lambda given: train(RunConfig(), runs=given), "a file or folder must be given as text", ["x", "", None]),
+    "SentenceEncoder": (SentenceEncoder, "takes a ModelConfig", []),
+    "set_tokenizer": (lambda given: small_encoder().set_tokenizer(given), "must be one of the tokenizers library", []),
+    "encode": (lambda given: small_encoder().encode(given), "encode takes a list of sentences", [[]]),
+    "encode_ids": (lambda given: small_encoder().encode_ids(given), "encode_ids takes a list of rows", [[]]),
+    "pack": (lambda given: small_encoder().pack(given), "pack takes a list of id arrays", [[]]),
+    "train_all": (train_all, "train_all takes a list of RunConfigs", [[]]),
+    "expand": (expand, "expand takes a RunConfig", []),
+    "prepare": (prepare, "prepare takes a RunConfig", []),
+    "load_tokenizer": (load_tokenizer, "load_tokenizer takes a RunConfig", []),
+    "comparison": (lambda given: comparison(given, "learned"), "comparison takes a RunConfig", []),
+    "with_series": (lambda given: with_series(given, "learned"), "with_series takes a RunConfig", []),
+    "ladder": (ladder.ladder, "ladder takes (a list of|at least one) RunConfig", []),
+    "records_of": (ladder.records_of, "records_of takes a list of RunConfigs", [[]]),
+    "run_sweep": (run_sweep, "a sweep is run as it was read from its file", []),
+    "plan": (lambda given: list(plan(given, 1)), "a sweep is run as it was read from its file", []),
+    "results_table": (results_table, "a table takes a list of run records", [[]]),
+    "summarise": (summarise, "a table takes a list of run records", [[]]),
+    "stored_bits": (fl.stored_bits, "stored_bits takes a torch.nn.Module", []),
+    "check_embedding": (fl.check_embedding, "is no token embedding", []),
+    "read_parameters": (fl.read_parameters, "takes the variables of a notebook", []),
+    "select": (lambda given: fl.load_pairs("toy", "test").select(given), "pairs are chosen by a row of places", [[]]),
+    "vocab_size": (lambda given: fl.load_pairs("toy", "test", vocab_size=given), "vocab_size .*must be an integer", []),
+    "workers": (lambda given: run_notebooks(workers=given), "workers must be an integer, at least 1", [3]),
+    "ready": (lambda given: serve(ready=given), r"ready \(.*\) must be an integer in 0..1000", [3]),
+    "port": (lambda given: serve(given), r"port \(.*\) must be an integer in 1..65535", [3]),
+    "base_url": (lambda given: serve(base_url=given), "base_url .* must be a path", []),
+}
+
+
+@pytest.mark.parametrize("given", [None, "x", "", 3, [], 1.5, -1], ids=repr)
+@pytest.mark.parametrize("name", TAKERS)
+def test_what_is_nothing_of_the_kind_is_refused_in_our_words(name, given):
+    call, rule, fine = TAKERS[name]
+    if not any(given is each or given == each for each in fine):
+        with pytest.raises(FourierLabError, match=rule):
+            call(given)
+
+
+@pytest.mark.parametrize("name", fl.__all__)
+@pytest.mark.parametrize("given", [None, "x", 3, []], ids=repr)
+def test_no_public_name_answers_in_the_words_of_python(name, given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    public = getattr(fl, name)
+    try:
+        inspect.signature(public).bind(given)
+    except TypeError:
+        return  # it takes more than that, which Python says well
+    with contextlib.suppress(FourierLabError):  # what is no such thing, and nothing else
+        public(given)
+
+
+@pytest.mark.parametrize("option", [["--ready", "-1"], ["--port", "0"], ["--base-url", "lab"]])
+def test_the_page_is_not_served_with_numbers_that_are_none(option, capsys):
+    assert parser.main(["app", "--no-browser", *option]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {option[0].strip('-').replace('-', '_')}")
 
 
 @pytest.mark.parametrize("make", [np.int64, np.int32, np.array, torch.tensor])

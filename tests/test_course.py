@@ -24,7 +24,6 @@ from fourier_lab.study import beside_paper, claims, comparisons, in_short, selec
 from fourier_lab.tables import summaries
 from fourier_lab.tables.paper import TABLE_2
 from fourier_lab.text.id_order import first_word
-from fourier_lab.text.tokenizer import token_words
 from fourier_lab.training.records import load_records
 
 FOLDER = paths.SWEEPS.with_name("notebooks")
@@ -428,9 +427,9 @@ def test_what_the_limits_say_of_rates_and_of_budgets_is_in_the_records():
 def test_more_than_a_quarter_of_real_text_lies_below_the_first_word():
     """Notebook 01 says so of BERT's ids; the shipped vocabulary, cut from it, keeps the counts of the training text."""
     folder = paths.SWEEPS.with_name("fourier_lab") / "shipped" / "fourier"
-    tokens = token_words(Tokenizer.from_file(str(folder / "tokenizer.json")))
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     counts = np.load(folder / "token_counts.npy")
-    share = counts[: first_word(tokens)].sum() / counts.sum()
+    share = counts[: first_word(tokenizer)].sum() / counts.sum()
     assert 0.25 < share < 0.35
     assert "more than a quarter of" in (FOLDER / "01_frequency_bases.ipynb").read_text(encoding="utf-8")
 

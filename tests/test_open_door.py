@@ -1,10 +1,13 @@
 """A stranger's token embedding, frequency set and feed-forward, used from the command line to the last picture."""
 
+import importlib
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import warnings
 
 import pytest
 from matplotlib.text import Text
@@ -70,6 +73,7 @@ def stranger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(plugins, "_named", set())
+    monkeypatch.setattr(plugins, "_recorded", {})
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
     yield tmp_path
     sys.modules.pop("strange", None)
@@ -174,23 +178,53 @@ def test_a_record_alone_runs_no_code(stranger):
     assert (imported, name) == ("False", "Shared")
 
 
-def test_an_installed_package_adds_one_by_entry_point(stranger):
+@pytest.fixture
+def installed(stranger):
+    """What an installer writes of a package that adds three parts; take it away to uninstall the package."""
     information = stranger / "strange-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(
         "[fourier_lab.embeddings]\nshared = strange:Shared\n[fourier_lab.frequencies]\nodd = strange:odd\n"
+        "[fourier_lab.feed_forwards]\nbottleneck = strange:Bottleneck\n"
     )
     plugins._entry_points.cache_clear()
-    try:
-        assert EMBEDDINGS.names()[-1] == "shared"
-        config = RunConfig(arm="shared", embedding_options={"buckets": 8}, **SMALL)
-        assert series_name(config) == "shared (buckets 8)" and colour_of("shared (buckets 8)") in OTHER_COLOURS
-        assert fl.SentenceEncoder(config.model(500)).embedding.rows.num_embeddings == 8
-        assert series_name(RunConfig(frequencies="odd", **SMALL)) == "fourier (odd)"
-        assert marker_of("shared", 0) in OTHER_MARKERS
-    finally:
-        plugins._entry_points.cache_clear()
+    yield information
+    plugins._entry_points.cache_clear()
+
+
+def test_an_installed_package_adds_one_by_entry_point(installed):
+    assert EMBEDDINGS.names()[-1] == "shared"
+    config = RunConfig(arm="shared", embedding_options={"buckets": 8}, **SMALL)
+    assert series_name(config) == "shared (buckets 8)" and colour_of("shared (buckets 8)") in OTHER_COLOURS
+    assert fl.SentenceEncoder(config.model(500)).embedding.rows.num_embeddings == 8
+    assert series_name(RunConfig(frequencies="odd", **SMALL)) == "fourier (odd)"
+    assert marker_of("shared", 0) in OTHER_MARKERS
+
+
+def test_a_record_of_a_package_that_is_gone_is_read_and_only_building_names_the_package(installed, monkeypatch, capsys):
+    assert train("--embedding", "shared", "--embedding-options", "{buckets: 8}") == 0
+    assert train("--frequencies", "odd", "--feed-forward", "bottleneck", "--feed-forward-options", "{rank: 3}") == 0
+    before = {record.config.digest(): record for record in fl.load_records("runs")}
+    assert len(before) == 2 and capsys.readouterr()
+    shutil.rmtree(installed)
+    plugins._entry_points.cache_clear()
+    importlib.invalidate_caches()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        after = fl.load_records("runs")
+    assert {record.config.digest(): record.config for record in after} == {k: r.config for k, r in before.items()}
+    (shared,) = (record for record in after if record.config.arm == "shared")
+    assert shared.config.embedding_options == (("buckets", 8),)
+    assert main(["table", "--runs", "runs"]) == 0 and "shared (buckets 8)" in capsys.readouterr().out
+    monkeypatch.setattr(plugins, "_recorded", {})  # as in a process that starts with the weights
+    for record, noun in ((shared, "token embedding 'shared'"), *((r, "f") for r in after if r is not shared)):
+        with pytest.raises(
+            RecordError, match=f"the {noun}.* comes with the package strange, which is not .* Install strange"
+        ):
+            fl.load_encoder(record.folder)
+    with pytest.raises(ConfigError, match="arm must be one of"):
+        RunConfig(arm="shard")
 
 
 def test_frequency_sets_and_feed_forwards_have_the_same_door(stranger):

@@ -22,20 +22,21 @@ def serve(port: int = PORT, *, open_browser: bool = True, ready: int = 1, base_u
     Args:
         port: First port tried, 1 to 65535; the next free one is taken.
         open_browser: Open the reader's browser on it.
-        ready: Kernels kept waiting with the page built, at least 0: each makes one visit start at once and takes
+        ready: Kernels kept waiting with the page built, 0 to 1000: each makes one visit start at once and takes
             about 0.4 GB of memory.
         base_url: Path of the page, such as ``/lab/`` behind a proxy that passes path, host and websockets on.
 
     Raises:
-        ConfigError: If voila or ipywidgets is not installed, or the port or the path is none.
+        ConfigError: If voila or ipywidgets is not installed, or the port, the number of kernels or the path is none.
     """
     if missing := [name for name in ("voila", "ipywidgets") if importlib.util.find_spec(name) is None]:
         raise ConfigError(
             f"the page needs {' and '.join(missing)}, not installed here. Run 'pip install {' '.join(missing)}'."
         )
-    if not 0 < port < 65536:
-        raise ConfigError(f"port ({port}) must lie in 1..65535. Try {PORT}.")
-    if not re.fullmatch(r"/([\w.~-]+/)*", base_url):
+    for name, value, low, high, usual in (("port", port, 1, 65535, PORT), ("ready", ready, 0, 1000, 1)):
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ConfigError(f"{name} ({value!r}) must be an integer in {low}..{high}. Try {usual}.")
+    if not isinstance(base_url, str) or not re.fullmatch(r"/([\w.~-]+/)*", base_url):
         raise ConfigError(f"base_url ({base_url!r}) must be a path that begins and ends with a slash. Try '/lab/'.")
     with without_grammar():
         from .server import Server

@@ -264,7 +264,7 @@ def data(options: argparse.Namespace) -> int:
       tokenizer: tokenizer.json    # or vocab.txt; FOLDER/tokenizer is read if this is left out
 
     Fields of .csv are parted by commas and may be quoted, those of .tsv by tabs and never are; separator: ";" and
-    quoted: true beside columns say otherwise. Formats: .parquet, .jsonl, .csv, .tsv, .txt.
+    quoted: true beside columns say otherwise. Formats: .parquet, .jsonl, .csv, .tsv, .txt; all but the first as .gz too.
     """
     from ..text.fetch import fetch
     from ..text.report import report

@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_kind
 
 _BLOCK = 8192  # ids evaluated at a time
 _SMALL = 2**24  # numbers of a table that a check may compute
@@ -134,6 +134,8 @@ def stored_bits(embedding: nn.Module) -> int:
         >>> stored_bits(torch.nn.Embedding(100, 16)) == 32 * 100 * 16
         True
     """
+    remedy = "Pass a token embedding, or a whole encoder."
+    check_kind(embedding, nn.Module, "stored_bits takes a torch.nn.Module", remedy)
     numbers = sum(parameter.numel() for parameter in embedding.parameters())
     kept = sum(
         8 * buffer.numel() * buffer.element_size()

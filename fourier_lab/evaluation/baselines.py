@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..config import RunConfig
-from ..errors import DataError
+from ..errors import DataError, leave_out
 from ..text.corpus import Corpus, TokenPairs, prepare
 from ..text.id_order import last_special
-from ..text.tokenizer import token_words
 from .beyond import evaluations, of_bag
 from .metrics import sts_scores
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
 
     from ..models.sentence_encoder import SentenceEncoder
 
@@ -119,35 +119,33 @@ def untrained_encoder(config: RunConfig, corpus: Corpus) -> "SentenceEncoder":
         return SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer).eval()
 
 
-def id_weights(tokens: list[str]) -> dict[str, np.ndarray]:
-    """Return the weights per id that know no text, by name: equal ones, and those of the id order.
-
-    Args:
-        tokens: The token of each id.
-    """
-    offset = min(last_special(tokens), BERT_OFFSET)
+def id_weights(tokenizer: "Tokenizer") -> dict[str, np.ndarray]:
+    """Return the weights per id that know no text, by name: equal ones, and those of the id order."""
+    offset, vocab_size = min(last_special(tokenizer), BERT_OFFSET), tokenizer.get_vocab_size(with_added_tokens=True)
     return {
-        "bag of tokens": np.ones(len(tokens)),
-        f"bag of tokens, √(id − {offset})": sqrt_id_weights(len(tokens), offset),
+        "bag of tokens": np.ones(vocab_size),
+        f"bag of tokens, √(id − {offset})": sqrt_id_weights(vocab_size, offset),
     }
 
 
 def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
-    """Score bags of tokens on what a run is scored on: equal weights, ``sqrt(p - offset)``, and idf of the training text."""
+    """Score bags of tokens on what a run is scored on: equal weights, ``sqrt(p - offset)``, and idf of the training text.
+
+    One that has no score, since all pairs have for instance no token in common, is left out with a ``RecordWarning``.
+    """
     corpus = prepare(config)
     vocab_size = corpus.account["vocab_size"]
-    weights = id_weights(token_words(corpus.tokenizer))
+    weights = id_weights(corpus.tokenizer)
     weights[IDF_BAG] = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
-    return [
-        Baseline(
-            name,
-            config.corpus,
-            {split: sts_scores(bag_similarity(pairs, each), pairs.label) for split, pairs in corpus.graded.items()},
-            vocab_size if name == IDF_BAG else 0,
-            evaluations(config, of_bag(each)),
-        )
-        for name, each in weights.items()
-    ]
+    found = []
+    for name, each in weights.items():
+        numbers = vocab_size if name == IDF_BAG else 0
+        try:
+            scores = {s: sts_scores(bag_similarity(pairs, each), pairs.label) for s, pairs in corpus.graded.items()}
+            found.append(Baseline(name, config.corpus, scores, numbers, evaluations(config, of_bag(each))))
+        except DataError as error:
+            leave_out(f"{name}: {error}")
+    return found
 
 
 def _cosine(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> float:

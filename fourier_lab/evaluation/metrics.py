@@ -58,7 +58,7 @@ def _scores(similarity: np.ndarray, label: np.ndarray, seed: int, intervals: boo
         raise DataError(
             f"a correlation needs at least 3 pairs and two varying sides, got {len(label)} pairs with ranges "
             f"{np.ptp(similarity) if len(label) else 0:.3g} and {np.ptp(label) if len(label) else 0:.3g}. "
-            "Check that the encoder's outputs differ between sentences."
+            "Check that sentences differ in what is compared: their vectors, their tokens."
         )
     scores: dict = {"n": len(label)}
     if np.ptp(similarity) <= _FLOAT32_STEP * np.abs(similarity).max():

@@ -11,10 +11,10 @@ from ..columns import Columns, stack
 from ..config import PUBLISHED_PERIOD, RunConfig
 from ..embeddings.basis import fourier_basis
 from ..embeddings.frequencies import FREQUENCY_SETS
+from ..errors import DataError, leave_out
 from ..models.sentence_encoder import SentenceEncoder
 from ..series import series_name
 from ..text.corpus import Corpus, TokenPairs
-from ..text.tokenizer import token_words
 from .baselines import IDF_BAG, bag_similarity, id_weights, jaccard_similarity, mean_similarity, untrained_encoder
 from .metrics import scores_and_resamples
 from .rung import KINDS, Rung
@@ -25,6 +25,8 @@ _WEIGHT_BANDS = 30
 
 def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarray) -> Iterator[Rung]:
     """Yield every method that needs no training, scored on all graded pairs of a corpus, in order of :data:`KINDS`.
+
+    One without a score, since it finds all pairs equally alike, is left out with a ``RecordWarning``.
 
     Args:
         configs: As :func:`fourier_lab.study.ladder.ladder` takes them.
@@ -37,10 +39,14 @@ def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarra
 
     def rung(
         kind: str, name: str, similarity: Callable[[TokenPairs], np.ndarray], numbers: int = 0, seed: int | None = None
-    ) -> Rung:
-        found = {split: scores_and_resamples(similarity(p), p.label) for split, p in corpus.graded.items()}
+    ) -> Iterator[Rung]:
+        try:
+            found = {split: scores_and_resamples(similarity(p), p.label) for split, p in corpus.graded.items()}
+        except DataError as error:  # all pairs have for instance no token in common
+            leave_out(f"{name}: {error}")
+            return
         resampled = np.stack([draws for _, draws in found.values()]) if kind == tokens else None
-        return Rung(name, kind, numbers, seed, {split: scores for split, (scores, _) in found.items()}, resampled)
+        yield Rung(name, kind, numbers, seed, {split: scores for split, (scores, _) in found.items()}, resampled)
 
     def bag(weights: np.ndarray) -> Callable[[TokenPairs], np.ndarray]:
         return lambda pairs: bag_similarity(pairs, weights)
@@ -51,22 +57,22 @@ def untrained_rungs(configs: Sequence[RunConfig], corpus: Corpus, idf: np.ndarra
     def features(**options: Any) -> Callable[[TokenPairs], np.ndarray]:
         return mean(fourier_basis(torch.arange(vocab_size), vocab_size, d, **options).numpy())
 
-    equal, by_id = id_weights(token_words(corpus.tokenizer)).items()
-    yield rung(tokens, equal[0], bag(equal[1]))
-    yield rung(tokens, "Jaccard of tokens", jaccard_similarity)
-    yield rung(tokens, by_id[0], bag(by_id[1]))
-    yield rung(tokens, IDF_BAG, bag(idf), numbers=vocab_size)
+    equal, by_id = id_weights(corpus.tokenizer).items()
+    yield from rung(tokens, equal[0], bag(equal[1]))
+    yield from rung(tokens, "Jaccard of tokens", jaccard_similarity)
+    yield from rung(tokens, by_id[0], bag(by_id[1]))
+    yield from rung(tokens, IDF_BAG, bag(idf), numbers=vocab_size)
     for seed in seeds:
         table = np.random.default_rng(seed).normal(size=(vocab_size, d))
-        yield rung(vectors, "mean of random vectors", mean(table), seed=seed)
+        yield from rung(vectors, "mean of random vectors", mean(table), seed=seed)
     for name in FREQUENCY_SETS:
         draws: Sequence[int | None] = seeds if name == "random" else (None,)
         for draw in draws:
-            yield rung(vectors, f"mean of T(p), {name}", features(frequencies=name, seed=draw or 0), seed=draw)
-    yield rung(vectors, f"mean of T(p), period {PUBLISHED_PERIOD}", features(period=PUBLISHED_PERIOD))
+            yield from rung(vectors, f"mean of T(p), {name}", features(frequencies=name, seed=draw or 0), seed=draw)
+    yield from rung(vectors, f"mean of T(p), period {PUBLISHED_PERIOD}", features(period=PUBLISHED_PERIOD))
     for config in configs:
         encode = partial(_encoded, untrained_encoder(config, corpus))
-        yield rung(encoders, series_name(config), encode, seed=config.seed)
+        yield from rung(encoders, series_name(config), encode, seed=config.seed)
 
 
 def _encoded(encoder: SentenceEncoder, pairs: TokenPairs) -> np.ndarray:
@@ -86,7 +92,7 @@ def weight_columns(idf: np.ndarray, by_id: np.ndarray, first_word: int) -> Colum
         the band, over the mean of the bands).
     """
     used = np.flatnonzero(idf < idf.max())  # a word that never occurs has the highest idf, whatever its id
-    edges = np.unique(np.geomspace(first_word, len(idf), _WEIGHT_BANDS + 1).astype(int))
+    edges = np.unique(np.geomspace(max(first_word, 1), len(idf), _WEIGHT_BANDS + 1).astype(int))
     bands = [
         ids
         for low, high in zip(edges[:-1], edges[1:], strict=True)

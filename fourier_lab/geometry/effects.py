@@ -30,7 +30,6 @@ from ..text.corpus import Corpus, TokenPairs, prepare
 from ..text.fingerprints import text_at_hand
 from ..text.id_order import first_word
 from ..text.pairs import SCORED
-from ..text.tokenizer import token_words
 from ..training.folders import numbers_file
 from ..training.train import train
 from . import token_table
@@ -98,7 +97,7 @@ def measure(config: RunConfig, encoder: SentenceEncoder) -> Effects:
         "restored": restored_scores(encoder, start, corpus),
         **coordinates(encoder.embedding),
         "stages": {name: stage_numbers(table) for name, table in tables.items()},
-        "classes": class_scores(encoder, corpus, first_word(token_words(corpus.tokenizer))),
+        "classes": class_scores(encoder, corpus, first_word(corpus.tokenizer)),
         "versions": versions(),
         "commit": commit(),
     }

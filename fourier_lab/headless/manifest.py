@@ -11,7 +11,10 @@ from typing import Any
 from .. import paths, provenance
 from ..text.fingerprints import content
 
-_LIBRARY = Path(__file__).resolve().parents[1]
+_LIBRARY = (
+    Path(__file__).resolve().parents[1]
+)  # its code, and the styles, templates and encoders that pages are made with
+_OTHER = {"__pycache__", "project"}  # what Python makes of the code, and the study in an installed package
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def executed_copy(notebook: str) -> Path:
 
 def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data: Path | None) -> str:
     """Hash all that decides a notebook's figures: cells, parameters, library, dependencies, the study's records, data."""
-    sources = sorted(path for path in _LIBRARY.rglob("*") if path.suffix in {".py", ".mplstyle"})
+    sources = sorted(path for path in _LIBRARY.rglob("*") if path.is_file() and not _OTHER & {*path.parts})
     files = sorted(path for path in data.rglob("*") if path.is_file()) if data else []
     study = sorted(path for root in (paths.RECORDS, paths.SWEEPS) for path in root.rglob("*") if path.is_file())
     decisive = {

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
-from ..errors import NotebookError, RecordError
-from ..processes import obey_parent, supervise
+from ..errors import NotebookError, RecordError, way_out
+from ..processes import check_workers, obey_parent, supervise
 from ..text.own import data_folder
 from . import gallery
 from .manifest import Manifest, NotebookResult, executed_copy, figures_folder, file_hash, file_stamps, fingerprint
@@ -85,13 +85,13 @@ def run_notebooks(
     Raises:
         NotebookError: Before anything runs, if a file is missing or unreadable, a parameter is not declared, or two
             notebooks have one name.
+        ConfigError: If ``workers`` is below 1.
     """
     say = report or logging.getLogger(__name__).info
-    sources = [Path(path).resolve() for path in notebooks or sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
+    check_workers(workers)
+    sources = [paths.as_path(path).resolve() for path in notebooks or sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))]
     if not sources:
         raise NotebookError(f"no notebooks in {paths.NOTEBOOKS}. Install fourier_lab again, or name their paths.")
-    if workers < 1:
-        raise NotebookError(f"workers must be at least 1, got {workers}.")
     jobs = [
         _plan(number, source, {**(parameters or {}), **further}, where_declared or {}, workers, label)
         for number, (source, (label, further)) in enumerate(
@@ -259,9 +259,10 @@ def _execute(job: _Job, connection: Connection) -> None:
     """Run one notebook in this process, write its copy and HTML page, and send back its finding or error."""
     obey_parent()  # being stopped is an exception here, so that nbclient shuts the kernel down
     os.environ.update(job.environment)
-    job.executed.parent.mkdir(parents=True, exist_ok=True)
     partial = job.executed.with_name(f"{job.executed.stem}.partial.ipynb")
+    error, finding = "", ""
     try:
+        job.executed.parent.mkdir(parents=True, exist_ok=True)
         error = _papermill(job, partial, connection)
         if not partial.exists():
             shutil.copyfile(job.source, partial)
@@ -270,7 +271,15 @@ def _execute(job: _Job, connection: Connection) -> None:
     except KeyboardInterrupt:
         partial.unlink(missing_ok=True)
         return
+    except Exception as failure:  # a page or copy that cannot be written is named, beside what failed before it
+        error = "; ".join(filter(None, (error, f"its copy or page could not be written: {_told(failure)}")))
     connection.send({"error": error, "finding": finding})
+
+
+def _told(failure: Exception) -> str:
+    """Return what went wrong in one line, and what helps if that is known."""
+    remedy = way_out(failure) if isinstance(failure, OSError) else ""
+    return " ".join(f"{type(failure).__name__}: {failure}{remedy and f'. {remedy}.'}".split())
 
 
 def _papermill(job: _Job, output: Path, connection: Connection) -> str:
@@ -300,7 +309,7 @@ def _papermill(job: _Job, output: Path, connection: Connection) -> str:
             return " ".join(f"{failure.ename}: {failure.evalue} (cell {failure.cell_index + 1})".split())
         except Exception as failure:  # whatever stops this notebook is reported and must not stop the others
             if begun or attempts == START_ATTEMPTS:
-                return " ".join(f"{type(failure).__name__}: {failure}".split())
+                return _told(failure)
 
 
 def _export(job: _Job) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..config import RunConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, check_kind
 from ..plugins import allow
 
 _LITERALS = (bool, int, float, str, list, tuple, dict, type(None))
@@ -36,6 +36,9 @@ def read_parameters(namespace: Mapping[str, Any], **extras: type) -> RunConfig:
         >>> read_parameters({"d_model": 64, "n_seeds": 2}, n_seeds=int).d_model
         64
     """
+    check_kind(
+        namespace, Mapping, "read_parameters takes the variables of a notebook", "Write read_parameters(globals())."
+    )
     known = {*extras, *(f.name for f in dataclasses.fields(RunConfig))}
     declared = _declared(namespace.get("In", ()), known)
     given = {

@@ -15,7 +15,7 @@ from ..embeddings.basis import check_id_type, check_token_ids
 from ..embeddings.fourier import GeGLU, SiLUMLP
 from ..embeddings.interface import check_embedding
 from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, check_kind, list_of
 from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
 from ..text.vocabulary import roles
 from .token_weights import TokenWeights
@@ -183,7 +183,7 @@ class SentenceEncoder(nn.Module):
         tokenizer: Needed by :meth:`encode` only; must have ``config.vocab_size`` ids.
 
     Raises:
-        ConfigError: If the tokenizer's number of ids differs from ``config.vocab_size``.
+        ConfigError: If ``config`` is no ``ModelConfig``, or as :meth:`set_tokenizer`.
 
     Source: Ndubuaku & Talhi 2025 (arXiv:2505.02266), with masked mean pooling and norm-preserving, relative rotary
     positions where the published code averages padding and distorts norms.
@@ -191,6 +191,8 @@ class SentenceEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig, tokenizer: Tokenizer | None = None):
         super().__init__()
+        remedy = "Write ModelConfig('fourier', vocab_size, d_model), or RunConfig(...).model(vocab_size)."
+        check_kind(config, ModelConfig, "SentenceEncoder takes a ModelConfig", remedy)
         self.config = config
         d = config.d_model
         self.embedding = build_embedding(config)
@@ -206,7 +208,13 @@ class SentenceEncoder(nn.Module):
             self.set_tokenizer(tokenizer)
 
     def set_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Attach the tokenizer that :meth:`encode` uses."""
+        """Attach the tokenizer that :meth:`encode` uses.
+
+        Raises:
+            ConfigError: If it is none of the tokenizers library, or has another number of ids than the encoder.
+        """
+        remedy = "Write tokenizers.Tokenizer.from_file(path)."
+        check_kind(tokenizer, Tokenizer, "the tokenizer must be one of the tokenizers library", remedy)
         size = tokenizer.get_vocab_size(with_added_tokens=True)
         if size != self.config.vocab_size:
             raise ConfigError(
@@ -224,6 +232,8 @@ class SentenceEncoder(nn.Module):
 
     def pack(self, sentences: Sequence[np.ndarray]) -> PackedSentences:
         """Batch id arrays the way this encoder reads them: without padding, unless it follows the published mean."""
+        rule, remedy = "pack takes a list of id arrays", "Write [np.array(ids)], or encode_ids([ids])."
+        sentences = list_of(sentences, np.ndarray, rule, remedy)
         if "padding_mean" in self.config.departures:
             return pack_padded(sentences, self.config.max_seq_len, self.pad_id)
         return pack(sentences)
@@ -313,6 +323,7 @@ class SentenceEncoder(nn.Module):
                 vocabulary.
             DataError: If one has no token.
         """
+        sentences = list_of(sentences, object, "encode_ids takes a list of rows of ids", "Write encode_ids([ids]).")
         sentences = [np.asarray(sentence) for sentence in sentences]
         if wrong := [sentence.shape for sentence in sentences if sentence.ndim != 1]:
             raise ConfigError(
@@ -349,8 +360,7 @@ class SentenceEncoder(nn.Module):
 
         if self.tokenizer is None:
             raise ConfigError("this encoder has no tokenizer. Pass one to SentenceEncoder or call set_tokenizer first.")
-        if isinstance(sentences, str):
-            raise DataError("encode takes a list of sentences, got one string. Write encode([sentence]).")
+        sentences = list_of(sentences, object, "encode takes a list of sentences", "Write encode([sentence]).")
         return self.encode_ids(tokenize(self.tokenizer, sentences, self.config.max_seq_len))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .. import paths
 from ..columns import from_rows
 from ..config import RunConfig
-from ..errors import RecordError
+from ..errors import RecordError, leave_out
 from ..evaluation.metrics import mean_interval, plus_minus
 from ..models.sizes import count_by_formula
 from ..series import series_name
@@ -97,6 +97,8 @@ def quality_by_parameters(records: Sequence[RunRecord], split: str) -> Columns:
 def word_overlap(split: str) -> dict[str, float]:
     """Return Spearman x 100 of weighted bags of tokens on real text, as kept with the project.
 
+    A damaged file is left out with a :class:`RecordWarning`.
+
     Raises:
         RecordError: If ``results/from_zero/`` does not hold them.
     """
@@ -104,7 +106,11 @@ def word_overlap(split: str) -> dict[str, float]:
 
     names = ("bag of tokens, idf", "bag of tokens, √(id − 995)")
     for path in sorted((paths.RECORDS / "from_zero").glob("*.json")):
-        kept = read_ladder(path)
+        try:
+            kept = read_ladder(path)
+        except RecordError as error:
+            leave_out(error)
+            continue
         values = {rung.name: rung.scores[split]["spearman"]["value"] for rung in kept.rungs if rung.name in names}
         if kept.account["config"]["corpus"] != "toy" and len(values) == len(names):
             return {name: values[name] for name in names}
@@ -114,13 +120,17 @@ def word_overlap(split: str) -> dict[str, float]:
 def overlap_resamples(split: str) -> dict[str, NDArray[np.float64]]:
     """Return Spearman x 100 of the same bags on each resample of the pairs, ``(1000,)``; none where they are not kept.
 
-    The resamples are those of :meth:`fourier_lab.tables.summaries.Score.resampled`.
+    The resamples are those of :meth:`fourier_lab.tables.summaries.Score.resampled`. A damaged file is left out with a
+    :class:`RecordWarning`.
     """
     from .ladder_records import read_resamples
 
     found: dict[str, NDArray[np.float64]] = {}
     for path in sorted((paths.RECORDS / "from_zero").glob("*.npz")):
-        found |= read_resamples(path, split)
+        try:
+            found |= read_resamples(path, split)
+        except RecordError as error:
+            leave_out(error)
     return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .. import paths
 from ..columns import Columns, from_rows
 from ..config import RunConfig
+from ..errors import ConfigError, RecordError, leave_out, list_of
 from ..evaluation.baselines import BERT_OFFSET, id_weights, idf_weights
 from ..evaluation.metrics import mean_interval
 from ..evaluation.rung import KINDS, Rung
@@ -21,7 +22,6 @@ from ..series import series_name
 from ..text.corpus import prepare
 from ..text.fingerprints import text_at_hand
 from ..text.id_order import first_word
-from ..text.tokenizer import token_words
 from ..training.folders import load_run, numbers_file, run_folder
 from ..training.records import RunRecord, is_complete
 from ..training.train import train
@@ -61,8 +61,11 @@ def ladder(configs: Sequence[RunConfig], folder: Path | None = None) -> Ladder:
     Raises:
         RecordError: If the file is damaged.
     """
+    configs = list_of(configs, RunConfig, "ladder takes a list of RunConfigs", "Write ladder([config]).")
+    if not configs:
+        raise ConfigError("ladder takes at least one RunConfig, got none. Write ladder([config]).")
     digests, first = [config.digest() for config in configs], configs[0]
-    path = None if folder is None else numbers_file(Path(folder), first)
+    path = None if folder is None else numbers_file(paths.as_path(folder), first)
     if path is not None and path.is_file() and (kept := read_ladder(path)).account["runs"] == digests:
         return kept
     text = text_at_hand(first)
@@ -81,33 +84,53 @@ def _made(configs: tuple[RunConfig, ...], _text: tuple[tuple[str, str], ...] | N
     """Compute a ladder; ``_text`` only tells one state of the data folder from another."""
     first, corpus = configs[0], prepare(configs[0])
     vocab_size = corpus.account["vocab_size"]
-    words = token_words(corpus.tokenizer)
-    *_, by_id = id_weights(words).values()
+    *_, by_id = id_weights(corpus.tokenizer).values()
     idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
     account = {
         "runs": [config.digest() for config in configs], "config": first.to_dict(), "data": corpus.account,
         "versions": versions(), "commit": commit(),
     }  # fmt: skip
-    return Ladder(list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(words)), account)
+    return Ladder(
+        list(untrained_rungs(configs, corpus, idf)), weight_columns(idf, by_id, first_word(corpus.tokenizer)), account
+    )
 
 
 def records_of(configs: Iterable[RunConfig], report: Callable[[str], None] | None = None) -> list[RunRecord]:
     """Return the record of each run: a finished one of ``runs/``, ``results/*/`` or the project, else a newly trained one.
 
+    A damaged record is left out with a :class:`RecordWarning`, and so is its run if it is the one in ``runs/``, which is
+    not trained again before it is deleted, and no other place has the run.
+
     Args:
         configs: What to look up.
         report: Called with a line of text for each run.
+
+    Raises:
+        RecordError: If every run is left out.
     """
     records = []
+    configs = list_of(configs, RunConfig, "records_of takes a list of RunConfigs", "Write records_of([config]).")
     for config in configs:
         text = text_at_hand(config)
         exported = (path for root in (paths.RESULTS, paths.RECORDS) for path in sorted(root.glob("*/")))
         folders = (run_folder(root, config, text) for root in (paths.RUNS, *exported))
-        finished = next(filter(is_complete, folders), None)
-        records.append(train(config).record if finished is None else load_run(finished, config))
+        state = "trained"
+        for folder in filter(is_complete, folders):
+            try:
+                records.append(load_run(folder, config))
+                state = "finished before"
+                break
+            except RecordError as error:
+                leave_out(error)
+                state = "left out" if folder.parent == paths.RUNS else state
+        if state == "trained":
+            records.append(train(config).record)
         if report is not None:
-            state = "trained" if finished is None else "finished before"
             report(f"{config.digest()} {series_name(config)}, seed {config.seed}: {state}")
+    if configs and not records:
+        raise RecordError(
+            f"every run asked for has a damaged record in {paths.RUNS}. Delete those folders and run again."
+        )
     return records
 
 
@@ -201,13 +224,14 @@ def finding(rungs: Sequence[Rung]) -> str:
     """
     chosen = ladder_columns(rungs)
     free, trained = (_best(chosen, keep) for keep in (chosen["numbers"] == 0, chosen["kind"] == KINDS[3]))
-    counted = int(np.flatnonzero(chosen["numbers"] > 0)[0])
+    counted = np.flatnonzero((chosen["numbers"] > 0) & (chosen["kind"] == KINDS[0]))[:1]
     lines = []
     for short, split in _SPLITS.items():
         value = ladder_columns(rungs, split)["value"]
         lines.append(
-            f"{short}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), {value[counted]:.1f} with one "
-            f"per id ({chosen['series'][counted]}), {value[trained]:.1f} trained ({chosen['series'][trained]}, "
+            f"{short}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), "
+            + "".join(f"{value[i]:.1f} with one per id ({chosen['series'][i]}), " for i in counted)
+            + f"{value[trained]:.1f} trained ({chosen['series'][trained]}, "
             f"{chosen['numbers'][trained]:,.0f} numbers)"
         )
     added = [

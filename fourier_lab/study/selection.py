@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import paths
-from ..config import ID_ORDERS, RunConfig
+from ..config import ID_ORDERS, RunConfig, check_config
 from ..embeddings.frequencies import FREQUENCIES, FREQUENCY_SETS
 from ..embeddings.registry import EMBEDDINGS
 from ..errors import ConfigError, RecordError
@@ -50,6 +50,7 @@ def with_series(config: RunConfig, name: str) -> RunConfig:
     Raises:
         ConfigError: If the name is neither a frequency set nor an embedding.
     """
+    check_config(config, "with_series")
     if name in FREQUENCIES.names():
         return config.replace(arm="fourier", frequencies=name, embedding_options=())
     if name not in EMBEDDINGS.names() and not is_path(name):
@@ -77,6 +78,7 @@ def comparison(config: RunConfig, series: str, id_orders: str = "", n_seeds: int
         >>> [c.arm for c in comparison(RunConfig(), "learned,random")]
         ['learned', 'fourier']
     """
+    check_config(config, "comparison")
     orders = names_in(id_orders) if id_orders and config.corpus == "toy" else (config.id_order,)
     if unknown := set(orders) - set(ID_ORDERS):
         raise ConfigError(f"unknown id order {', '.join(sorted(unknown))}. Choose from {', '.join(ID_ORDERS)}.")

@@ -13,6 +13,7 @@ import yaml
 
 from ..config import RunConfig
 from ..errors import ConfigError
+from ..paths import as_path
 from ..plugins import allow
 
 _KEYS = ("question", "notebook", "base", "smoke", "seeds", "grid", "groups")
@@ -91,7 +92,7 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
           - name: dropout
             grid: {arm: [fourier, learned], dropout: [0, 0.1]}
     """
-    path = Path(path)
+    path = as_path(path)
     file = _Checked(path, "the file", _read(path), _KEYS)
     question = file.get("question", str, "a line of text")
     notebook = file.get("notebook", str, "the name of a notebook") if "notebook" in file.values else None

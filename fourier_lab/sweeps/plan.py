@@ -2,7 +2,6 @@
 
 import itertools
 import statistics
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from .. import paths
 from ..config import RunConfig
-from ..errors import ConfigError, FourierLabError, RecordError, RecordWarning
+from ..errors import ConfigError, FourierLabError, RecordError, check_kind, leave_out
+from ..processes import check_workers
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
 from ..training.evaluations import are_complete, copy_evaluations
@@ -22,12 +22,10 @@ from .file import Run, Sweep
 _CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is taken and code is loaded, do not count
 
 
-def check_workers(workers: int) -> None:
-    """Raise :class:`ConfigError` if there would be no process to work."""
-    if not isinstance(workers, int) or workers < 1:
-        raise ConfigError(
-            f"workers must be an integer, at least 1, got {workers!r}. Leave it out for one run at a time."
-        )
+def check_asked(sweep: Sweep, workers: int) -> None:
+    """Raise :class:`ConfigError` if what is to be run is no sweep, or there would be no process to work."""
+    check_kind(sweep, Sweep, "a sweep is run as it was read from its file", "Write run_sweep(load_sweep(path)).")
+    check_workers(workers)
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Places:
             if self.finished(run) is not None:
                 return "finished"
         except RecordError as error:
-            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
+            leave_out(error)
             return "damaged"
         return "interrupted" if (self.folder(run) / "checkpoint.pt").is_file() else "to do"
 
@@ -132,10 +130,10 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
     Durations are scaled from finished runs on a machine with the same kind of device (:mod:`fourier_lab.training.costs`);
     where none of these says anything, some steps of the first such run are timed.
     """
+    check_asked(sweep, workers)
     places = Places.of(sweep, runs, results)
     states = {run.digest: places.state(run) for run in sweep.runs}
     to_do = [run for run in sweep.runs if states[run.digest] in ("interrupted", "to do")]
-    check_workers(workers)
     estimator, basis, unknown = Estimator(), [], ""
     if to_do and sweep.notebook is None:
         estimator = Estimator(timed_runs(places))

@@ -18,7 +18,7 @@ from ..training.costs import Estimator
 from ..training.folders import run_folder
 from ..training.records import RunRecord, is_locked
 from .file import Run, Sweep
-from .plan import Places, check_workers, describe, duration, expected_seconds, timed_runs
+from .plan import Places, check_asked, describe, duration, expected_seconds, timed_runs
 
 RETRIES = 2  # of a run whose process was killed; a run that raises an error is not tried again
 _BUSY = "busy"
@@ -66,9 +66,9 @@ def run_sweep(
         results: Folder of the sweeps' exported records; the project's ``results/`` if None.
 
     Raises:
-        ConfigError: If ``workers`` is below 1.
+        ConfigError: If ``sweep`` is no sweep, or ``workers`` is below 1.
     """
-    check_workers(workers)
+    check_asked(sweep, workers)
     say = report or logging.getLogger(__name__).info
     if sweep.notebook is not None:
         return _run_notebooks(sweep, workers, say)

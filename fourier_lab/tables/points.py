@@ -73,8 +73,8 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         ConfigError: If there is no record.
     """
     names = {path.name for root in (paths.RECORDS, paths.RESULTS) for path in root.glob("*/")}
-    folders = map(paths.records_folder, names) if folder is None else Path(folder).glob("*/")
-    folder = paths.RESULTS if folder is None else Path(folder)
+    folders = map(paths.records_folder, names) if folder is None else paths.as_path(folder).glob("*/")
+    folder = paths.RESULTS if folder is None else paths.as_path(folder)
     families: dict[str, dict[str, list[RunRecord]]] = {}  # by digest: a copy is no further seed
     skipped = []
     for path in sorted(

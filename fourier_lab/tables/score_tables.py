@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError, RecordError
+from ..errors import DataError, RecordError, leave_out
 from ..evaluation.baselines import Baseline
 from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
-from ..paths import write_atomically
+from ..paths import as_path, write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.evaluations import copy_evaluations
@@ -142,7 +142,7 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
 
 def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
-    folder = Path(folder)
+    folder = as_path(folder)
     kept = []
     for record in records:
         target = exported_folder(folder, record)
@@ -187,16 +187,19 @@ def baselines_beside(records: Sequence[RunRecord]) -> list[Baseline]:
 def load_baselines(folder: Path) -> list[Baseline]:
     """Read the baselines that :func:`export_records` wrote beside the records; none if there is no such file.
 
-    Raises:
-        RecordError: If the file is damaged.
+    A damaged file is left out with a :class:`RecordWarning`: the records can be read without it.
     """
-    path = Path(folder) / "baselines.json"
+    path = as_path(folder) / "baselines.json"
     if not path.is_file():
         return []
     try:
-        return [Baseline(**entry) for entry in json.loads(path.read_text())]
-    except (ValueError, TypeError) as error:
-        raise RecordError(f"{path} is damaged ({error}). Delete it and export the records again.") from error
+        baselines = [Baseline(**entry) for entry in json.loads(path.read_text())]
+        for baseline in baselines:
+            _baseline_row(baseline)  # raises where a score is missing or no number
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        leave_out(f"{path} is damaged ({error!r}). Delete it and export the records again.")
+        return []
+    return baselines
 
 
 def insert_table(document: Path, name: str, table: str) -> None:
@@ -279,8 +282,8 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
         for measure in ("spearman", "pearson"):
             score = baseline.scores[key][measure]
             name = f"{split}_{measure}"
-            row[name] = score["value"]
-            row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = score["low"], score["high"]
+            row[name] = float(score["value"])
+            row[f"{name}_pairs_low"], row[f"{name}_pairs_high"] = float(score["low"]), float(score["high"])
     return row | beyond(baseline.scores, baseline.evaluations)
 
 

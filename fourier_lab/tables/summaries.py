@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..columns import Columns, from_rows
 from ..config import RunConfig
-from ..errors import DataError
+from ..errors import DataError, list_of
 from ..evaluation.metrics import mean_interval
 from ..series import TUNING_SEED, series_name, setting, varying_settings
 from ..text.fingerprints import differing, same_text
@@ -29,7 +29,7 @@ _ENOUGH_SEEDS = 3
 
 def reported(records: Iterable[RunRecord]) -> list[RunRecord]:
     """Return the records without those that chose settings (seed :data:`TUNING_SEED` or above), or all if all did."""
-    records = list(records)
+    records = list_of(records, RunRecord, "a table takes a list of run records", "Write load_records(folder).")
     return [record for record in records if record.config.seed < TUNING_SEED] or records
 
 

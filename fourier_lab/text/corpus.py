@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from ..config import RunConfig
+from ..config import RunConfig, check_config
 from ..errors import DataError
 from .fingerprints import text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
@@ -87,6 +87,7 @@ def prepare(config: RunConfig) -> Corpus:
 
     Files with other contents are read again.
     """
+    check_config(config, "prepare")
     own_order = config.id_order if config.corpus == "toy" and config.id_order in TOY_ORDERS else "frequency"
     text = text_at_hand(config)
     corpus = _prepare(
@@ -103,7 +104,7 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
     """Return the corpus with its token ids in the order that ``config`` asks for."""
     words = token_words(corpus.tokenizer)
     counts = corpus.train.counts(len(words))
-    order = order_ids(config.id_order, words, counts, first_word(words), config.seed)
+    order = order_ids(config.id_order, words, counts, first_word(corpus.tokenizer), config.seed)
     new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
     return dataclasses.replace(
         corpus,

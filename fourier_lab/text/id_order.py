@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from ..errors import ConfigError
 from .tokenizer import token_words
-from .vocabulary import bare, is_special, special_ids, start_mark
+from .vocabulary import bare, special_ids, start_mark
 
 
 def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: int, seed: int) -> np.ndarray:
@@ -43,17 +43,22 @@ def order_ids(id_order: str, tokens: list[str], counts: np.ndarray, first_word: 
     return ids
 
 
-def first_word(tokens: list[str]) -> int:
+def first_word(tokenizer: Tokenizer) -> int:
     """Return the id of the first word; special tokens, unused slots and single characters come before it.
 
     It is 1996 in BERT's vocabulary and 5 in the toy language; 0 if there is no word.
     """
-    return next((i for i, token in enumerate(tokens) if len(bare(token)) > 1 and not is_special(token)), 0)
+    special = special_ids(tokenizer)
+    words = enumerate(token_words(tokenizer))
+    return next((i for i, word in words if len(bare(word)) > 1 and i not in special), 0)
 
 
-def last_special(tokens: list[str]) -> int:
-    """Return the largest id of a special token or unused slot, 998 in BERT's vocabulary; 0 if there is none."""
-    return max((i for i, token in enumerate(tokens) if is_special(token)), default=0)
+def last_special(tokenizer: Tokenizer) -> int:
+    """Return the largest id of the special tokens and unused slots that come before the first word; 0 if none does.
+
+    It is 998 in BERT's vocabulary. Those after the words, as in many vocabularies, would count every word among them.
+    """
+    return max((i for i in special_ids(tokenizer) if i < first_word(tokenizer)), default=0)
 
 
 def most_used(tokenizer: Tokenizer, counts: np.ndarray, size: int) -> np.ndarray:

@@ -5,12 +5,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import DataError, brief
+from ..errors import ConfigError, DataError, brief, check_kind
 from ..field_rules import CORPORA, SOURCES
 from .labels import NAMES, read_labels
 from .own import FULL_RANGE, GRADED_END, Table, data_folder, own_corpus
@@ -80,8 +81,20 @@ class SentencePairs:
         return len(self.first)
 
     def select(self, keep: np.ndarray | slice) -> "SentencePairs":
-        """Return the pairs at the given indices, slice or boolean mask; the fingerprint stays that of the source."""
-        index = np.arange(len(self))[keep]
+        """Return the pairs at the given indices, slice or boolean mask; the fingerprint stays that of the source.
+
+        Raises:
+            ConfigError: If they are neither, or of another length.
+        """
+        try:
+            index = np.arange(len(self))[keep]
+            if index.ndim != 1:
+                raise IndexError(f"they have {index.ndim} dimensions")
+        except (IndexError, TypeError) as error:
+            raise ConfigError(
+                f"pairs are chosen by a row of places in 0..{len(self) - 1} or of {len(self)} truth values, got "
+                f"{brief(keep)} ({error}). Write select(np.arange(3)) for the first three."
+            ) from None
         first, second = [self.first[i] for i in index], [self.second[i] for i in index]
         return SentencePairs(self.name, self.split, first, second, self.label[index], self.fingerprint)
 
@@ -108,6 +121,7 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
         >>> len(pairs), sorted(set(pairs.label.tolist()))
         (2000, [0, 1, 2])
     """
+    check_kind(vocab_size, Integral, "vocab_size must be an integer", f"Try {TOY_VOCAB_SIZE}.")
     if source not in SOURCES:
         raise DataError(
             f"source must be one of {', '.join(SOURCES)}, got {source!r}. FOURIER_LAB_DATA names the folder."

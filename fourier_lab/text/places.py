@@ -18,6 +18,7 @@ FOLDERS = {
     **{f"sts{year}": (f"sts{year}", f"sts{year}-sts") for year in range(12, 17)},
 }
 PUBLISHED = {"snli": "snli_1.0_{}", "mnli": "multinli_1.0_{}", "stsb": "sts-{}", "sick": "SICK_{}_annotated"}
+_OWN_SUFFIXES = tuple(suffix for suffix in SUFFIXES if ".txt" not in suffix)  # where the name alone says little
 _DEPTH = 3  # folders below the data folder that are looked into
 _HIDDEN = (".", "_")
 
@@ -36,7 +37,7 @@ def find(folder: Path, name: str, split: str) -> list[Path]:
     published = [PUBLISHED[name].format(each) for each in splits if name in PUBLISHED]
     for place, present, named in _places(folder, FOLDERS[name]):
         for stem in published + (list(splits) if named else []):
-            if found := _in_one_place(place, present, stem, SUFFIXES if stem in published else SUFFIXES[:-1]):
+            if found := _in_one_place(place, present, stem, SUFFIXES if stem in published else _OWN_SUFFIXES):
                 return found
     return []
 
@@ -49,8 +50,8 @@ def parts(path: Path) -> list[Path]:
     """
     if path.is_file():
         return [path]
-    suffixes = (*SUFFIXES, ".json")
-    found = sorted(p for p in path.glob("part-*") if p.suffix in suffixes) if path.is_dir() else []
+    suffixes = (*SUFFIXES, ".json", ".json.gz")
+    found = sorted(p for p in path.glob("part-*") if p.name.endswith(suffixes)) if path.is_dir() else []
     if not found:
         raise DataError(f"no file {path}, nor a folder of part-* files there. Correct the path.")
     if (path / "_temporary").exists():

@@ -1,7 +1,10 @@
 """Tables as people have them, Parquet, JSON lines, CSV or TSV, read by pyarrow and pandas into three columns."""
 
+import codecs
 import csv
 import errno
+import gzip
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +16,8 @@ from ..errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES = (".parquet", ".jsonl", ".csv", ".tsv", ".txt")  # the first that is there is read
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_TEXT = (".jsonl", ".csv", ".tsv", ".txt")
+SUFFIXES = (".parquet", *_TEXT, *(f"{suffix}.gz" for suffix in _TEXT))  # the first that is there is read
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,13 @@ def read_rows(path: Path, reading: Reading) -> Rows:
     try:
         if path.suffix == ".parquet":
             return _parquet(path, reading)
-        table = _json_lines(path, reading) if path.suffix in (".jsonl", ".json") else _separated(path, reading)
+        suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+        content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes()).removeprefix(codecs.BOM_UTF8)
+        table = (
+            _json_lines(content, reading)
+            if suffix in (".jsonl", ".json")
+            else _separated(content, suffix, path, reading)
+        )
     except DataError:
         raise
     except Exception as error:  # arrow, pandas and the file system each raise their own kinds
@@ -115,41 +124,40 @@ def _parquet(path: Path, reading: Reading) -> Rows:
     return from_table(file.read(columns=[*found, reading.subset]), reading, str(path))
 
 
-def _json_lines(path: Path, reading: Reading) -> "pa.Table":
+def _json_lines(content: bytes, reading: Reading) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
     # Sentences are text even where one looks like a date, which arrow would make of it.
     texts = pa.schema([(str(name), pa.string()) for names in reading.columns[:2] for name in names])
     options = arrow_json.ParseOptions(explicit_schema=texts, unexpected_field_behavior="infer")
-    with open(path, "rb") as stream:
-        if stream.read(3) != _BYTE_ORDER_MARK:
-            stream.seek(0)
-        blocks = arrow_json.ReadOptions(block_size=2**26)  # no line may be longer than a block
-        table = arrow_json.read_json(stream, parse_options=options, read_options=blocks)
+    blocks = arrow_json.ReadOptions(block_size=2**26)  # no line may be longer than a block
+    table = arrow_json.read_json(io.BytesIO(content), parse_options=options, read_options=blocks)
     # Columns asked for but absent come as nulls: they are none of the file's.
     return table.drop_columns([name for name in texts.names if table[name].null_count == len(table) > 0])
 
 
-def _separated(path: Path, reading: Reading) -> "pa.Table":
+def _separated(content: bytes, suffix: str, path: Path, reading: Reading) -> "pa.Table":
     import pandas as pd
     import pyarrow as pa
 
-    plain = path.suffix == ".csv" and reading.has_header
+    plain = suffix == ".csv" and reading.has_header
     quoted = plain if reading.quoted is None else reading.quoted
     options: dict[str, Any] = {
         "sep": reading.separator or ("," if plain else "\t"),
         "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-        "encoding": "utf-8-sig",
+        "encoding": "utf-8",
         "dtype": str,
         "keep_default_na": False,  # "None" and "n/a" are sentences
         "index_col": False,
     }
+    if not quoted and b"\n" in content:  # then a carriage return alone is no end of a line, but part of a sentence
+        content, options["lineterminator"] = content.replace(b"\r\n", b"\n"), "\n"
     if reading.has_header:
-        present = list(pd.read_csv(path, nrows=0, **options).columns)
+        present = list(pd.read_csv(io.BytesIO(content), nrows=0, **options).columns)
         used = [*_choose(present, reading, str(path)), *({reading.subset} & {*present})]
-        frame = pd.read_csv(path, usecols=used, **options)
+        frame = pd.read_csv(io.BytesIO(content), usecols=used, **options)
     else:
         places = [int(place) for (place,) in reading.columns]
-        frame = pd.read_csv(path, header=None, names=range(max(places) + 1), usecols=places, **options)
+        frame = pd.read_csv(io.BytesIO(content), header=None, names=range(max(places) + 1), usecols=places, **options)
     return pa.Table.from_pandas(frame.rename(columns=str), preserve_index=False)

@@ -1,19 +1,17 @@
 """Sentences to token ids: a ``tokenizer.json`` or ``vocab.txt`` for real text, whole words for the toy language."""
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from ..config import RunConfig, check_config
 from ..errors import DataError, brief
 from .vocabulary import is_special
-
-if TYPE_CHECKING:
-    from ..config import RunConfig
 
 HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 UNKNOWN = "[UNK]"
@@ -21,12 +19,13 @@ _STRAY = 1e-3  # a smaller share of capitals or accents is a slip in a vocabular
 TOY_ORDERS = ("frequency", "semantic", "random")  # the toy language's own; all others rearrange the first
 
 
-def load_tokenizer(config: "RunConfig") -> Tokenizer:
+def load_tokenizer(config: RunConfig) -> Tokenizer:
     """Return the tokenizer that a run's corpus and source imply; orders of ids that need the training text are not applied.
 
     Raises:
         DataError: If the vocabulary file is missing or the hub cannot be reached.
     """
+    check_config(config, "load_tokenizer")
     if config.corpus == "toy":
         known = config.id_order in TOY_ORDERS
         return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")
@@ -161,9 +160,17 @@ def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
 
 
 def vocabulary_hash(tokenizer: Tokenizer) -> str:
-    """Return 12 hexadecimal digits that name the mapping from tokens to ids."""
-    by_id = sorted(tokenizer.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
-    return hashlib.sha256("\n".join(token for token, _ in by_id).encode()).hexdigest()[:12]
+    """Return 12 hexadecimal digits that name the mapping from tokens to ids, and what else decides how text is cut.
+
+    That is the merges of byte pairs in their order, and the scores of Unigram; WordPiece and whole words have their tokens
+    alone.
+    """
+    digest = hashlib.sha256("\n".join(token_words(tokenizer)).encode())
+    if isinstance(tokenizer.model, (models.BPE, models.Unigram)):
+        model = json.loads(tokenizer.to_str())["model"]
+        if cut := model.get("merges") or [score for _, score in model["vocab"] if model["type"] == "Unigram"]:
+            digest.update(json.dumps(cut).encode())
+    return digest.hexdigest()[:12]
 
 
 def token_words(tokenizer: Tokenizer) -> list[str]:

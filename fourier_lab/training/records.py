@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import sys
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ModelConfig, RunConfig
-from ..errors import ConfigError, RecordError, RecordWarning, way_out
-from ..paths import remove_leftovers, write_atomically
+from ..errors import ConfigError, RecordError, leave_out, way_out
+from ..field_rules import recall_parts
+from ..paths import as_path, remove_leftovers, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 
 if TYPE_CHECKING:
@@ -243,18 +243,19 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
 
     Args:
         folder: The run folder.
-        with_history: Whether to read the history too, most of the time for whoever looks at hundreds of records.
+        with_history: Whether to read history and resamples too, most of the time for whoever looks at hundreds of records.
 
     Raises:
         RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
             after. A folder whose name is no run's may hold any run.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     if not is_complete(folder):
         raise RecordError(f"no finished run in {folder} (no metrics.json). Train it; an interrupted run resumes.")
     try:
         settings = json.loads((folder / "config.json").read_text())
         metrics = json.loads((folder / "metrics.json").read_text())
+        recall_parts(settings, metrics.get("packages", {}))
         config, named = _settings(settings, metrics.get("precision", "float32"))
         history = []
         if with_history:
@@ -269,7 +270,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         if missing := [key for key in _METRICS if key not in metrics]:
             raise ValueError(f"metrics.json lacks {', '.join(missing)}")
         for split, measure in itertools.product(("validation", "test"), ("spearman", "pearson")):
-            float(metrics["scores"][split][measure]["value"])
+            scores = metrics["scores"][split]
+            _ = int(scores["n"]), *(float(scores[measure][end]) for end in ("value", "low", "high"))
         for size in ("total", "embedding", "with_gradient"):
             int(metrics["parameters"][size])
     except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error, ConfigError) as error:
@@ -282,6 +284,8 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
             "them was edited. Delete the folder and run again."
         )
     record = RunRecord(folder, config, metrics, history)
+    if with_history:
+        _ = record.resampled(), record.evaluations  # damaged ones raise here, before a table of many records needs them
     name = _FOLDER.fullmatch(folder.absolute().name)
     if name and (name[1] != digest or name[2] not in (None, text_name(record.text))):
         raise RecordError(
@@ -309,16 +313,16 @@ def load_records(folder: Path) -> list[RunRecord]:
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
     records: dict[str, list[RunRecord]] = {}
-    for path in sorted(Path(folder).glob("*/metrics.json")):
+    for path in sorted(as_path(folder).glob("*/metrics.json")):
         try:
             record = load_record(path.parent)
         except RecordError as error:
-            warnings.warn(f"left out: {error}", RecordWarning, stacklevel=2)
+            leave_out(error)
             continue
         twins = records.setdefault(record.config.digest(), [])
         if same := [twin for twin in twins if same_text(twin.text, record.text)]:
             twice = f"{same[0].folder} and {record.folder} hold the same run, which would count as two seeds"
-            warnings.warn(f"left out: {twice}. Delete one.", RecordWarning, stacklevel=2)
+            leave_out(f"{twice}. Delete one.")
         else:
             twins.append(record)
     return [record for twins in records.values() for record in twins]
@@ -332,7 +336,7 @@ def check_weights(folder: Path) -> ModelConfig:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(folder) / "weights.safetensors"
+    path = as_path(folder) / "weights.safetensors"
     if not path.is_file():
         raise RecordError(f"no weights at {path}. Run the configuration in {folder} again; records may omit weights.")
     try:
@@ -346,15 +350,17 @@ def check_weights(folder: Path) -> ModelConfig:
 
 @lru_cache(maxsize=256)
 def _model(text: str) -> ModelConfig:
-    return ModelConfig(**json.loads(text))  # many runs have one model, whose rules take longer than the file
+    settings = json.loads(text)
+    recall_parts(settings, {})
+    return ModelConfig(**settings)  # many runs have one model, whose rules take longer than the file
 
 
 def load_encoder(folder: Path) -> "SentenceEncoder":
     """Rebuild the trained encoder of a finished run, in eval mode, with its tokenizer.
 
     Raises:
-        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, or the tokenizer is not the
-            one whose hash the record holds.
+        RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, the tokenizer is not the one
+            whose hash the record holds, or a part of the encoder is of a package that is not installed.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -363,18 +369,25 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     from ..models.sentence_encoder import SentenceEncoder
     from ..text.tokenizer import vocabulary_hash
 
-    folder = Path(folder)
+    folder = as_path(folder)
     path = folder / "weights.safetensors"
     model = check_weights(folder)
     if not (folder / "tokenizer.json").is_file():
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
+        metrics = json.loads((folder / "metrics.json").read_text()) if is_complete(folder) else {}
+        recall_parts(vars(model), metrics.get("packages", {}))
         # On the meta device no number would be drawn in vain, but torch then loads its compiler.
         encoder = SentenceEncoder(model)
+    except ConfigError as error:  # such as a part that is not installed: the files may be as they should
+        raise RecordError(f"cannot build the encoder of {folder}: {error}") from error
+    except (OSError, ValueError, AttributeError) as error:
+        raise RecordError(f"{folder / 'metrics.json'} is damaged ({error}). Delete {folder} and run again.") from error
+    try:
         encoder.load_state_dict(with_settings_of(encoder, load_file(path)))
         tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
         encoder.set_tokenizer(tokenizer)
-        known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
+        known = metrics["data"] if metrics else {}
         if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):
             raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {known['vocabulary']}")
     except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch

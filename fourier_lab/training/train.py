@@ -13,12 +13,12 @@ import torch
 
 from ..config import RunConfig
 from ..device import reset_peak_memory, resolve_device, threads
-from ..errors import ConfigError, TrainingError, brief
+from ..errors import ConfigError, TrainingError, check_kind, list_of
 from ..evaluation.beyond import check_sets
 from ..evaluation.metrics import sts_scores
 from ..evaluation.similarity import embedding_similarity
 from ..models.sentence_encoder import SentenceEncoder
-from ..paths import RUNS
+from ..paths import RUNS, as_path
 from ..processes import deferred_interrupts
 from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
 from ..text.corpus import TokenPairs, prepare
@@ -82,12 +82,9 @@ def train(
         ConfigError: If this machine lacks the device, or the pretraining reads its text with other token ids.
         DataError: If the corpus cannot be read.
     """
-    if not isinstance(config, RunConfig):
-        raise ConfigError(
-            f"train takes one RunConfig, got {brief(config)} ({type(config).__name__}). Write RunConfig(...), "
-            "RunConfig.from_dict(settings), or train_all for several."
-        )
-    folder = run_folder(RUNS if runs is None else Path(runs), config)
+    remedy = "Write RunConfig(...), RunConfig.from_dict(settings), or train_all for several."
+    check_kind(config, RunConfig, "train takes one RunConfig", remedy)
+    folder = run_folder(RUNS if runs is None else as_path(runs), config)
     if (found := _finished(folder, config)) is not None and are_complete(folder, config):
         return found
     # If another process is at this run, its result is found once it is done.
@@ -181,11 +178,9 @@ def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | N
         configs: What to run.
         report: Called with a line of text at the end of each run.
     """
-    if isinstance(configs, RunConfig):
-        raise ConfigError(
-            "train_all takes a list of configurations, got one. Write train_all([config]), or train(config)."
-        )
-    configs, results, started = list(configs), [], time.perf_counter()
+    remedy = "Write train_all([config]), or train(config)."
+    configs = list_of(configs, RunConfig, "train_all takes a list of RunConfigs", remedy)
+    results, started = [], time.perf_counter()
     told = [name for name in varying_settings(configs) if name not in IN_SERIES_NAME] + ["seed"]
     for number, config in enumerate(configs, start=1):
         results.append(train(config))

@@ -20,6 +20,7 @@ from ..errors import RecordError, TrainingError
 from ..evaluation.baselines import idf_weights
 from ..evaluation.metrics import proportion_interval, scores_and_resamples, sts_scores
 from ..evaluation.similarity import embedding_similarity
+from ..field_rules import packages_of
 from ..models.losses import OBJECTIVES, ContrastiveLoss
 from ..models.sentence_encoder import SentenceEncoder, count_parameters
 from ..paths import replacing
@@ -304,6 +305,8 @@ class Trainer:
             "versions": versions(),
             "commit": commit(),
         }
+        if packages := packages_of(self.config):
+            metrics["packages"] = packages
         encoder = self.encoder.cpu()
         record = write_record(self.folder, self.config, metrics, self.history, encoder, np.stack(resampled))
         self.checkpoint.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Training as it happens: choose arms, frequencies, id order and steps; start, pause, resume, stop; watch the curves."""
+"""Training as it happens: choose embeddings, frequencies, id order, steps; start, pause, resume, stop; watch the curves."""
 
 import asyncio
 from collections.abc import Sequence, Set
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from .. import plots
 from ..config import ARMS, ID_ORDERS, RunConfig
 from ..embeddings.frequencies import FREQUENCY_SETS
+from ..embeddings.registry import EMBEDDINGS
 from ..errors import ConfigError, records_left_out
 from ..plots.figure import new_figure, style
 from ..study import selection
@@ -110,11 +111,11 @@ class LiveExplorer(Explorer):
             id_order=id_order, steps=steps, warmup_steps=min(self.config.warmup_steps, steps // 10)
         )
         chosen = ARMS if arms == BOTH else (arms,)
-        return [selection.with_series(base, "learned" if arm == "learned" else frequencies) for arm in chosen]
+        return [selection.with_series(base, frequencies if arm == "fourier" else arm) for arm in chosen]
 
     def _check(self, chosen: dict[str, Any], _: Set[str]) -> dict[str, Any]:
-        if chosen["arms"] not in (BOTH, *ARMS):
-            raise ConfigError(f"unknown arms {chosen['arms']!r}. Choose from {', '.join((BOTH, *ARMS))}.")
+        if chosen["arms"] not in _arms():
+            raise ConfigError(f"unknown arms {chosen['arms']!r}. Choose from {', '.join(_arms())}.")
         self._configs(**chosen)  # names the setting that breaks a rule before anything is started
         return chosen
 
@@ -133,7 +134,7 @@ class LiveExplorer(Explorer):
     def _controls(self) -> dict[str, Any]:
         chosen = self.settings
         return {
-            "arms": choice("arms", (BOTH, *ARMS), chosen["arms"]),
+            "arms": choice("arms", _arms(), chosen["arms"]),
             "frequencies": choice("frequencies", FREQUENCY_SETS, chosen["frequencies"]),
             "id_order": choice("id_order", (chosen["id_order"],), chosen["id_order"]),  # the view gives all options
             "steps": slider("steps", chosen["steps"], chosen["steps"], chosen["steps"], 20),
@@ -141,14 +142,14 @@ class LiveExplorer(Explorer):
 
 
 def explore_live_training(config: RunConfig = TOY, *, arms: str = BOTH, frequencies: str = "harmonic") -> LiveExplorer:
-    """Train before the reader's eyes, without blocking the notebook: curves of both arms as they grow.
+    """Train before the reader's eyes, without blocking the notebook: curves of one or both arms as they grow.
 
     Runs live in processes and a folder of their own and are gone with the explorer. Before the first start the curves are
     those of the runs that ship with the project.
 
     Args:
         config: What the runs share; a toy run of seconds by default. Its id order and steps are the first settings.
-        arms: ``both``, ``fourier`` or ``learned``.
+        arms: ``both``, for ``fourier`` and ``learned``, or any token embedding of the library or an installed package.
         frequencies: Frequency set of the Fourier arm.
 
     Returns:
@@ -160,6 +161,10 @@ def explore_live_training(config: RunConfig = TOY, *, arms: str = BOTH, frequenc
     """
     settings = {"arms": arms, "frequencies": frequencies, "id_order": config.id_order, "steps": config.steps}
     return LiveExplorer(config, settings)
+
+
+def _arms() -> tuple[str, ...]:
+    return (BOTH, *EMBEDDINGS.names())
 
 
 def _recorded() -> list[RunRecord]:

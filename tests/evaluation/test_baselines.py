@@ -1,11 +1,14 @@
 """Similarity without training: every measure on sentences whose answer is known by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 
 from fourier_lab import RunConfig, SentenceEncoder
-from fourier_lab.errors import DataError
+from fourier_lab.errors import DataError, records_left_out
 from fourier_lab.evaluation.baselines import (
     bag_similarity,
     id_weights,
@@ -49,11 +52,31 @@ def test_idf_counts_each_distinct_sentence_once():
 
 
 def test_weights_by_id_rise_from_the_first_word():
+    def weights(tokens):
+        return id_weights(Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token="the")))
+
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    equal, by_id = id_weights([*special, "!", "the", "of", "and"]).values()
+    equal, by_id = weights([*special, "!", "one", "the", "of"]).values()
     assert set(equal) == {1.0} and by_id.tolist() == [0] * 5 + [1, 2**0.5, 3**0.5, 2]
-    bert = [*(f"[unused{i}]" for i in range(999)), "!", "the"]  # as BERT's whole vocabulary begins
-    assert list(id_weights(bert))[1].endswith("√(id − 995)")
+    bert = [*(f"[unused{i}]" for i in range(999)), "!", "one", "the"]  # as BERT's whole vocabulary begins
+    assert list(weights(bert))[1].endswith("√(id − 995)")
+    *_, by_id = weights(["!", "one", "the", *special]).values()  # specials at the end leave words their weights
+    assert by_id.tolist() == pytest.approx(np.sqrt(np.arange(8)).tolist())
+
+
+def test_a_baseline_without_a_score_is_left_out_loudly_and_stops_nothing(monkeypatch):
+    from fourier_lab.evaluation import baselines
+    from fourier_lab.text.corpus import prepare
+
+    corpus = prepare(RunConfig(vocab_size=500))
+    pairs = corpus.graded["test"]
+    apart = TokenPairs([np.array([2, 7, 3])] * 9, [np.array([2, 8 + i, 3]) for i in range(9)], pairs.label[:9])
+    monkeypatch.setattr(
+        baselines, "prepare", lambda _: dataclasses.replace(corpus, graded={"validation": apart, "test": pairs})
+    )
+    with records_left_out() as told:
+        assert baselines.zero_parameter_baselines(RunConfig(vocab_size=500)) == []
+    assert len(told) == 3 and "left out: bag of tokens: a correlation needs" in told[0] and "two varying" in told[0]
 
 
 def test_the_untrained_encoder_is_the_one_that_training_starts_from():

@@ -13,7 +13,7 @@ from made_up_notebooks import PARAMETERS, WRITES_A_FIGURE, write_notebook
 from made_up_text import rewrite_in_place
 
 from fourier_lab import paths
-from fourier_lab.errors import NotebookError
+from fourier_lab.errors import ConfigError, NotebookError
 from fourier_lab.headless import manifest, notebooks
 
 
@@ -61,6 +61,40 @@ def test_whatever_decides_the_figures_changes_the_fingerprint(home, monkeypatch)
         paths.write_atomically(home / "results" / "table_1" / "0123456789" / name, name)
         seen.append(fingerprint())
     assert len(set(seen)) == len(seen)
+
+
+def test_every_file_of_the_package_that_pages_are_made_with_changes_the_fingerprint(home, monkeypatch):
+    library = home / "library"
+    monkeypatch.setattr(manifest, "_LIBRARY", library)
+    seen = [manifest.fingerprint([], {}, None)]
+    for name in (
+        "a.py",
+        "plots/style.mplstyle",
+        "headless/page.html.j2",
+        "site/style.css",
+        "shipped/weights.safetensors",
+    ):
+        for content in ("one", "two"):
+            paths.write_atomically(library / name, content)
+            seen.append(manifest.fingerprint([], {}, None))
+    assert len(set(seen)) == len(seen)
+    for name in (
+        "__pycache__/a.cpython-311.pyc",
+        "project/results/table.csv",
+    ):  # no source; the study, hashed where it is
+        paths.write_atomically(library / name, "one")
+    assert manifest.fingerprint([], {}, None) == seen[-1]
+
+
+def test_a_page_that_cannot_be_written_is_named(home):
+    write_notebook(home / "notebooks" / "01_fine.ipynb", WRITES_A_FIGURE)
+    write_notebook(home / "notebooks" / "02_broken.ipynb", "raise ValueError('x')")
+    for name in ("01_fine", "02_broken"):
+        (home / "reports" / f"{name}.html" / "in the way").mkdir(parents=True)
+    fine, broken = notebooks.run_notebooks(workers=2)
+    told = "its copy or page could not be written: IsADirectoryError: "
+    assert fine.status == "failed" and fine.error.startswith(told) and fine.error.endswith("Correct the path.")
+    assert broken.error.startswith(f"ValueError: x (cell 2); {told}")
 
 
 def test_figures_touched_or_lost_mean_a_new_run(home):
@@ -185,7 +219,7 @@ def test_two_notebooks_of_one_name_no_notebooks_and_no_workers_are_refused(home)
     twins = [write_notebook(home / folder / "01_one.ipynb", "1") for folder in ("a", "b")]
     with pytest.raises(NotebookError, match="two notebooks are called 01_one"):
         notebooks.run_notebooks(twins)
-    with pytest.raises(NotebookError, match="workers must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="workers must be an integer, at least 1, got 0"):
         notebooks.run_notebooks(twins, workers=0)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from made_up import METRICS
 
 from fourier_lab import RunConfig, paths, plots
-from fourier_lab.errors import RecordError
+from fourier_lab.errors import RecordError, RecordWarning, records_left_out
 from fourier_lab.study import ladder, ladder_records, selection
+from fourier_lab.study.beside_paper import overlap_resamples, word_overlap
 from fourier_lab.study.ladder import KINDS, Rung
 from fourier_lab.text.corpus import TokenPairs, prepare
 from fourier_lab.training.records import RunRecord, write_record
@@ -155,6 +157,37 @@ def test_finished_runs_are_found_wherever_they_are(monkeypatch, tmp_path):
     records = ladder.records_of([first, second, third], said.append)
     assert [record.config for record in records] == [first, second, third]
     assert [line.rpartition(": ")[2] for line in said] == ["finished before", "finished before", "trained"]
+
+
+def test_a_damaged_record_stops_no_other_run(monkeypatch, tmp_path):
+    for name in ("RUNS", "RESULTS"):
+        monkeypatch.setattr(paths, name, tmp_path / name.lower())
+    first, second, third = CONFIGS[:3]
+    shipped = paths.RESULTS / "some_sweep"
+    for config, root in ((first, paths.RUNS), (second, paths.RUNS), (second, shipped), (third, shipped)):
+        write_record(root / config.digest(), config, {**METRICS, "digest": config.digest()}, [{"step": config.steps}])
+    trained = RunRecord(tmp_path, third, {}, [])
+    monkeypatch.setattr(ladder, "train", lambda config: type("Result", (), {"record": trained}))
+    for path in (paths.RUNS / first.digest(), paths.RUNS / second.digest(), shipped / third.digest()):
+        (path / "metrics.json").write_text("")
+    said = []
+    with records_left_out() as told:
+        records = ladder.records_of([first, second, third], said.append)
+    assert [record.folder for record in records] == [shipped / second.digest(), tmp_path]
+    assert [line.rpartition(": ")[2] for line in said] == ["left out", "finished before", "trained"]
+    assert len(told) == 3 and all("left out: the record in" in sentence for sentence in told)
+    with pytest.warns(RecordWarning), pytest.raises(RecordError, match="every run asked for"):
+        ladder.records_of([first])
+
+
+def test_a_damaged_ladder_is_left_out_of_what_is_read_of_many(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "RECORDS", shutil.copytree(paths.RECORDS / "from_zero", tmp_path / "from_zero").parent)
+    kept, drawn = word_overlap("test"), overlap_resamples("test")
+    for torn in ("0000000000.json", "0000000000.npz"):
+        (tmp_path / "from_zero" / torn).write_text("")
+    with records_left_out() as told:
+        assert word_overlap("test") == kept and overlap_resamples("test").keys() == drawn.keys()
+    assert len(told) == 2 and all("is damaged" in sentence for sentence in told)
 
 
 def test_pictures_are_labelled(made):

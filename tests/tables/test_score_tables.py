@@ -8,7 +8,8 @@ import pytest
 from made_up import record
 
 from fourier_lab import load_records
-from fourier_lab.errors import DataError, RecordError
+from fourier_lab.cli import parser
+from fourier_lab.errors import DataError, RecordError, RecordWarning
 from fourier_lab.evaluation.baselines import Baseline, bag_similarity, sqrt_id_weights
 from fourier_lab.series import varying_settings
 from fourier_lab.tables.score_tables import (
@@ -114,9 +115,37 @@ def test_export_keeps_what_the_table_needs(tmp_path):
     assert again == results_table(RECORDS, [UNTRAINED])
     assert (tmp_path / "table.csv").read_text().startswith("model,corpus")
     assert not list(tmp_path.rglob("*.safetensors"))
-    (tmp_path / "baselines.json").write_text('[{"name"')
-    with pytest.raises(RecordError, match="damaged"):
-        load_baselines(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", '[{"name"', "{}x", '[{"name": "a"}]', '[{"name": "a", "corpus": "toy", "scores": {}}]', "[3]", "\0",
+     '[{"name": "a", "corpus": "toy", "scores": {"validation": {"spearman": {"value": "high"}}}}]'],
+)  # fmt: skip
+def test_damaged_baselines_are_left_out_loudly_and_stop_no_table(tmp_path, content, capsys):
+    export_records(RECORDS, tmp_path, [UNTRAINED])
+    (tmp_path / "baselines.json").write_text(content)
+    with pytest.warns(RecordWarning, match="left out: .*baselines.json is damaged.*Delete it and export"):
+        assert load_baselines(tmp_path) == []
+    assert parser.main(["table", "--runs", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out.strip() == results_table(RECORDS) and err.count("baselines.json is damaged") == 1
+
+
+@pytest.mark.parametrize("torn", ["resampled.npy", "evaluations.json", "metrics.json"])
+def test_a_record_that_lacks_what_a_table_reads_stops_no_table(tmp_path, torn, capsys):
+    export_records(RECORDS, tmp_path)
+    path = tmp_path / RECORDS[2].config.digest() / torn
+    if torn == "metrics.json":
+        metrics = json.loads(path.read_text())
+        del metrics["scores"]["test"]["pearson"]["low"]
+        path.write_text(json.dumps(metrics))
+    else:
+        path.write_bytes(b"half")
+    assert parser.main(["table", "--runs", str(tmp_path), "--against", "learned"]) == 1
+    out, err = capsys.readouterr()
+    whole = sorted([*RECORDS[:2], RECORDS[3]], key=lambda run: run.config.digest())
+    assert out.strip() == paired_table(whole, "learned") and err.count("left out: ") == 1
 
 
 def test_documents_keep_the_rest_of_their_text(tmp_path):

@@ -1,5 +1,7 @@
 """The published forms of SNLI, MNLI and STS-B, and every spelling of their labels, hold the same pairs."""
 
+import codecs
+import gzip
 import json
 
 import numpy as np
@@ -231,3 +233,34 @@ def test_an_unreadable_file_names_its_own_remedy(folder, name):
     with pytest.raises(DataError, match=f"cannot read .*{name}.*put a whole copy") as found:
         load_pairs("snli", "train", "folder")
     assert "network" not in str(found.value) and "disk" not in str(found.value)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "tsv"])
+def test_compressed_files_are_read_as_they_are(tmp_path, monkeypatch, suffix):
+    monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path))
+    rows = [{"sentence1": f"a dog {i}", "sentence2": "a, cat", "gold_label": "neutral"} for i in range(3)]
+    lines = [json.dumps(row) for row in rows]
+    if suffix != "jsonl":
+        between = {"csv": ",", "tsv": "\t"}[suffix]
+        quote = '"' if suffix == "csv" else ""
+        lines = [between.join(rows[0]), *(between.join(f"{quote}{v}{quote}" for v in row.values()) for row in rows)]
+    (tmp_path / "snli").mkdir()
+    content = codecs.BOM_UTF8 + "\r\n".join([*lines, ""]).encode()
+    (tmp_path / "snli" / f"train.{suffix}.gz").write_bytes(gzip.compress(content))
+    found = load_pairs("snli", "train", "folder")
+    assert found.first == ["a dog 0", "a dog 1", "a dog 2"] and found.second == ["a, cat"] * 3
+    (tmp_path / "snli" / f"train.{suffix}.gz").write_bytes(gzip.compress(content)[:40])
+    with pytest.raises(DataError, match=rf"cannot read .*train.{suffix}.gz.*put a whole copy"):
+        load_pairs("snli", "train", "folder")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_carriage_return_within_a_field_ends_no_row(tmp_path, monkeypatch, end):
+    monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path))
+    inner = " " if end == "\r" else "\r"  # where it ends every line it can be nothing else
+    rows = ["premise\thypothesis\tlabel", f'a{inner}dog\ta "cat\tneutral', "", f"one\ttwo{inner}\tentailment"]
+    (tmp_path / "snli").mkdir()
+    (tmp_path / "snli" / "train.tsv").write_bytes("".join(row + end for row in rows).encode())
+    found = load_pairs("snli", "train", "folder")
+    assert found.first == [f"a{inner}dog", "one"] and found.second == ['a "cat', f"two{inner}"]
+    assert found.label.tolist() == [1, 0]

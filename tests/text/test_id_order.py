@@ -90,10 +90,17 @@ def test_a_smaller_vocabulary_keeps_characters_and_the_most_used_tokens():
 
 
 def test_the_first_word_comes_after_special_tokens_and_characters():
-    tokens = ["[PAD]", "[unused0]", "!", "[", "the", "##s", "of"]
-    assert (first_word(tokens), last_special(tokens)) == (4, 1)
-    assert first_word(token_words(toy_tokenizer(500))) == 5
-    assert (first_word(["a", "b"]), last_special(["a", "b"])) == (0, 0)
+    def ends(tokens, special=()):
+        tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(tokens)}, unk_token=tokens[-1]))
+        tokenizer.add_special_tokens(list(special))
+        return first_word(tokenizer), last_special(tokenizer)
+
+    assert ends(["[PAD]", "[unused0]", "!", "[", "the", "##s", "of"]) == (4, 1)
+    assert ends(["<s>", "<pad>", "</s>", "<unk>", ",", "▁the", "▁of", "<mask>"]) == (5, 3)
+    assert ends(["BEGIN", "END", "the", "of"], special=["BEGIN", "END"]) == (2, 1)  # whatever they are called
+    assert ends(["the", "of", "[CLS]", "[SEP]"]) == (0, 0)  # after the words they take no word's place
+    assert first_word(toy_tokenizer(500)) == 5 and last_special(toy_tokenizer(500)) == 4
+    assert ends(["a", "b"]) == (0, 0)
 
 
 def test_a_smaller_vocabulary_spells_what_it_dropped(tmp_path):

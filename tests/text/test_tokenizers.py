@@ -1,5 +1,7 @@
 """Any tokenizer.json and vocab.txt: named roles, exact numbers of ids, the same text under other ids and in smaller."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -237,3 +239,16 @@ def test_the_number_of_ids_is_what_the_file_says(tmp_path, mark, end, trailing):
 def test_a_sentence_that_the_tokenizer_drops_is_named():
     with pytest.raises(DataError, match=r"sentence 1 is '\\u200d', which holds no token"):
         tokenize(cased_wordpiece(), ["dog", "\u200d"], 128)
+
+
+def test_a_vocabulary_is_named_by_all_that_decides_how_text_is_cut():
+    ids = {token: i for i, token in enumerate(["a", "b", "c", "ab", "bc", "abc"])}
+    pairs = [("a", "b"), ("b", "c"), ("ab", "c")]
+    merged = [models.BPE(ids, merges) for merges in (pairs, [pairs[1], pairs[0], pairs[2]])]
+    scored = [models.Unigram([(token, score) for token in ids], 0, False) for score in (-1.0, -2.0)]
+    names = [vocabulary_hash(Tokenizer(model)) for model in (*merged, *scored)]
+    assert len(set(names)) == 4 and vocabulary_hash(Tokenizer(models.BPE(ids, pairs))) == names[0]
+    # Where tokens alone decide, the name is the one that records have had all along.
+    plain = hashlib.sha256(b"a\nb\nc\nab\nbc\nabc").hexdigest()[:12]
+    for model in (models.WordPiece(ids, unk_token="a"), models.WordLevel(ids, unk_token="a")):
+        assert vocabulary_hash(Tokenizer(model)) == plain

@@ -15,6 +15,7 @@ from made_up import METRICS
 
 from fourier_lab import RunConfig, SentenceEncoder, expand, paths, widgets
 from fourier_lab.cli import parser
+from fourier_lab.embeddings.registry import EMBEDDINGS
 from fourier_lab.errors import ConfigError, DataError, TrainingError
 from fourier_lab.plots import results as result_plots
 from fourier_lab.plots._marks import legible
@@ -385,6 +386,15 @@ def test_buttons_start_pause_resume_and_stop(training):
     assert len(Fake.made) == 1  # it goes on
     arms = [(config.arm, config.frequencies) for config in Fake.made[0].configs]
     assert arms == [("fourier", "harmonic"), ("learned", "harmonic")]
+
+
+@pytest.mark.parametrize("name", EMBEDDINGS.names())
+def test_every_registered_embedding_can_be_trained_live(training, name):
+    assert training.controls["arms"].options == ("both", *EMBEDDINGS.names())
+    training.controls["arms"].value = name
+    training.press("start")
+    (config,) = Fake.made[-1].configs
+    assert config.arm == name
 
 
 def test_new_settings_make_a_new_training_but_not_while_one_is_at_work(training):
