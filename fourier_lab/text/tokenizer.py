@@ -124,17 +124,12 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
         DataError: If a sentence is empty, blank or not text, or holds no token, only characters that the tokenizer drops.
     """
     sentences = list(sentences)
-    for i, sentence in enumerate(sentences):
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise DataError(
-                f"sentence {i} is {brief(sentence)}; every sentence must be non-empty text. Drop or fill it."
-            )
-        if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
-            raise DataError(
-                f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
-            )
-    cutting = truncating(tokenizer, max_seq_len)
-    rows = [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+    check_text(sentences)
+    if (blank := next((i for i, sentence in enumerate(sentences) if not sentence.strip()), None)) is not None:
+        raise DataError(
+            f"sentence {blank} is {brief(sentences[blank])}; every sentence must be non-empty text. Drop or fill it."
+        )
+    rows = token_ids(truncating(tokenizer, max_seq_len), sentences)
     ends = tokenizer.num_special_tokens_to_add(False)
     if (empty := next((i for i, row in enumerate(rows) if len(row) <= ends), None)) is not None:
         raise DataError(
@@ -142,6 +137,22 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
             "drops. Drop or fill it."
         )
     return rows
+
+
+def check_text(sentences: Sequence[object]) -> None:
+    """Raise :class:`DataError` that names the first of ``sentences`` which is no text; an empty one is text."""
+    for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise DataError(f"sentence {i} is {brief(sentence)}; every sentence must be text. Drop or fill it.")
+        if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
+            raise DataError(
+                f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
+            )
+
+
+def token_ids(cutting: Tokenizer, sentences: list[str]) -> list[np.ndarray]:
+    """Return the int64 ids ``(length,)`` that a tokenizer of :func:`truncating` makes of checked sentences."""
+    return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
 
 
 def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:

@@ -357,11 +357,8 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
             one whose hash the record holds.
     """
     from safetensors.torch import load_file
-    from tokenizers import Tokenizer
 
-    from ..embeddings.kept_settings import with_settings_of
-    from ..models.sentence_encoder import SentenceEncoder
-    from ..text.tokenizer import vocabulary_hash
+    from ..models.pretrained import assemble
 
     folder = Path(folder)
     path = folder / "weights.safetensors"
@@ -369,14 +366,8 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
     if not (folder / "tokenizer.json").is_file():
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
-        # On the meta device no number would be drawn in vain, but torch then loads its compiler.
-        encoder = SentenceEncoder(model)
-        encoder.load_state_dict(with_settings_of(encoder, load_file(path)))
-        tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        encoder.set_tokenizer(tokenizer)
+        tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
         known = json.loads((folder / "metrics.json").read_text())["data"] if is_complete(folder) else {}
-        if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):
-            raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {known['vocabulary']}")
+        return assemble(model, load_file(path), tokenizer, known.get("vocabulary"))
     except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch
         raise RecordError(f"cannot load {path}: {error}. Delete {folder} and run again.") from error
-    return encoder.eval()
