@@ -6,6 +6,8 @@ Names are imported on first use, so that ``import fourier_lab`` costs little bey
 from importlib import import_module
 from typing import Any
 
+from .adapters.arrival import watch
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -27,11 +29,13 @@ _HOME = {
     "load_records": "training.records",
     "polynomial_basis": "embeddings.basis",
     "read_parameters": "headless.parameters",
+    "replace_embedding": "adapters.transformers",
     "stored_bits": "embeddings.interface",
     "train": "training.train",
     "train_all": "training.train",
 }
 __all__ = sorted(_HOME)
+watch()
 
 
 def __getattr__(name: str) -> Any:

@@ -38,7 +38,7 @@ class PaddedEncoder(nn.Module):
         # mask, is sent to V, which a table of V zeros does not have.
         v = self.encoder.config.vocab_size
         wrong = (mask != (place < lengths)) | (input_ids < 0)
-        ids = input_ids + torch.zeros(v, dtype=torch.int64)[torch.where(wrong, v, input_ids)]
+        ids = input_ids + torch.zeros(v, dtype=torch.int8)[torch.where(wrong, v, input_ids)]
         packed = PackedSentences(
             distinct=ids.flatten(),
             places=torch.arange(count * length),
@@ -47,7 +47,7 @@ class PaddedEncoder(nn.Module):
             restore=torch.arange(count),
             mask=mask | (lengths == 0),  # attention over nothing would be nan
         )
-        states = self.encoder.hidden_states(packed)[-1].view(count, length, -1)
+        states = self.encoder.hidden_states(packed)[-1].unflatten(0, (count, length))
         means = (states * mask.unsqueeze(-1)).sum(1) / lengths.clamp(min=1)
         return torch.tanh(self.encoder.pooler(means)) * (lengths > 0)
 
@@ -64,7 +64,7 @@ def export_encoder(encoder: SentenceEncoder, path: Path, table: bool) -> Path:
     ids = torch.zeros(2, min(3, encoder.config.max_seq_len), dtype=torch.int64)
     sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("seq", max=encoder.config.max_seq_len)}
     program = torch.onnx.export(
-        PaddedEncoder(encoder), (ids, torch.ones_like(ids)), dynamo=True, verbose=False, input_names=list(INPUTS),
+        PaddedEncoder(encoder).eval(), (ids, torch.ones_like(ids)), dynamo=True, verbose=False, input_names=list(INPUTS),
         output_names=[OUTPUT], dynamic_shapes=dict.fromkeys(INPUTS, sizes),
     )  # fmt: skip
     try:

@@ -95,19 +95,19 @@ class Attention(nn.Module):
         return torch.cat((qkv[:, : 2 * d], self.out(qkv[:, 2 * d :])), dim=-1)
 
     def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
+        q, k, v = (part.unflatten(1, (self.n_heads, -1)) for part in qkv.chunk(3, dim=1))  # each (n_tokens, heads, width)
         q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
         mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
         mixed = [
             self._within(block, count, length, mask)
-            for (count, length), *block in zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
+            for (count, length), *block in zip(packed.groups, *map(packed.blocks, (q, k, v)), strict=True)
         ]
         return torch.cat(mixed) if self.values_projected else self.out(torch.cat(mixed))
 
     def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
         """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
-        q, k, v = (t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(count * length, -1)
+        q, k, v = (t.unflatten(0, (count, length)).transpose(1, 2) for t in block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class Block(nn.Module):
@@ -307,7 +307,10 @@ class SentenceEncoder(nn.Module):
                     for ((count, length), block), weight in zip(blocks, weights, strict=True)
                 ]
             )
-        means = means[packed.restore]
+        return self.finish(means[packed.restore])
+
+    def finish(self, means: Tensor) -> Tensor:
+        """Turn the means over sentences ``(n, d)`` into their vectors."""
         return means if self.config.pooler == "none" else torch.tanh(self.pooler(means))
 
     @torch.no_grad()
