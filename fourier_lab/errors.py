@@ -63,6 +63,18 @@ class NotebookError(FourierLabError, RuntimeError):
     """A notebook failed or was given a parameter that it does not declare."""
 
 
+class MissingPackageError(FourierLabError, ImportError):
+    """A package is not installed that only some uses need.
+
+    Args:
+        package: The package.
+        extra: The extra of this library that brings it.
+    """
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(f"this needs {package}, which is not installed. Write pip install 'fourier-lab[{extra}]'.")
+
+
 @contextmanager
 def records_left_out() -> Iterator[list[str]]:
     """Collect, each once, the sentences of every :class:`RecordWarning` in the block; other warnings go their usual way."""

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from sentence_transformers.base.modules.input_module import InputModule
 from torch import Tensor
 
+from ..errors import MissingPackageError
 from ..models.pretrained import FILES, load_pretrained, write_files
 from ..models.sentence_encoder import SentenceEncoder
 from ..text.tokenizer import check_text, token_ids, truncating
+
+try:
+    from sentence_transformers.base.modules.input_module import InputModule
+except ImportError as error:
+    raise MissingPackageError("sentence-transformers", "hub") from error
 
 
 class EncoderModule(InputModule):

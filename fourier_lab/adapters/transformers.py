@@ -9,16 +9,20 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.models.auto import modeling_auto
 
 from ..config import EXPANSION, ModelConfig
 from ..embeddings.frequencies import FREQUENCIES
 from ..embeddings.interface import rows_of
-from ..errors import ConfigError
+from ..errors import ConfigError, MissingPackageError
 from ..models.sentence_encoder import build_embedding
 from ..plugins import allow
 from .arrival import KEY, MODEL_TYPE
+
+try:
+    from transformers import PreTrainedModel
+    from transformers.models.auto import modeling_auto
+except ImportError as error:
+    raise MissingPackageError("transformers", "hub") from error
 
 TIES = ("decouple", "compute")
 

@@ -1,15 +1,15 @@
 """An encoder as an ONNX graph: padded batches of any size, and ids looked at where they come in."""
 
 import copy
-import logging
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, RecordError, way_out
+from ..embeddings.interface import rows_of
+from ..errors import ConfigError, MissingPackageError, RecordError, way_out
 from ..text.batches import PackedSentences
 from .sentence_encoder import SentenceEncoder
 
@@ -55,27 +55,23 @@ class PaddedEncoder(nn.Module):
 def export_encoder(encoder: SentenceEncoder, path: Path, table: bool) -> Path:
     """Write a graph as :meth:`fourier_lab.SentenceEncoder.export` says."""
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
-        raise ConfigError(f"export needs {', '.join(missing)}. Write pip install 'fourier-lab[onnx]'.")
+        raise MissingPackageError(" and ".join(missing), "onnx")
     if "padding_mean" in encoder.config.departures:
         raise ConfigError("the departure 'padding_mean' averages padding, which the graph leaves out. Train without it.")
     encoder = copy.deepcopy(encoder).cpu().eval()
     if table:
-        encoder.embedding = _table(encoder.embedding)
+        encoder.embedding = nn.Embedding.from_pretrained(rows_of(encoder.embedding).clone())
     ids = torch.zeros(2, min(3, encoder.config.max_seq_len), dtype=torch.int64)
     sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("seq", max=encoder.config.max_seq_len)}
-    program = torch.onnx.export(
-        PaddedEncoder(encoder).eval(), (ids, torch.ones_like(ids)), dynamo=True, verbose=False, input_names=list(INPUTS),
-        output_names=[OUTPUT], dynamic_shapes=dict.fromkeys(INPUTS, sizes),
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (UserWarning, FutureWarning))  # of torch, about its own insides
+        program = torch.onnx.export(
+            PaddedEncoder(encoder).eval(), (ids, torch.ones_like(ids)), dynamo=True, verbose=False,
+            input_names=list(INPUTS), output_names=[OUTPUT], dynamic_shapes=dict.fromkeys(INPUTS, sizes),
+        )  # fmt: skip
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         program.save(path)
     except OSError as error:
         raise RecordError(f"cannot write {path} ({error}). {way_out(error) or 'Mend that'}, and repeat.") from error
     return path
-
-
-def _table(embedding: Any) -> nn.Module:
-    from ..embeddings.interface import rows_of
-
-    return nn.Embedding.from_pretrained(rows_of(embedding).clone())

@@ -432,7 +432,8 @@ class SentenceEncoder(nn.Module):
             Path: The file.
 
         Raises:
-            ConfigError: If a package is missing, or the encoder averages padding (departure ``padding_mean``).
+            MissingPackageError: If onnx or onnxscript is not installed.
+            ConfigError: If the encoder averages padding (departure ``padding_mean``).
         """
         from .export import export_encoder
 
