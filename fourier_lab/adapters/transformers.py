@@ -144,7 +144,9 @@ def replace_embedding(
         model = replace_embedding(BertModel(BertConfig()), "random")
     """
     if isinstance(model, ComputedModel):
-        raise ConfigError(f"{type(model).__name__} has a computed embedding already. Load the model anew and replace once.")
+        raise ConfigError(
+            f"{type(model).__name__} has a computed embedding already. Load the model anew and replace once."
+        )
     if tied is not None and tied not in TIES:
         raise ConfigError(f"tied must be None, {' or '.join(TIES)}, got {tied!r}.")
     old = model.get_input_embeddings()
@@ -157,8 +159,8 @@ def replace_embedding(
     shares = head is not None and getattr(head, "weight", None) is old.weight
     if shares and tied is None:
         raise ConfigError(
-            f"the output layer of {type(model).__name__} shares the input table. Say tied='decouple' to leave the table to it "
-            "alone, or tied='compute' to score by the computed rows."
+            f"the output layer of {type(model).__name__} shares the input table. Say tied='decouple' to leave the table to "
+            "it alone, or tied='compute' to score by the computed rows."
         )
     settings = _settings(old, embedding, seed, options) | {
         "family": model.config.model_type, "padding_idx": old.padding_idx, "tied": tied if shares else None, "scale": 1.0,
@@ -216,7 +218,9 @@ def _rms(rows: Tensor, padding_idx: int | None) -> float:
     """Return the root mean square of all rows but that of padding."""
     kept = torch.arange(len(rows), device=rows.device) != padding_idx
     if not (found := float(rows[kept].double().square().mean().sqrt())):
-        raise ConfigError("match_scale needs a table with numbers other than 0. Load its weights, or set match_scale=False.")
+        raise ConfigError(
+            "match_scale needs a table with numbers other than 0. Load its weights, or set match_scale=False."
+        )
     return found
 
 

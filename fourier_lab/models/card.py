@@ -38,7 +38,9 @@ def _results(record: "RunRecord") -> list[dict[str, Any]]:
         {
             "task": {"type": "semantic-similarity", "name": "Semantic Similarity"},
             "dataset": {"name": f"{graded} {split}", "type": graded, "split": split},
-            "metrics": [{"type": f"{kind}_cosine", "value": round(record.score(split, kind) / 100, 6)} for kind in _KINDS],
+            "metrics": [
+                {"type": f"{kind}_cosine", "value": round(record.score(split, kind) / 100, 6)} for kind in _KINDS
+            ],
         }
         for split in ("validation", "test")
     ]
@@ -71,8 +73,8 @@ def _training(record: "RunRecord") -> str:
     return f"""## Training data and scores
 
 Trained on {config.corpus}{f" ({pairs:,} pairs)" if pairs else ""}, objective {config.objective}, {config.steps:,} steps of \
-{config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`. Spearman x 100 of cosines with the grades that people \
-gave, with the 95 % interval over pairs:
+{config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`. Spearman x 100 of cosines with the pairs' grades, \
+and its 95 % interval over pairs:
 
 | pairs | number | Spearman | interval |
 |---|---|---|---|
@@ -102,8 +104,8 @@ def _limits(encoder: "SentenceEncoder") -> str:
     computed = (
         ""
         if encoder.config.arm == "learned"
-        else "- A token's vector is computed from its id: with another tokenizer, or its ids in another order, this is another\n"
-        "  model. Use the `tokenizer.json` of this folder.\n"
+        else "- A token's vector is computed from its id: with another tokenizer this is another model.\n"
+        "  Use the `tokenizer.json` of this folder.\n"
     )
     return f"""## Limits
 

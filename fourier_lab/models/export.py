@@ -57,7 +57,9 @@ def export_encoder(encoder: SentenceEncoder, path: Path, table: bool) -> Path:
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
         raise MissingPackageError(" and ".join(missing), "onnx")
     if "padding_mean" in encoder.config.departures:
-        raise ConfigError("the departure 'padding_mean' averages padding, which the graph leaves out. Train without it.")
+        raise ConfigError(
+            "the departure 'padding_mean' averages padding, which the graph leaves out. Train without it."
+        )
     encoder = copy.deepcopy(encoder).cpu().eval()
     if table:
         encoder.embedding = nn.Embedding.from_pretrained(rows_of(encoder.embedding).clone())

@@ -1,4 +1,4 @@
-"""Encoders as folders that others can open: weights, settings, tokenizer, a card, and what sentence-transformers asks for."""
+"""Encoders as folders that others open: weights, settings, tokenizer, a card, and what sentence-transformers asks for."""
 
 import json
 from collections.abc import Mapping
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 _SETTINGS, _WEIGHTS, _TOKENIZER = FILES = ("config.json", "model.safetensors", "tokenizer.json")
 # What sentence-transformers looks for: the class that opens the folder, and how its vectors are compared.
 _MODULES = [{"idx": 0, "name": "0", "path": "", "type": "fourier_lab.adapters.sentence_transformers.EncoderModule"}]
-_COMPARED = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}, "default_prompt_name": None}
+_COMPARED = {
+    "model_type": "SentenceTransformer",
+    "similarity_fn_name": "cosine",
+    "prompts": {},
+    "default_prompt_name": None,
+}
 
 
 def save_encoder(
@@ -54,7 +59,9 @@ def write_files(encoder: SentenceEncoder, folder: Path) -> None:
     from safetensors.torch import save
 
     if encoder.tokenizer is None:
-        raise ConfigError("this encoder has no tokenizer, so that nobody could use it. Call set_tokenizer before saving.")
+        raise ConfigError(
+            "this encoder has no tokenizer, so that nobody could use it. Call set_tokenizer before saving."
+        )
     settings = {
         "model_type": "fourier_lab_sentence_encoder",
         "architectures": ["SentenceEncoder"],
@@ -87,7 +94,9 @@ def load_pretrained(folder_or_name: str | Path) -> SentenceEncoder:
         raise RecordError(f"cannot load the encoder in {folder}: {error}") from error
 
 
-def assemble(model: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, vocabulary: str | None) -> SentenceEncoder:
+def assemble(
+    model: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, vocabulary: str | None
+) -> SentenceEncoder:
     """Build an encoder, in eval mode, from what its files hold.
 
     Args:
@@ -121,8 +130,9 @@ def _find(folder_or_name: str | Path) -> Path:
     if str(folder_or_name) in (names := shipped_encoders()):
         return SHIPPED_ENCODERS / folder_or_name
     raise RecordError(
-        f"{str(folder_or_name)!r} is neither a folder nor an encoder of this package, which has {', '.join(names) or 'none'}. "
-        "Correct the path; what lies on a hub is fetched first, by huggingface_hub.snapshot_download."
+        f"{str(folder_or_name)!r} is neither a folder nor an encoder of this package, which has "
+        f"{', '.join(names) or 'none'}. Correct the path; what lies on a hub is first fetched by "
+        "huggingface_hub.snapshot_download."
     )
 
 

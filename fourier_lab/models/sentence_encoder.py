@@ -95,7 +95,7 @@ class Attention(nn.Module):
         return torch.cat((qkv[:, : 2 * d], self.out(qkv[:, 2 * d :])), dim=-1)
 
     def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        q, k, v = (part.unflatten(1, (self.n_heads, -1)) for part in qkv.chunk(3, dim=1))  # each (n_tokens, heads, width)
+        q, k, v = qkv.unflatten(1, (3, self.n_heads, -1)).unbind(1)  # each (n_tokens, heads, width)
         q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
         mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
         mixed = [

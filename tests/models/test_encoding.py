@@ -32,7 +32,9 @@ def test_a_block_has_any_size(batch_size):
 
 def test_no_more_than_a_block_is_tokenised_at_a_time(monkeypatch):
     sizes, encode_ids = [], SentenceEncoder.encode_ids
-    monkeypatch.setattr(SentenceEncoder, "encode_ids", lambda self, rows: sizes.append(len(rows)) or encode_ids(self, rows))
+    monkeypatch.setattr(
+        SentenceEncoder, "encode_ids", lambda self, rows: sizes.append(len(rows)) or encode_ids(self, rows)
+    )
     ENCODER.encode(SENTENCES, batch_size=16)
     assert sizes == [16, 16, 8]
 

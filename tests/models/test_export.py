@@ -21,7 +21,9 @@ BAD = {
 
 def encoder(**settings):
     torch.manual_seed(0)
-    return SentenceEncoder(ModelConfig(**{"arm": "fourier", "vocab_size": V, "d_model": 16, "max_seq_len": 12} | settings))
+    return SentenceEncoder(
+        ModelConfig(**{"arm": "fourier", "vocab_size": V, "d_model": 16, "max_seq_len": 12} | settings)
+    )
 
 
 def batches():
