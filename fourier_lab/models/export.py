@@ -48,8 +48,11 @@ class PaddedEncoder(nn.Module):
             mask=mask | (lengths == 0),  # attention over nothing would be nan
         )
         states = self.encoder.hidden_states(packed)[-1].unflatten(0, (count, length))
-        means = (states * mask.unsqueeze(-1)).sum(1) / lengths.clamp(min=1)
-        return torch.tanh(self.encoder.pooler(means)) * (lengths > 0)
+        weights = mask.to(states.dtype)
+        if self.encoder.token_weights is not None:
+            weights = weights * self.encoder.token_weights(packed.distinct).unflatten(0, (count, length))
+        sums = (states * weights.unsqueeze(-1)).sum(1)
+        return self.encoder.finish(sums / weights.sum(1, keepdim=True).where(lengths > 0, 1)) * (lengths > 0)
 
 
 def export_encoder(encoder: SentenceEncoder, path: Path, table: bool) -> Path:

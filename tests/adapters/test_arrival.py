@@ -31,10 +31,15 @@ def test_our_import_brings_no_other_library():
 
 
 @pytest.mark.parametrize(
-    ("package", "extra"), [("transformers", "hub"), ("sentence_transformers", "hub"), ("mteb", "mteb")]
+    ("package", "module", "extra"),
+    [
+        ("transformers", "transformers", "hub"),
+        ("sentence_transformers", "sentence_transformers.base.modules.input_module", "hub"),
+        ("mteb", "mteb.models.model_meta", "mteb"),
+    ],
 )
-def test_a_missing_package_names_the_extra(package, extra, monkeypatch):
-    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+def test_a_missing_package_names_the_extra(package, module, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     monkeypatch.delitem(sys.modules, f"fourier_lab.adapters.{package}", raising=False)
     with pytest.raises(MissingPackageError, match=rf"pip install 'fourier-lab\[{extra}\]'") as found:
         importlib.import_module(f"fourier_lab.adapters.{package}")

@@ -21,9 +21,12 @@ BAD = {
 
 def encoder(**settings):
     torch.manual_seed(0)
-    return SentenceEncoder(
+    model = SentenceEncoder(
         ModelConfig(**{"arm": "fourier", "vocab_size": V, "d_model": 16, "max_seq_len": 12} | settings)
     )
+    if model.token_weights is not None:
+        model.token_weights.start(torch.rand(V) + 0.1)
+    return model
 
 
 def batches():
@@ -40,7 +43,13 @@ def expected(module, ids, mask):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"n_layers": 2, "n_heads": 2}, {"projections": "silu"}, {"arm": "bloom", "n_layers": 0}, {"arm": "learned"}],
+    [
+        {"n_layers": 2, "n_heads": 2},
+        {"projections": "silu"},
+        {"arm": "bloom", "n_layers": 0},
+        {"arm": "learned"},
+        {"token_weights": "learned", "pooler": "none"},
+    ],
     ids=str,
 )
 def test_padded_batches_give_the_vectors_of_packed_ones(settings):
@@ -75,7 +84,9 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
         encoder().export(tmp_path / "model.onnx")
 
 
-@pytest.mark.parametrize("settings", [{"n_layers": 2, "n_heads": 2}, {"table": True}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{"n_layers": 2, "n_heads": 2, "token_weights": "learned"}, {"table": True}], ids=str
+)
 def test_onnxruntime_gives_the_same_vectors(settings, tmp_path):
     for name in ("onnx", "onnxscript"):
         pytest.importorskip(name)

@@ -21,7 +21,7 @@ CONFIGS = [
     ModelConfig("fourier", 500, 16, basis="legendre", projections="silu", departures=("published_rotary",)),
     ModelConfig("learned", 500, 16, n_layers=0, dropout=0.1),
     ModelConfig("bloom", 500, 16, embedding_options={"buckets": 64}, frequency_seed=5, feed_forward=0.25),
-    ModelConfig("fourier", 500, 16, feed_forward="silu"),
+    ModelConfig("fourier", 500, 16, feed_forward="silu", token_weights="learned", pooler="none"),
 ]
 
 
