@@ -6,8 +6,6 @@ Names are imported on first use, so that ``import fourier_lab`` costs little bey
 from importlib import import_module
 from typing import Any
 
-from .adapters.arrival import watch
-
 __version__ = "0.1.0"
 
 _HOME = {
@@ -35,7 +33,7 @@ _HOME = {
     "train_all": "training.train",
 }
 __all__ = sorted(_HOME)
-watch()
+import_module(".adapters.arrival", __name__).watch()  # transformers may come later, and asks who saved a model
 
 
 def __getattr__(name: str) -> Any:

@@ -36,10 +36,10 @@ class ReplacedEmbedding(nn.Module):
         padding_idx: Id whose row is zero, if any.
     """
 
-    def __init__(self, embedding: nn.Module, scale: float, padding_idx: int | None):
+    def __init__(self, embedding: Any, scale: float, padding_idx: int | None):
         super().__init__()
         self.embedding, self.scale, self.padding_idx = embedding, scale, padding_idx
-        self.num_embeddings, self.embedding_dim = embedding.num_embeddings, embedding.embedding_dim
+        self.num_embeddings, self.embedding_dim = int(embedding.num_embeddings), int(embedding.embedding_dim)
 
     def forward(self, input: Tensor) -> Tensor:
         rows = self.embedding(input) * self.scale
@@ -168,7 +168,8 @@ def replace_embedding(
     new = _build(settings).to(device=old.weight.device, dtype=old.weight.dtype)
     if match_scale:
         settings["scale"] = _rms(old.weight, old.padding_idx) / _rms(rows_of(new), old.padding_idx)
-    model.__class__ = model_class(type(model))
+    plain: Any = type(model)  # mypy asks the class for the hash of its objects
+    model.__class__ = model_class(plain)
     model.config.__class__ = register_family(type(model.config))
     setattr(model.config, KEY, settings)
     _install(model, settings, new)
@@ -181,7 +182,7 @@ def _settings(old: nn.Embedding, name: str, seed: int, options: dict[str, Any]) 
     if name in FREQUENCIES.names():
         name, options = "fourier", {"frequencies": name, **options}
     expansion = {key: options[key] for key in EXPANSION if key in options}
-    others = {key: value for key, value in options.items() if key not in EXPANSION}
+    others = tuple((key, value) for key, value in options.items() if key not in EXPANSION)
     config = ModelConfig(
         name, old.num_embeddings, old.embedding_dim, frequency_seed=seed, embedding_options=others, **expansion
     )

@@ -4,6 +4,7 @@ import copy
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,7 +71,7 @@ def export_encoder(encoder: SentenceEncoder, path: Path, table: bool) -> Path:
     sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("seq", max=encoder.config.max_seq_len)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", (UserWarning, FutureWarning))  # of torch, about its own insides
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             PaddedEncoder(encoder).eval(), (ids, torch.ones_like(ids)), dynamo=True, verbose=False,
             input_names=list(INPUTS), output_names=[OUTPUT], dynamic_shapes=dict.fromkeys(INPUTS, sizes),
         )  # fmt: skip

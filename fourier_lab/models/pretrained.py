@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SETTINGS, _WEIGHTS, _TOKENIZER = FILES = ("config.json", "model.safetensors", "tokenizer.json")
 # What sentence-transformers looks for: the class that opens the folder, and how its vectors are compared.
 _MODULES = [{"idx": 0, "name": "0", "path": "", "type": "fourier_lab.adapters.sentence_transformers.EncoderModule"}]
-_COMPARED = {
+_COMPARED: dict[str, Any] = {
     "model_type": "SentenceTransformer",
     "similarity_fn_name": "cosine",
     "prompts": {},
@@ -111,8 +111,8 @@ def assemble(
     # On the meta device no number would be drawn in vain, but torch then loads its compiler.
     encoder = SentenceEncoder(model)
     encoder.load_state_dict(with_settings_of(encoder, weights))
-    encoder.set_tokenizer(Tokenizer.from_str(tokenizer))
-    if (found := vocabulary_hash(encoder.tokenizer)) != (vocabulary or found):
+    encoder.set_tokenizer(read := Tokenizer.from_str(tokenizer))
+    if (found := vocabulary_hash(read)) != (vocabulary or found):
         raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {vocabulary}")
     return encoder.eval()
 
