@@ -27,11 +27,13 @@ _HOME = {
     "load_records": "training.records",
     "polynomial_basis": "embeddings.basis",
     "read_parameters": "headless.parameters",
+    "replace_embedding": "adapters.transformers",
     "stored_bits": "embeddings.interface",
     "train": "training.train",
     "train_all": "training.train",
 }
 __all__ = sorted(_HOME)
+import_module(".adapters.arrival", __name__).watch()  # transformers may come later, and asks who saved a model
 
 
 def __getattr__(name: str) -> Any:

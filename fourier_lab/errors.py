@@ -93,6 +93,18 @@ def leave_out(reason: object) -> None:
     warnings.warn(f"left out: {reason}", RecordWarning, stacklevel=3)
 
 
+class MissingPackageError(FourierLabError, ImportError):
+    """A package is not installed that only some uses need.
+
+    Args:
+        package: The package.
+        extra: The extra of this library that brings it.
+    """
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(f"this needs {package}, which is not installed. Write pip install 'fourier-lab[{extra}]'.")
+
+
 @contextmanager
 def records_left_out() -> Iterator[list[str]]:
     """Collect, each once, the sentences of every :class:`RecordWarning` in the block; other warnings go their usual way."""

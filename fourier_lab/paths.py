@@ -33,6 +33,7 @@ PROJECT = _PACKED if _PACKED.is_dir() else _SOURCE
 NOTEBOOKS = PROJECT / "notebooks"
 SWEEPS = PROJECT / "sweeps"
 RECORDS = PROJECT / "results"  # finished ones, which figures are redrawn from
+SHIPPED_ENCODERS = Path(__file__).resolve().with_name("shipped_encoders")  # a folder each, in the wheel too
 
 ROOT = _find_root()
 FIGURES = Path(os.environ.get("FOURIER_LAB_FIGURES") or ROOT / "figures")  # headless notebooks draw beside them

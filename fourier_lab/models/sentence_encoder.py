@@ -1,11 +1,13 @@
 """The paper's sentence encoder: token embeddings, post-norm attention blocks, mean pooling, linear + tanh pooler."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Self, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -18,7 +20,11 @@ from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind, list_of
 from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
 from ..text.vocabulary import roles
+from .encoding import encode_sentences
 from .token_weights import TokenWeights
+
+if TYPE_CHECKING:
+    from ..training.records import RunRecord
 
 _ENCODE_TOKENS = 8192
 
@@ -89,19 +95,19 @@ class Attention(nn.Module):
         return torch.cat((qkv[:, : 2 * d], self.out(qkv[:, 2 * d :])), dim=-1)
 
     def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        q, k, v = qkv.view(len(qkv), 3, self.n_heads, -1).unbind(1)  # each (n_tokens, heads, width)
+        q, k, v = qkv.unflatten(1, (3, self.n_heads, -1)).unbind(1)  # each (n_tokens, heads, width)
         q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
         mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
         mixed = [
             self._within(block, count, length, mask)
-            for (count, length), *block in zip(packed.groups, *(t.split(packed.sizes) for t in (q, k, v)), strict=True)
+            for (count, length), *block in zip(packed.groups, *map(packed.blocks, (q, k, v)), strict=True)
         ]
         return torch.cat(mixed) if self.values_projected else self.out(torch.cat(mixed))
 
     def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
         """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
-        q, k, v = (t.view(count, length, self.n_heads, -1).transpose(1, 2) for t in block)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(count * length, -1)
+        q, k, v = (t.unflatten(0, (count, length)).transpose(1, 2) for t in block)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class Block(nn.Module):
@@ -311,7 +317,10 @@ class SentenceEncoder(nn.Module):
                     for ((count, length), block), weight in zip(blocks, weights, strict=True)
                 ]
             )
-        means = means[packed.restore]
+        return self.finish(means[packed.restore])
+
+    def finish(self, means: Tensor) -> Tensor:
+        """Turn the means over sentences ``(n, d)`` into their vectors."""
         return means if self.config.pooler == "none" else torch.tanh(self.pooler(means))
 
     @torch.no_grad()
@@ -341,11 +350,30 @@ class SentenceEncoder(nn.Module):
             self.train(was_training)
         return result
 
-    def encode(self, sentences: Sequence[str]) -> Tensor:
-        """Encode sentences into float32 ``(n_sentences, d_model)`` on the CPU, in eval mode.
+    def encode(
+        self,
+        sentences: str | Sequence[str],
+        *,
+        batch_size: int = 4096,
+        normalize: bool = False,
+        show_progress: bool = False,
+    ) -> NDArray[np.float32]:
+        """Encode sentences in eval mode.
+
+        A sentence without text, such as the empty one, gets the vector of what the tokenizer puts around every sentence,
+        such as [CLS] and [SEP], or zeros where it puts nothing.
+
+        Args:
+            sentences: One sentence or any number of them.
+            batch_size: Sentences tokenised and sorted by length at a time; more take more memory beside the result.
+            normalize: Whether to divide each vector by its norm; zeros stay zeros.
+            show_progress: Whether to draw a bar to standard error.
+
+        Returns:
+            NDArray: float32 ``(n_sentences, d_model)``, or ``(d_model,)`` of a single sentence.
 
         Raises:
-            DataError: If a sentence is empty or not text.
+            DataError: If a sentence is not text; names it by its place.
             ConfigError: If no tokenizer is attached.
 
         Example:
@@ -354,14 +382,73 @@ class SentenceEncoder(nn.Module):
             >>> tokenizer = toy_tokenizer(vocab_size=5000)
             >>> encoder = SentenceEncoder(ModelConfig("fourier", 5000, d_model=16), tokenizer)
             >>> encoder.encode([tokenizer.id_to_token(7), "unknown words"]).shape
-            torch.Size([2, 16])
+            (2, 16)
         """
-        from ..text.tokenizer import tokenize
+        return encode_sentences(self, sentences, batch_size, normalize, show_progress)
 
-        if self.tokenizer is None:
-            raise ConfigError("this encoder has no tokenizer. Pass one to SentenceEncoder or call set_tokenizer first.")
-        sentences = list_of(sentences, object, "encode takes a list of sentences", "Write encode([sentence]).")
-        return self.encode_ids(tokenize(self.tokenizer, sentences, self.config.max_seq_len))
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        record: "RunRecord | None" = None,
+        license: str = "unknown",
+    ) -> Path:
+        """Write a folder that :meth:`from_pretrained`, sentence-transformers and the Hugging Face hub read.
+
+        It holds ``model.safetensors``, ``config.json`` with every setting of the model, ``tokenizer.json``, a card
+        ``README.md``, and what sentence-transformers asks for. ``huggingface_hub.upload_folder`` takes it as it is.
+
+        Args:
+            folder: Where to; made if it is not there, and files of these names are replaced.
+            name: What the card calls the encoder; the folder's name if None.
+            record: The run that trained it, whose data and scores the card then tells.
+            license: Licence of the weights, as the hub spells it, such as ``cc-by-sa-4.0``.
+
+        Returns:
+            Path: The folder.
+
+        Raises:
+            ConfigError: If no tokenizer is attached, or ``record`` is of another model.
+            RecordError: If the folder cannot be written.
+        """
+        from .pretrained import save_encoder
+
+        return save_encoder(self, Path(folder), name, record, license)
+
+    @classmethod
+    def from_pretrained(cls, folder_or_name: str | Path) -> "SentenceEncoder":
+        """Load an encoder, in eval mode, from a folder of :meth:`save_pretrained` or by the name of one that is shipped.
+
+        Nothing is fetched and no code of others is imported: an embedding ``module:Class`` works once its module is.
+
+        Raises:
+            RecordError: If there is no such folder, or it is damaged.
+        """
+        from .pretrained import load_pretrained
+
+        return load_pretrained(folder_or_name)
+
+    def export(self, path: str | Path, *, table: bool = False) -> Path:
+        """Write the encoder as an ONNX graph from ``input_ids`` and ``attention_mask`` to ``sentence_embedding``.
+
+        Both inputs are int64 ``(batch, seq)``, of any size up to ``max_seq_len``, padded on the right. A call with an id
+        outside ``0..V-1`` or padding before a token is refused. Needs ``pip install 'fourier-lab[onnx]'``.
+
+        Args:
+            path: The file, such as ``model.onnx``.
+            table: Whether to store the rows of all ids instead of computing them: a larger file, a faster look-up.
+
+        Returns:
+            Path: The file.
+
+        Raises:
+            MissingPackageError: If onnx or onnxscript is not installed.
+            ConfigError: If the encoder averages padding (departure ``padding_mean``).
+        """
+        from .export import export_encoder
+
+        return export_encoder(self, Path(path), table)
 
 
 def _weighted_mean(states: Tensor, weights: Tensor) -> Tensor:

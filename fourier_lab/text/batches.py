@@ -42,6 +42,10 @@ class PackedSentences:
         """Number of tokens in each group."""
         return [count * length for count, length in self.groups]
 
+    def blocks(self, values: Tensor) -> tuple[Tensor, ...]:
+        """Cut values ``(n_tokens, ...)`` into one part for each group; a single group stays whole, as graphs need it."""
+        return (values,) if len(self.groups) == 1 else values.split(self.sizes)
+
     def to(self, device: torch.device) -> "PackedSentences":
         """Return the same batch on ``device``."""
         distinct, places, positions, restore = (

@@ -123,17 +123,12 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
         DataError: If a sentence is empty, blank or not text, or holds no token, only characters that the tokenizer drops.
     """
     sentences = list(sentences)
-    for i, sentence in enumerate(sentences):
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise DataError(
-                f"sentence {i} is {brief(sentence)}; every sentence must be non-empty text. Drop or fill it."
-            )
-        if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
-            raise DataError(
-                f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
-            )
-    cutting = truncating(tokenizer, max_seq_len)
-    rows = [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+    check_text(sentences)
+    if (blank := next((i for i, sentence in enumerate(sentences) if not sentence.strip()), None)) is not None:
+        raise DataError(
+            f"sentence {blank} is {brief(sentences[blank])}; every sentence must be non-empty text. Drop or fill it."
+        )
+    rows = token_ids(truncating(tokenizer, max_seq_len), sentences)
     ends = tokenizer.num_special_tokens_to_add(False)
     if (empty := next((i for i, row in enumerate(rows) if len(row) <= ends), None)) is not None:
         raise DataError(
@@ -141,6 +136,22 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
             "drops. Drop or fill it."
         )
     return rows
+
+
+def check_text(sentences: Sequence[object]) -> None:
+    """Raise :class:`DataError` that names the first of ``sentences`` which is no text; an empty one is text."""
+    for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise DataError(f"sentence {i} is {brief(sentence)}; every sentence must be text. Drop or fill it.")
+        if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):
+            raise DataError(
+                f"sentence {i} is {brief(sentence)}, which has half of a character. Decode it as UTF-8 again."
+            )
+
+
+def token_ids(cutting: Tokenizer, sentences: list[str]) -> list[np.ndarray]:
+    """Return the int64 ids ``(length,)`` that a tokenizer of :func:`truncating` makes of checked sentences."""
+    return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
 
 
 def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
@@ -162,13 +173,13 @@ def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
 def vocabulary_hash(tokenizer: Tokenizer) -> str:
     """Return 12 hexadecimal digits that name the mapping from tokens to ids, and what else decides how text is cut.
 
-    That is the merges of byte pairs in their order, and the scores of Unigram; WordPiece and whole words have their tokens
-    alone.
+    That is the merges of byte pairs in their order, and the scores of Unigram to six digits, since a file may come back with
+    another last one (tokenizers 0.23.3); WordPiece and whole words have their tokens alone.
     """
     digest = hashlib.sha256("\n".join(token_words(tokenizer)).encode())
     if isinstance(tokenizer.model, (models.BPE, models.Unigram)):
         model = json.loads(tokenizer.to_str())["model"]
-        if cut := model.get("merges") or [score for _, score in model["vocab"] if model["type"] == "Unigram"]:
+        if cut := model.get("merges") or [f"{score:.6g}" for _, score in model["vocab"] if model["type"] == "Unigram"]:
             digest.update(json.dumps(cut).encode())
     return digest.hexdigest()[:12]
 

@@ -363,11 +363,8 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
             whose hash the record holds, or a part of the encoder is of a package that is not installed.
     """
     from safetensors.torch import load_file
-    from tokenizers import Tokenizer
 
-    from ..embeddings.kept_settings import with_settings_of
-    from ..models.sentence_encoder import SentenceEncoder
-    from ..text.tokenizer import vocabulary_hash
+    from ..models.pretrained import assemble
 
     folder = as_path(folder)
     path = folder / "weights.safetensors"
@@ -376,20 +373,14 @@ def load_encoder(folder: Path) -> "SentenceEncoder":
         raise RecordError(f"no tokenizer.json in {folder}: the run has no tokenizer. Delete the folder and run again.")
     try:
         metrics = json.loads((folder / "metrics.json").read_text()) if is_complete(folder) else {}
+        known = metrics["data"] if metrics else {}
         recall_parts(vars(model), metrics.get("packages", {}))
-        # On the meta device no number would be drawn in vain, but torch then loads its compiler.
-        encoder = SentenceEncoder(model)
-    except ConfigError as error:  # such as a part that is not installed: the files may be as they should
-        raise RecordError(f"cannot build the encoder of {folder}: {error}") from error
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         raise RecordError(f"{folder / 'metrics.json'} is damaged ({error}). Delete {folder} and run again.") from error
     try:
-        encoder.load_state_dict(with_settings_of(encoder, load_file(path)))
-        tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
-        encoder.set_tokenizer(tokenizer)
-        known = metrics["data"] if metrics else {}
-        if (found := vocabulary_hash(tokenizer)) != known.get("vocabulary", found):
-            raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {known['vocabulary']}")
+        tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        return assemble(model, load_file(path), tokenizer, known.get("vocabulary"))
+    except ConfigError as error:  # such as a part that is not installed: the files may be as they should
+        raise RecordError(f"cannot build the encoder of {folder}: {error}") from error
     except Exception as error:  # damaged files fail in many ways inside safetensors, tokenizers and torch
         raise RecordError(f"cannot load {path}: {error}. Delete {folder} and run again.") from error
-    return encoder.eval()
