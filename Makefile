@@ -19,12 +19,12 @@ figures: $(INSTALLED)  ## run every notebook, hold its figures against the commi
 	$(BIN)/fourier-lab figures --workers $(WORKERS) --data "$(DATA)"
 
 # One thread a worker: the processor is shared out already. The notebooks run cell by cell at their defaults in a home of
-# their own, so that committed figures stay as they are.
+# their own, so that committed figures stay as they are. Types are checked beside the tests: that takes one core for a minute.
 test: $(INSTALLED)  ## everything that continuous integration runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4 --dist loadscope
+	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4 --dist loadscope; \
+	  wait $$types
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
 	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=$(CELL_S) notebooks

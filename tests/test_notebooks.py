@@ -12,12 +12,15 @@ from fourier_lab import paths
 from fourier_lab.headless import gallery, notebooks
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))  # solutions: test_course.py
-# Parameters for the papermill run; the defaults, which are small, where a notebook is not named.
+# Parameters for the papermill run, smaller than the defaults, at which nbval runs every notebook.
 TINY = {"d_model": 32, "steps": 60, "warmup_steps": 10, "batch_size": 64, "series": "learned,random"}
 PARAMETERS: dict[str, dict] = {
+    "01_frequency_bases": {"vocab_size": 4000, "d_model": 64},
     "02_train_both": TINY | {"id_orders": "frequency,random", "n_seeds": 1},
     "03_embedding_geometry": TINY,
     "09_faster": {"measure": "none"},
+    "10_from_zero": TINY,
+    "12_what_training_did": TINY | {"series": "learned,harmonic"},
     # Their small sweeps run where the notebooks run at their defaults; here they draw the shipped records.
     **{
         name: {"smoke": False}

@@ -69,12 +69,12 @@ def test_what_is_needed_and_what_there_is_are_named_with_the_way_out(changes, wa
 
 
 def test_the_command_goes_on_with_the_next_run_and_ends_with_1(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(memory, "available_bytes", lambda device: 6 * GIB)
+    monkeypatch.setattr(memory, "available_bytes", lambda device: GIB)
     few = ["--steps", "2", "--warmup-steps", "0", "--batch-size", "4", "--train-pairs", "50", "--threads", "1"]
-    sizes = ["--arm", "learned", "--vocab-size", "1000000,2000", "--d-model", "1024"]
+    sizes = ["--arm", "learned", "--vocab-size", "1000000,2000", "--d-model", "64"]
     assert parser.main(["train", *sizes, *few, "--runs", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
-    assert "| learned | 1024 |" in out and err.startswith("[1/2] ") and "failed: this run needs about" in err
+    assert "| learned | 64 |" in out and err.startswith("[1/2] ") and "failed: this run needs about" in err
     assert parser.main(["train", "--arm", "learned", "--vocab-size", "1000000", "--d-model", "1024"]) == 1
     assert "Traceback" not in capsys.readouterr().err
 
