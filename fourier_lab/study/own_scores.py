@@ -10,6 +10,8 @@ from ..evaluation.baselines import IDF_BAG, idf_weights
 from ..evaluation.beyond import of_bag, of_encoder
 from ..evaluation.breakdown import subset_mean
 from ..evaluation.metrics import scores_and_resamples, sts_scores
+from ..models.pretrained import shipped_encoders
+from ..models.sentence_encoder import SentenceEncoder
 from ..text.corpus import token_pairs
 from ..text.similarity_sets import COLUMNS, SimilaritySet, read_set
 from ..text.tables import Reading
@@ -22,7 +24,8 @@ def score_file(
     """Score graded pairs of a file.
 
     Args:
-        encoder: Folder of a finished run with its weights, or the start of its name in ``runs``.
+        encoder: Folder of a finished run with its weights, or the start of its name in ``runs``; or what
+            :meth:`fourier_lab.SentenceEncoder.from_pretrained` takes.
         file: The pairs.
         columns: Of the first sentence, the second, the score and, if there is one, the subset; the usual names if None.
         score_range: Lowest and highest possible score.
@@ -34,8 +37,7 @@ def score_file(
     Raises:
         ConfigError, DataError, RecordError: If one of them is missing or malformed.
     """
-    folder = _run(encoder, runs)
-    model = load_encoder(folder)
+    name, model = _load(encoder, runs)
     low, high = score_range
     if not low < high:
         raise ConfigError(f"--range must rise, got {low:g} {high:g}. Give the lowest and the highest possible score.")
@@ -66,20 +68,23 @@ def score_file(
     return "\n".join(lines), not first.get("collapsed", False)
 
 
-def _run(encoder: str, runs: Path) -> Path:
+def _load(encoder: str, runs: Path) -> tuple[str, SentenceEncoder]:
+    """Return an encoder with what the table calls it."""
     folder = Path(encoder).expanduser()
+    if encoder in shipped_encoders() or (folder / "model.safetensors").is_file():
+        return folder.absolute().name, SentenceEncoder.from_pretrained(folder if folder.is_dir() else encoder)
     if folder.is_dir():
-        return folder
+        return folder.absolute().name, load_encoder(folder)
     found = [path for path in sorted(Path(runs).glob("*/weights.safetensors")) if path.parent.name.startswith(encoder)]
     if len(found) != 1:
         several = (
             f"{len(found)} runs begin so: {', '.join(path.parent.name for path in found)}" if found else "none does"
         )
         raise ConfigError(
-            f"the encoder must be the folder of a finished run with its weights, or the start of its name in {runs}, got "
-            f"{encoder!r} ({several}). 'fourier-lab train' prints the names."
+            "the encoder must be the folder of a finished run with its weights or of a saved encoder, or the start of a run's "
+            f"name in {runs}, got {encoder!r} ({several}). 'fourier-lab train' prints the names."
         )
-    return found[0].parent
+    return found[0].parent.name, load_encoder(found[0].parent)
 
 
 def _reading(columns: Sequence[str] | None) -> Reading:

@@ -44,6 +44,16 @@ def test_an_encoder_is_scored_on_ones_own_pairs_with_an_idf_bag_beside_it(runs, 
     assert "48 pairs" in told and "encoder minus bag" in told and "Mean Spearman over 2 subsets" in told
 
 
+def test_a_saved_encoder_is_scored_like_the_run_that_it_was(runs, trained, file, tmp_path, capsys):
+    columns = ["--columns", "question", "answer", "grade", "--range", "1", "7", "--runs", str(runs)]
+    saved = trained.encoder.save_pretrained(tmp_path / trained.record.folder.name)
+    told = []
+    for encoder in (saved, trained.record.folder):
+        assert parser.main(["score", str(encoder), str(file), *columns]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [(["--columns", "question", "answer"], "--columns takes the names"), (["--range", "5", "1"], "--range must rise"),
