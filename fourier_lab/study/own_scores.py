@@ -46,7 +46,7 @@ def score_file(
     pairs = token_pairs(model.tokenizer, graded.pairs, model.config.max_seq_len)
     idf = idf_weights(pairs.first + pairs.second, model.config.vocab_size)
     similarities = {
-        folder.resolve().name: of_encoder(model).aligned(pairs),
+        name: of_encoder(model).aligned(pairs),
         f"{IDF_BAG} of the file": of_bag(idf).aligned(pairs),
     }
     scored = {name: scores_and_resamples(values, graded.pairs.label) for name, values in similarities.items()}
@@ -81,8 +81,8 @@ def _load(encoder: str, runs: Path) -> tuple[str, SentenceEncoder]:
             f"{len(found)} runs begin so: {', '.join(path.parent.name for path in found)}" if found else "none does"
         )
         raise ConfigError(
-            "the encoder must be the folder of a finished run with its weights or of a saved encoder, or the start of a run's "
-            f"name in {runs}, got {encoder!r} ({several}). 'fourier-lab train' prints the names."
+            "the encoder must be the folder of a finished run with its weights or of a saved encoder, or the start of a "
+            f"run's name in {runs}, got {encoder!r} ({several}). 'fourier-lab train' prints the names."
         )
     return found[0].parent.name, load_encoder(found[0].parent)
 
