@@ -284,10 +284,10 @@ def data(options: argparse.Namespace) -> int:
 def score(options: argparse.Namespace) -> int:
     """Score a trained encoder on graded sentence pairs of your own, a bag of tokens weighted by idf beside it.
 
-    ENCODER is the folder of a run or of a saved encoder, or the start of a run's name in runs/. FILE is Parquet, JSON lines,
-    CSV or TSV with a column for each sentence and one for the score. It prints Spearman and Pearson x 100 with 95 % bootstrap
-    intervals over pairs. Idf is counted in the sentences of FILE, each once, so that the bag knows the texts that it is scored
-    on. Exit code 1 if the encoder gives all sentences one vector.
+    ENCODER is the folder of a run or of a saved encoder, or the start of a run's name in runs/. FILE is Parquet, JSON
+    lines, CSV or TSV with a column for each sentence and one for the score. It prints Spearman and Pearson x 100 with 95 %
+    bootstrap intervals over pairs. Idf is counted in the sentences of FILE, each once, so that the bag knows the texts that
+    it is scored on. Exit code 1 if the encoder gives all sentences one vector.
     """
     from ..study.own_scores import score_file
 
