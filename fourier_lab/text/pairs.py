@@ -84,7 +84,7 @@ class SentencePairs:
         """Return the pairs at the given indices, slice or boolean mask; the fingerprint stays that of the source.
 
         Raises:
-            ConfigError: If they are neither, or of another length.
+            ConfigError: If they are none of these, or of another length.
         """
         try:
             index = np.arange(len(self))[keep]

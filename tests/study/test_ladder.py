@@ -62,7 +62,7 @@ def test_the_first_rungs_are_the_baselines_of_the_results_table(made, small, mon
     monkeypatch.setattr(baselines, "prepare", lambda config: small)
     by_name = {rung.name: rung.scores for rung in made.rungs}
     table = baselines.zero_parameter_baselines(CONFIGS[0])
-    assert len(table) == 2 and all(by_name[row.name] == row.scores for row in table)
+    assert len(table) == 3 and all(by_name[row.name] == row.scores for row in table)
 
 
 def test_a_kept_ladder_is_read_and_another_set_of_runs_is_not(made, small, monkeypatch, folder):
