@@ -83,7 +83,7 @@ class PrunedFFT:
 
     def synthesise(self, amplitudes: Tensor) -> Tensor:
         """Return y of all p, ``(n, M)`` c before j, of float32 or float64 amplitudes ``(n, 2 K)``, columns as those of T."""
-        weighted = (amplitudes * self.weights.to(amplitudes)).unflatten(-1, (-1, 2))
+        weighted = (amplitudes * self.weights.to(amplitudes)).unflatten(-1, (len(self.bins), 2))
         numbers = torch.view_as_complex(weighted.contiguous())
         turned = numbers.unsqueeze(-2) * self.turns.to(numbers)  # (n, C, K)
         spectra = turned.new_zeros(*turned.shape[:-1], self.length // 2 + 1)

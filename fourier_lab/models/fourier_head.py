@@ -15,7 +15,7 @@ from ..embeddings.pruned_fft import PrunedFFT, smooth_period
 from ..errors import ConfigError, brief
 from .chunked_loss import ChunkedCrossEntropy
 
-_MOST_LOGITS = 2**18  # 1 MB in float32, which stays in a processor's cache
+_MOST_LOGITS = 2**19  # 2 MB in float32, which stays in a processor's cache
 
 
 class ComputedHead(nn.Module):
@@ -86,7 +86,7 @@ class ComputedHead(nn.Module):
             h: Hidden states ``(..., d)``.
             targets: Ids ``(...)``; tokens that do not count are left out beforehand.
             reduction: ``mean`` or ``sum`` over tokens; ``none`` for each token's own ``(...)``, without gradients.
-            most_logits: How many to hold at a time, at least a period's; 2^18, or one token's, if None. A spectrum of about
+            most_logits: How many to hold at a time, at least a period's; 2^19, or one token's, if None. A spectrum of about
                 as many numbers stands beside them.
 
         Raises:
