@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "FourierEmbedding": "embeddings.fourier",
+    "FourierHead": "models.fourier_head",
     "LearnedEmbedding": "embeddings.fourier",
     "ModelConfig": "config",
     "RunConfig": "config",

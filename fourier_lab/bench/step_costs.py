@@ -15,7 +15,7 @@ from ..device import peak_memory_bytes
 from ..models.sentence_encoder import count_parameters
 from ..training.trainer import Trainer
 from .ablations import BATCHES, CHANGES, PUBLISHED, make_variant, synthetic_corpus
-from .suite import alternate, run_child
+from .rows import alternate, run_child
 from .workload import LEARNING_RATE
 
 Record = dict[str, Any]

@@ -5,10 +5,7 @@ falls on both, and the ratio is that of their medians. Imports and memory are me
 """
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,11 +24,10 @@ from ..paths import write_atomically
 from ..text.tokenizer import tokenize
 from ..training.optimizer import make_optimizer
 from ..training.trainer import Trainer
+from .head import HEAD
 from .rivals import INSTALL, PublishedTrainer, race_sentence_transformers
+from .rows import Row, Seconds, alternate, compare, make_row, run_child
 from .workload import LEARNING_RATE, Size, batches_of, machine, make_trainer, text_for, zipf_ids
-
-Row = dict[str, Any]
-Seconds = Mapping[str, list[float]]
 
 HEAVY = ("datasets", "ipywidgets", "matplotlib", "pandas", "scipy")
 
@@ -46,7 +42,7 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`; all if empty.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, or ``head`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -59,16 +55,17 @@ def run_benchmarks(
     Raises:
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
-    if unknown := sorted(set(names) - set(BENCHMARKS)):
-        raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join(BENCHMARKS)}.")
+    benchmarks, groups = BENCHMARKS | HEAD, {"head": HEAD}
+    if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
+        raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()
     if out is not None and Path(out).is_dir():
         raise ConfigError(f"{out} is a folder. Name the file that the measurements are to be written to.")
     rows = []
-    for name in names or BENCHMARKS:
+    for name in [each for asked in names or BENCHMARKS for each in groups.get(asked, [asked])]:
         if report is not None:
             report(f"measuring {name}")
-        rows.append({"name": name, **BENCHMARKS[name](size)})
+        rows.append({"name": name, **benchmarks[name](size)})
         if out is not None:  # after each, so that an interruption loses one
             write_atomically(Path(out), json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
     return rows
@@ -83,35 +80,6 @@ def table(rows: Sequence[Row]) -> str:
     notes = [f"{row['name']}: {row['what']}" + (f" ({row['detail']['missing']})" if "missing" in row["detail"] else "")
              for row in rows]  # fmt: skip
     return "\n".join([*lines, "", *notes])
-
-
-def run_child(code: str) -> str:
-    """Run Python code in a fresh process and return what it prints."""
-    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def alternate(
-    sides: Mapping[Any, Callable[[int], object]], repeats: int, clock: Callable[[], float] | None = None
-) -> dict[Any, list[float]]:
-    """Call each side in turn with the number of the round; return seconds per round, without a first warm-up round."""
-    clock = clock or time.perf_counter
-    seconds: dict[Any, list[float]] = {name: [] for name in sides}
-    for i in range(repeats + 1):
-        for name, side in sides.items():
-            started = clock()
-            side(i)
-            seconds[name].append(clock() - started)
-    return {name: values[1:] for name, values in seconds.items()}
-
-
-def compare(what: str, seconds: Seconds, target: float, *, pairs: int | None = None, **detail: Any) -> Row:
-    """Make a row from the seconds of ``ours`` and ``theirs``: pairs a second, or milliseconds if ``pairs`` is None."""
-    ours, theirs = (float(np.median(seconds[side])) for side in ("ours", "theirs"))
-    rounds = np.divide(seconds["theirs"], seconds["ours"])
-    detail["ratio_quartiles"] = [float(q) for q in np.quantile(rounds, (0.25, 0.75))]
-    detail["repeats"] = len(rounds)
-    values = (pairs / ours, pairs / theirs, "pairs/s") if pairs else (1e3 * ours, 1e3 * theirs, "ms")
-    return _row(what, *values, theirs / ours, f">= {target:g}x", theirs / ours >= target, detail)
 
 
 def recipe(size: Size) -> Row:
@@ -132,7 +100,7 @@ def sentence_transformers(size: Size, dropout: float) -> Row:
     what = "training, against sentence-transformers' trainer and a BERT of one layer and the same width; both tokenise"
     what += f"; its dropout is {dropout:g}"
     if find_spec("sentence_transformers") is None:
-        return _row(what, None, None, "pairs/s", None, ">= 2x", None, {"missing": INSTALL})
+        return make_row(what, None, None, "pairs/s", None, ">= 2x", None, {"missing": INSTALL})
     trainer, batches, text = make_trainer(size), batches_of(size), text_for(size)
 
     def ours(i: int) -> None:
@@ -183,7 +151,7 @@ def memory(size: Size) -> Row:
     )
     status = Path("/proc/self/status")
     if not status.exists():
-        return _row(what, None, None, "MB", None, "< 600 MB", None, {"missing": f"needs Linux's {status}"})
+        return make_row(what, None, None, "MB", None, "< 600 MB", None, {"missing": f"needs Linux's {status}"})
     show = f"\nprint(open('{status}').read())"
     code = f"from fourier_lab.bench.suite import memory_step; memory_step({v}, {d}, {size.tokens})" + show
     # The high-water mark of the process itself: getrusage reports the parent's to a child, where that was higher.
@@ -192,7 +160,7 @@ def memory(size: Size) -> Row:
     )
     theirs = 4 * 4 * v * d / 1e6
     detail = {"above_import_torch_MB": ours - torch_alone}
-    return _row(what, ours, theirs, "MB", theirs / ours, "< 600 MB", ours < 600, detail)
+    return make_row(what, ours, theirs, "MB", theirs / ours, "< 600 MB", ours < 600, detail)
 
 
 def memory_step(vocab_size: int, d_model: int, tokens: int) -> None:
@@ -211,7 +179,7 @@ def matmul(size: Size) -> Row:
     theirs = 2 * size.matmul**3 / float(np.median(seconds["theirs"])) / 1e9
     what = "matrix products of the whole training step (attention scores not counted), against one plain square matmul"
     detail = {"dtype": str(trainer.precision), "operations_per_step": float(np.median(operations))}
-    return _row(what, ours, theirs, "GFLOP/s", ours / theirs, ">= 0.35", ours / theirs >= 0.35, detail)
+    return make_row(what, ours, theirs, "GFLOP/s", ours / theirs, ">= 0.35", ours / theirs >= 0.35, detail)
 
 
 def import_time(size: Size) -> Row:
@@ -226,7 +194,7 @@ def import_time(size: Size) -> Row:
     heavy = sorted({module for answer in answers for module in answer[3:]})
     detail = {"every_public_name_s": everything, "heavy_modules": heavy, "repeats": len(answers)}
     met, what = ours < 0.2 and not heavy, "import fourier_lab, against import torch before it"
-    return _row(what, ours, theirs, "s", theirs / ours, "< 0.2 s", met, detail)
+    return make_row(what, ours, theirs, "s", theirs / ours, "< 0.2 s", met, detail)
 
 
 BENCHMARKS: dict[str, Callable[[Size], Row]] = {
@@ -270,12 +238,6 @@ def _embedding_step(module: nn.Module, ids: Tensor, fused: bool) -> Callable[[in
         optimizer.zero_grad(set_to_none=True)
 
     return step
-
-
-def _row(what: str, ours: float | None, theirs: float | None, unit: str, ratio: float | None, target: str,
-         met: bool | None, detail: dict[str, Any]) -> Row:  # fmt: skip
-    return {"what": what, "ours": ours, "theirs": theirs, "unit": unit, "ratio": ratio, "target": target, "met": met,
-            "detail": detail}  # fmt: skip
 
 
 def _cell(value: Any) -> str:

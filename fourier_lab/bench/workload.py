@@ -45,6 +45,7 @@ class Size:
         large_vocab_size: V of the memory benchmark.
         large_d_model: Width of the memory benchmark.
         matmul: Edge of the plain square matmul.
+        head_share: Divides vocabulary and width of the output layers.
         repeats: Measurements of each side, after one warm-up.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
@@ -57,6 +58,7 @@ class Size:
     large_vocab_size: int = 1_000_000
     large_d_model: int = 512
     matmul: int = 2048
+    head_share: int = 1
     repeats: int = 15
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()

@@ -158,7 +158,12 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     bench = add("bench", commands.bench, "bench --out bench.json")
-    bench.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; all if none is given")
+    bench.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="benchmarks to run, head for those of the output layer; all but these if none is given",
+    )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")
     bench.add_argument("--quick", action="store_true", help="3 measurements of each side, for a first impression")

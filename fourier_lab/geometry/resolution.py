@@ -64,6 +64,26 @@ def relative_distance(cosine: ArrayLike) -> NDArray[np.float64]:
     return np.sqrt(np.maximum(0.0, 2.0 - 2.0 * np.asarray(cosine)))
 
 
+def norm_for_one_nat(frequencies: ArrayLike, period: int, lag: int = 1) -> float:
+    """Return the least norm of amplitudes a with ``a · (T(p) - T(p + lag))`` of one nat: 1 over the distance of the codes.
+
+    It is the same for every p, and is reached by amplitudes that are spent on this one pair of ids; infinite where both have
+    one code. For the hidden states of a head it holds up to the scale of its map.
+
+    Args:
+        frequencies: Integers ``(K,)``, whole cycles per period.
+        period: M in ids.
+        lag: Difference of the two ids.
+
+    Example:
+        >>> round(norm_for_one_nat(range(1, 129), 32768), 1)
+        6.2
+    """
+    phases = np.remainder(np.asarray(frequencies) * lag, period)
+    distance = 2 * np.linalg.norm(np.sin(math.pi / period * phases))
+    return float(1 / distance) if distance else math.inf
+
+
 def kernel_columns(sets: Mapping[str, ArrayLike], lags: ArrayLike, period: int) -> Columns:
     """Return cosine and relative distance against the id difference for several sets of frequencies.
 

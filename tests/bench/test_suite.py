@@ -3,21 +3,32 @@
 import itertools
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.bench import suite, workload
+from fourier_lab.bench import head, suite, workload
+from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
 from fourier_lab.errors import ConfigError
 from fourier_lab.text.batches import pack
 
 TINY = suite.Size(
-    d_model=8, vocab_size=5000, batch_size=4, tokens=64, large_vocab_size=9000, large_d_model=8, matmul=16, repeats=3
+    d_model=8,
+    vocab_size=5000,
+    batch_size=4,
+    tokens=64,
+    large_vocab_size=9000,
+    large_d_model=8,
+    matmul=16,
+    head_share=16,
+    repeats=3,
 )
 HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s")
+SMALL_HEADS = ("head_30522", "head_memory_128256", "head_adaptive_50257", "head_growth_d")
 THEIRS = [name for name in suite.BENCHMARKS if name.startswith("sentence_transformers")]  # need an extra
 
 
@@ -33,7 +44,7 @@ def check_row(row):
     assert row["ratio"] == pytest.approx(row[better] / row[worse])
 
 
-@pytest.mark.parametrize("name", [name for name in suite.BENCHMARKS if name not in THEIRS])
+@pytest.mark.parametrize("name", [name for name in (*suite.BENCHMARKS, *SMALL_HEADS) if name not in THEIRS])
 def test_row_is_complete_and_its_ratio_is_that_of_its_numbers(name, tmp_path):
     lines = []
     (row,) = suite.run_benchmarks([name], tmp_path / "bench.json", size=TINY, report=lines.append)
@@ -73,6 +84,33 @@ def test_what_is_measured_is_kept_when_the_next_is_interrupted(tmp_path, monkeyp
     assert [row["name"] for row in json.loads((tmp_path / "bench.json").read_text())["rows"]] == ["embedding"]
     with pytest.raises(ConfigError, match="is a folder"):
         suite.run_benchmarks(["import"], tmp_path, size=TINY)
+
+
+def test_one_name_stands_for_all_benchmarks_of_the_output_layer(monkeypatch):
+    for name in HEAD:
+        monkeypatch.setitem(HEAD, name, lambda size: {})
+    rows = suite.run_benchmarks(["head", "import"], size=TINY)
+    assert [row["name"] for row in rows] == [*HEAD, "import"]
+
+
+@pytest.mark.parametrize("kind", ["fourier", "dense", "adaptive"])
+def test_a_step_of_an_output_layer_moves_its_weights_down_the_loss(kind, monkeypatch):
+    torch.manual_seed(0)
+    (module, loss_of), losses = head.build(kind, 300, 16), []
+    monkeypatch.setattr(head, "build", lambda *_: (module, lambda h, t: losses.append(loss_of(h, t)) or losses[-1]))
+    step = head.make_step(kind, 300, 16, 32)
+    before = [p.detach().clone() for p in module.parameters()]
+    for i in range(5):
+        step(i)
+    assert losses[-1] < losses[0] and all(
+        not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)
+    )
+
+
+def test_memory_of_a_dense_layer_is_at_least_its_weights_gradient_moments_and_logits():
+    (row,) = suite.run_benchmarks(["head_memory_30522"], size=replace(TINY, head_share=2))
+    v, d, tokens = 30522 // 2, 256 // 2, 256
+    assert row["theirs"] > 4 * (4 * v * d + 2 * v * tokens) / 1e6 > 2 * row["ours"]
 
 
 def test_unknown_name_is_refused():
