@@ -56,6 +56,10 @@ BRIEFS = (
           "points, harmonic − idf overlap"),
     Brief("nli", "Ours: it classifies entailment as well", ("ahead", "behind", "open"),
           "points of accuracy, harmonic − table"),
+    Brief("bake_off", "Ours: without layers, as good as a table on STS-B", ("ahead", "behind", "open"),
+          "points, mixed waves − table"),
+    Brief("bake_off", "Ours: without layers, as good as a table at the task trained for", ("ahead", "behind", "open"),
+          "points of pairs, mixed waves − table", deciding=(5, 6)),
     Brief("training", "Ours: it needs what its embedding learned", ("gains without", "needs it", "open"),
           "points, embedding untrained − trained"),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Scores beyond STS-B as quantities of a run or of an untrained method, ready for tables."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def beyond(scores: Mapping[str, Any], evaluations: Mapping[str, Any]) -> dict[st
     return found
 
 
-def headline(names: Mapping[str, Any]) -> list[str]:
+def headline(names: Collection[str]) -> list[str]:
     """Return those of the names that a table shows: one for each set, their mean, and the test split of each corpus."""
     sets = [name.removesuffix("_unseen") for name in names if name.endswith("_unseen")]
     shown = [f"{name}_subsets" if f"{name}_subsets" in names else name for name in sets]

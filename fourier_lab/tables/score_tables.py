@@ -80,7 +80,8 @@ def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = 
     cells = [tuple(row[name] for name in telling) for row in rows if row["seeds"]]
     if len(set(cells)) < len(cells):
         shown = [name for name in varying if name not in ("d_model", "learning_rate", "steps")]
-    accuracies, further = [name for name in columns if name.endswith("_accuracy")], headline(dict.fromkeys(columns))
+    accuracies = [name for name in columns if name.endswith("_accuracy")]
+    further = headline(_columns([row for row in rows if row["seeds"]]))
     scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies + further
     head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "stored, kB",
             "rate", "steps", "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
