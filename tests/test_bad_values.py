@@ -15,7 +15,7 @@ from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, paths, train
 from fourier_lab.app import serve
 from fourier_lab.cli import parser
 from fourier_lab.config import expand
-from fourier_lab.errors import ConfigError, DataError, FourierLabError, RecordError, way_out
+from fourier_lab.errors import ConfigError, DataError, FourierLabError, MissingPackageError, RecordError, way_out
 from fourier_lab.evaluation.metrics import sts_scores
 from fourier_lab.headless.notebooks import run_notebooks
 from fourier_lab.study import ladder
@@ -112,7 +112,10 @@ def test_what_is_nothing_of_the_kind_is_refused_in_our_words(name, given):
 @pytest.mark.parametrize("given", [None, "x", 3, []], ids=repr)
 def test_no_public_name_answers_in_the_words_of_python(name, given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    public = getattr(fl, name)
+    try:
+        public = getattr(fl, name)
+    except MissingPackageError:
+        return  # it needs a package that is not installed here, and says which
     try:
         inspect.signature(public).bind(given)
     except TypeError:

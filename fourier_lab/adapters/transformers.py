@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..config import EXPANSION, ModelConfig
 from ..embeddings.frequencies import FREQUENCIES
 from ..embeddings.interface import rows_of
-from ..errors import ConfigError, MissingPackageError
+from ..errors import ConfigError, MissingPackageError, check_kind
 from ..models.sentence_encoder import build_embedding
 from ..plugins import allow
 from .arrival import KEY, MODEL_TYPE
@@ -143,6 +143,8 @@ def replace_embedding(
 
         model = replace_embedding(BertModel(BertConfig()), "random")
     """
+    remedy = "Write replace_embedding(AutoModel.from_pretrained(name), embedding)."
+    check_kind(model, PreTrainedModel, "replace_embedding takes a model of transformers", remedy)
     if isinstance(model, ComputedModel):
         raise ConfigError(
             f"{type(model).__name__} has a computed embedding already. Load the model anew and replace once."
