@@ -33,7 +33,8 @@ _HOME = {
     "train": "training.train",
     "train_all": "training.train",
 }
-__all__ = sorted(_HOME)
+_OPTIONAL = {"replace_embedding"}  # need a package of an extra, which 'from fourier_lab import *' must not
+__all__ = sorted(_HOME.keys() - _OPTIONAL)
 import_module(".adapters.arrival", __name__).watch()  # transformers may come later, and asks who saved a model
 
 
@@ -51,4 +52,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *_HOME})

@@ -72,7 +72,7 @@ TAKERS = {
     "runs": (lambda given: train(RunConfig(), runs=given), "a file or folder must be given as text", ["x", "", None]),
     "SentenceEncoder": (SentenceEncoder, "takes a ModelConfig", []),
     "set_tokenizer": (lambda given: small_encoder().set_tokenizer(given), "must be one of the tokenizers library", []),
-    "encode": (lambda given: small_encoder().encode(given), "encode takes a list of sentences", [[]]),
+    "encode": (lambda given: small_encoder().encode(given), "encode takes a sentence or a list", ["x", "", []]),
     "encode_ids": (lambda given: small_encoder().encode_ids(given), "encode_ids takes a list of rows", [[]]),
     "pack": (lambda given: small_encoder().pack(given), "pack takes a list of id arrays", [[]]),
     "train_all": (train_all, "train_all takes a list of RunConfigs", [[]]),

@@ -95,7 +95,8 @@ def train(
         check_sets(config)  # before hours of training
         with _alone_in_the_process(config), threads(config.threads), shortage_told():
             found = _train(config, folder, callback, runs)
-            evaluate(folder, config, found.encoder)
+            if config.evaluated_on:
+                evaluate(folder, config, found.encoder)
             return found
 
 

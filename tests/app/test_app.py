@@ -158,7 +158,7 @@ def test_the_notebook_of_the_page_is_stripped_and_runs_anywhere():
 
 def test_without_voila_and_with_a_wrong_port_a_sentence_says_what_to_do(monkeypatch, capsys):
     assert parser.main(["app", "--port", "0"]) == 2
-    assert "must lie in 1..65535" in capsys.readouterr().err
+    assert "must be an integer in 1..65535" in capsys.readouterr().err
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert parser.main(["app"]) == 2
     assert "pip install voila ipywidgets" in capsys.readouterr().err
