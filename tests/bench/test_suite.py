@@ -25,6 +25,7 @@ TINY = suite.Size(
     large_d_model=8,
     matmul=16,
     head_share=16,
+    head_threads=1,
     repeats=3,
 )
 HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s")
