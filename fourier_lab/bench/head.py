@@ -1,8 +1,8 @@
 """What a training step of an output layer costs: logits by FFT against a dense layer and adaptive softmax.
 
-A step is forward, cross-entropy, backward and fused AdamW, in float32; times are on two threads. The hidden states want their
-gradient, as in a model. Ids are Zipf-distributed, as adaptive softmax presumes. The head has K = d / 2 mixed frequencies and
-a bias, the dense layer no bias.
+A step is forward, cross-entropy, backward and fused AdamW, in float32; times are on two threads. The hidden states want
+their gradient, as in a model. Ids are Zipf-distributed, as adaptive softmax presumes. The head has K = d / 2 mixed
+frequencies and a bias, the dense layer no bias.
 """
 
 from collections.abc import Callable
