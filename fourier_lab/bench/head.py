@@ -1,8 +1,8 @@
 """What a training step of an output layer costs: logits by FFT against a dense layer and adaptive softmax.
 
-A step is forward, cross-entropy, backward and fused AdamW, in float32 and on two threads; the hidden states want their
-gradient, as in a model. Ids are Zipf-distributed, as adaptive softmax presumes. The head has K = d / 2 mixed frequencies and
-a bias, the dense layer no bias.
+A step is forward, cross-entropy, backward and fused AdamW, in float32; times are on two threads. The hidden states want
+their gradient, as in a model. Ids are Zipf-distributed, as adaptive softmax presumes. The head has K = d / 2 mixed
+frequencies and a bias, the dense layer no bias.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,6 @@ from .workload import LEARNING_RATE, Size, zipf_ids
 
 # V, d, tokens, and how many times less time and memory than a dense layer's are aimed at.
 CASES = ((30_522, 256, 256, 4, 2), (50_257, 256, 256, 3, 2), (128_256, 512, 64, 12, 6), (262_144, 1_024, 32, 25, 8))
-_THREADS = 2
 _GROWTH = {  # two decades of one size, and the other one
     "V": (np.geomspace(2_000, 200_000, 5).astype(int).tolist(), 128),
     "d": (np.geomspace(16, 1_600, 5).astype(int).tolist(), 16_384),
@@ -75,9 +74,9 @@ def speed(size: Size, case: tuple[int, ...], rival: str, target: float) -> Row:
     """One step of a Fourier head against one of a rival."""
     v, d, tokens = _shapes(case, size)
     what = f"step of an output layer, V = {v:,}, d = {d}, {tokens} tokens: Fourier head against {rival}"
-    with threads(_THREADS):
+    with threads(size.head_threads):
         sides = {"ours": make_step("fourier", v, d, tokens), "theirs": make_step(rival.split()[0], v, d, tokens)}
-        return compare(what, alternate(sides, size.repeats), target, threads=_THREADS)
+        return compare(what, alternate(sides, size.repeats), target, threads=size.head_threads)
 
 
 def memory(size: Size, case: tuple[int, ...], target: float) -> Row:
@@ -94,7 +93,7 @@ def memory(size: Size, case: tuple[int, ...], target: float) -> Row:
 
 def memory_case(kind: str, vocab_size: int, d_model: int, tokens: int) -> int:
     """Take two steps; return the bytes of the peak above that of a small step before. To be called in a fresh process."""
-    torch.set_num_threads(_THREADS)
+    torch.set_num_threads(1)
     make_step(kind, 512, 16, 8)(0)  # what the process needs in any case: libraries, threads, their buffers
     device = torch.device("cpu")
     before = peak_memory_bytes(device)
@@ -109,7 +108,7 @@ def growth(size: Size, axis: str) -> Row:
     values, other = _GROWTH[axis]
     values, other = [max(8, value // size.head_share) for value in values], max(8, other // size.head_share)
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
-    with threads(_THREADS):
+    with threads(size.head_threads):
         for value in values:
             v, d = (value, other) if axis == "V" else (other, value)
             kinds = {"ours": "fourier", "theirs": "dense"}
@@ -121,7 +120,7 @@ def growth(size: Size, axis: str) -> Row:
     what = (
         f"exponent of {axis} in the time of a step, {values[0]:,} to {values[-1]:,}, {fixed}, {_GROWTH_TOKENS} tokens"
     )
-    detail = {axis: values, "seconds": seconds, "threads": _THREADS}
+    detail = {axis: values, "seconds": seconds, "threads": size.head_threads}
     return make_row(f"{what}: Fourier head, dense", ours, theirs, f"power of {axis}", theirs / ours, "< 1x theirs",
                     ours < theirs, detail)  # fmt: skip
 

@@ -46,6 +46,7 @@ class Size:
         large_d_model: Width of the memory benchmark.
         matmul: Edge of the plain square matmul.
         head_share: Divides vocabulary and width of the output layers.
+        head_threads: Threads that these have.
         repeats: Measurements of each side, after one warm-up.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
@@ -59,6 +60,7 @@ class Size:
     large_d_model: int = 512
     matmul: int = 2048
     head_share: int = 1
+    head_threads: int = 2
     repeats: int = 15
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()

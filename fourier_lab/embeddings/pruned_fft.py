@@ -2,6 +2,7 @@
 
 import math
 from copy import copy
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -29,12 +30,18 @@ def smooth_period(vocab_size: int) -> int:
         >>> smooth_period(30522), smooth_period(50257), smooth_period(200)
         (30720, 51200, 200)
     """
-    from scipy.fft import next_fast_len
-
     resolve_period(vocab_size)
     # A large power of two in it: the transforms are then of that length. Even always: odd lengths have no fast real form.
     step = 2 ** min(10, max(1, int(vocab_size).bit_length() - 5))
-    return resolve_period(vocab_size, step * next_fast_len(-(-int(vocab_size) // step), real=True))
+    steps = next(n for n in count(-(-int(vocab_size) // step)) if _is_smooth(n))
+    return resolve_period(vocab_size, step * steps)
+
+
+def _is_smooth(n: int) -> bool:
+    for factor in (2, 3, 5):
+        while n % factor == 0:
+            n //= factor
+    return n == 1
 
 
 class PrunedFFT:

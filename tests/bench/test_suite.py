@@ -25,10 +25,11 @@ TINY = suite.Size(
     large_d_model=8,
     matmul=16,
     head_share=16,
+    head_threads=1,
     repeats=3,
 )
 HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s")
-SMALL_HEADS = ("head_30522", "head_memory_128256", "head_adaptive_50257", "head_growth_d")
+SMALL_HEADS = ("head_30522", "head_memory_128256", "head_adaptive_50257")
 THEIRS = [name for name in suite.BENCHMARKS if name.startswith("sentence_transformers")]  # need an extra
 
 
@@ -105,6 +106,17 @@ def test_a_step_of_an_output_layer_moves_its_weights_down_the_loss(kind, monkeyp
     assert losses[-1] < losses[0] and all(
         not torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)
     )
+
+
+def test_growth_is_the_power_by_which_the_times_grow(monkeypatch):
+    monkeypatch.setattr(
+        head, "make_step", lambda kind, v, d, tokens: v**0.9 * d**0.2 if kind == "fourier" else v * d**1.1
+    )
+    monkeypatch.setattr(head, "alternate", lambda sides, repeats: {side: [step] * 3 for side, step in sides.items()})
+    rows = suite.run_benchmarks(["head_growth_v", "head_growth_d"], size=TINY)
+    assert [row["ours"] for row in rows] == pytest.approx([0.9, 0.2])
+    assert [row["theirs"] for row in rows] == pytest.approx([1.0, 1.1])
+    assert all(row["met"] for row in rows)
 
 
 def test_memory_of_a_dense_layer_is_at_least_its_weights_gradient_moments_and_logits():
