@@ -22,6 +22,8 @@ from ._marks import (
 from .figure import style
 from .palette import REFERENCE, colour_of, marker_of
 
+_LEGEND_CHARACTERS = 70  # of all names in one line of a legend, about as many as fit
+
 
 @style()
 def draw_curves(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
@@ -125,7 +127,8 @@ def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
 def share_legend(figure: Figure) -> None:
     """Name the series once below all panels, in place of a legend inside one of them."""
     handles, labels = figure.axes[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=len(labels), frameon=False)
+    room = len(labels) if sum(map(len, labels)) < _LEGEND_CHARACTERS else 3
+    figure.legend(handles, labels, loc="outside lower left", ncols=room, frameon=False)
 
 
 @style()

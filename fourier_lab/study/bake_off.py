@@ -59,10 +59,11 @@ def _measure(name: str, record: RunRecord) -> float:
 
 
 SPLITS = {"validation": score("validation"), "test": score("test")}
+MEAN = "mean of STS-B test, SICK and STS 2012"
 BEYOND = {
     "SICK": measure("sick"),
     "STS 2012, mean of subsets": measure("sts12_subsets"),
-    "mean of STS-B test, SICK and STS 2012": measure("mean_of_sets"),
+    MEAN: measure("mean_of_sets"),
 }
 MATCHED = {
     f"{corpus} {split.rpartition('_')[2]}": measure(f"matched_{corpus.lower()}/{split}")
@@ -73,13 +74,22 @@ MATCHED = {
 }  # fmt: skip
 MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "STS-B test": score("test"),
-    "STS-B test, SICK, STS 2012: mean": measure("mean_of_sets"),
-    "SNLI test: matched of 128, %": measure("matched_snli/test"),
+    "STS-B, SICK, STS 2012": measure("mean_of_sets"),
+    "SNLI pairs matched": measure("matched_snli/test"),
 }
 BY_RAREST = {
     words: measure(f"matched_mnli/validation_mismatched_rarest_{low}")
     for low, words in zip(RARE, ("never", "1 to 9 times", "10 to 99 times", "100 to 999 times"), strict=False)
 }  # of pairs without a rarer word there are few
+
+
+def best_first(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the records with the embeddings in order of their mean over the test sets, the best first."""
+    by_method: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_method.setdefault(method(record.config), []).append(record)
+    ranked = sorted(by_method.values(), key=lambda runs: -np.mean([BEYOND[MEAN](run) for run in runs]))
+    return [record for runs in ranked for record in runs]
 
 
 def idf_floor(sweep: str) -> tuple[str, dict[str, float]]:
@@ -116,7 +126,7 @@ def ranking(records: Sequence[RunRecord]) -> "pd.DataFrame":
             **{words: np.mean([value(run) for run in runs]) for words, value in told.items()},
         }
     frame = pd.DataFrame.from_dict(rows, orient="index")
-    return frame.sort_values("mean of STS-B test, SICK and STS 2012", ascending=False).round(1)
+    return frame.sort_values(MEAN, ascending=False).round(1)
 
 
 def rates_by_judge(sweep: str = "bake_off_rates") -> "pd.DataFrame":
