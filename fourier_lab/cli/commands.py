@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..training.trainer import Progress
 
 PROGRESS_S = 10.0
-_OUTSIDE_BRACKETS = re.compile(r",(?![^{\[]*[}\]])")  # commas that part values, not the options of one value
+_OUTSIDE_BRACKETS = re.compile(r",(?![^{]*})(?![^\[]*\])")  # of a mapping, which may hold lists, or of a list
 
 
 def figures(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Committed records as points: one per configuration, its seeds pooled, with intervals and the command that rebuilds it."""
 
+import json
 import math
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +13,7 @@ from ..columns import Columns, from_rows
 from ..config import RunConfig
 from ..errors import ConfigError, RecordError
 from ..evaluation.metrics import mean_interval
+from ..field_rules import OPTIONS
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import same_text, text_name
 from ..training.records import RunRecord, load_record
@@ -203,6 +205,9 @@ def train_command(configs: Sequence[RunConfig]) -> str:
 
 def as_text(name: str, value: Any) -> str:
     """Write a setting the way ``RunConfig.parse`` reads it."""
+    if name in OPTIONS:
+        inner = (f"{key}: {[*entry] if isinstance(entry, tuple) else json.dumps(entry)}" for key, entry in value)
+        return f"{{{', '.join(inner)}}}"
     if name == "pretraining":
         return " ".join(f"{key}={as_text(key, entry)}" for key, entry in value)
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

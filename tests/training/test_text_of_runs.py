@@ -261,11 +261,11 @@ def test_committed_records_keep_their_digest_their_place_and_their_arithmetic(mo
     for folder in folders:
         record = load_record(folder, with_history=False)
         assert (
-            record.config.digest() == folder.name
+            record.config.digest() == folder.name.partition("-")[0]
             and record.config.precision == record.metrics["precision"] == "float32"
         )
         assert run_folder(folder.parent, record.config) == folder
-        places.setdefault(folder.parent.name, set()).add(folder.name)
+        places.setdefault(folder.parent.name, set()).add(record.config.digest())
         found = record.text
         assert found.items() >= ({"snli/train": "86fc58407157"} if "snli/train" in found else {}).items()
         assert found["stsb/test" if record.config.corpus != "toy" else "toy_sts/test"]
