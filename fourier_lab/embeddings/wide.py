@@ -55,4 +55,4 @@ class WideFourierEmbedding(CodedEmbedding):
     @property
     def extra_bits(self) -> int:
         """Bits kept beside the parameters: those of the seed, if the set is drawn with it."""
-        return 64 if self._settings["frequencies"] in ("random", "mixed") else 0
+        return 0 if self._settings["frequencies"] in ("harmonic", "log") else 64

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..config import RunConfig
 from ..errors import DataError, leave_out
 from ..text.corpus import Corpus, TokenPairs, prepare
 from ..text.id_order import last_special
-from .beyond import evaluations, of_bag
+from .beyond import Method, evaluations
 from .metrics import sts_scores
 
 if TYPE_CHECKING:
@@ -52,6 +53,24 @@ def bag_similarity(pairs: TokenPairs, weights: np.ndarray) -> np.ndarray:
         weights: float ``(vocab_size,)``, one non-negative weight per id.
     """
     return np.array([_cosine(a, b, weights) for a, b in zip(*pairs.texts, strict=True)])
+
+
+def of_bag(weights: np.ndarray) -> Method:
+    """Return a bag of tokens as a method: cosines of the counts of its tokens times their weights, ``(vocab_size,)``."""
+    from scipy import sparse
+
+    def rows(words: list[np.ndarray]) -> "sparse.csr_array":
+        ids, ends = np.concatenate(words), np.cumsum([0, *map(len, words)])
+        counts = sparse.csr_array((weights[ids], ids, ends), shape=(len(words), len(weights)))
+        counts.sum_duplicates()
+        lengths = np.sqrt(counts.multiply(counts).sum(1))
+        return sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ counts
+
+    def crossed(pairs: TokenPairs, index: np.ndarray) -> np.ndarray:
+        first, second = (rows([side[i] for i in index]) for side in pairs.texts)
+        return (first @ second.T).toarray()
+
+    return Method(partial(bag_similarity, weights=weights), crossed)
 
 
 def jaccard_similarity(pairs: TokenPairs) -> np.ndarray:

@@ -26,28 +26,6 @@ class Method:
     crossed: Callable[[TokenPairs, np.ndarray], np.ndarray]
 
 
-def of_bag(weights: np.ndarray) -> Method:
-    """Return a bag of tokens as a method: cosines of the counts of its tokens times their weights, ``(vocab_size,)``."""
-    from scipy import sparse
-
-    def rows(words: list[np.ndarray]) -> "sparse.csr_array":
-        ids, ends = np.concatenate(words), np.cumsum([0, *map(len, words)])
-        counts = sparse.csr_array((weights[ids], ids, ends), shape=(len(words), len(weights)))
-        counts.sum_duplicates()
-        lengths = np.sqrt(counts.multiply(counts).sum(1))
-        return sparse.diags_array(1 / np.where(lengths > 0, lengths, 1)) @ counts
-
-    def crossed(pairs: TokenPairs, index: np.ndarray) -> np.ndarray:
-        first, second = (rows([side[i] for i in index]) for side in pairs.texts)
-        return np.asarray((first @ second.T).todense())
-
-    def aligned(pairs: TokenPairs) -> np.ndarray:
-        first, second = map(rows, pairs.texts)
-        return np.asarray(first.multiply(second).sum(1))
-
-    return Method(aligned, crossed)
-
-
 def of_encoder(encoder: "SentenceEncoder") -> Method:
     """Return a trained encoder as a method: the cosines of its sentence embeddings."""
     import torch
@@ -88,7 +66,9 @@ def evaluations(config: RunConfig, method: Method, known: dict[str, Any] | None 
             seen = seen_sentences(config, recorded_text(config, corpus.account))
             pairs = token_pairs(corpus.tokenizer, graded.pairs, config.max_seq_len)
             found[name] = set_scores(method.aligned(pairs), graded, graded.unseen(seen), rarest(pairs, counts))
-    matched = (known or {}).get("matched") or _matched(corpus, method, counts)
+    matched = (known or {}).get("matched", {})
+    if config.objective != "sts":  # whose held-out pairs have grades
+        matched = matched or _matched(corpus, method, counts)
     return {"sets": found, "matched": matched, "versions": versions(), "commit": commit()}
 
 
@@ -96,6 +76,8 @@ def _matched(corpus: Corpus, method: Method, counts: np.ndarray) -> dict[str, An
     found = {}
     for name, pairs in corpus.held_out.items():
         positive = _entailed(pairs)
+        if not len(positive):
+            continue
         hits = matches(partial(method.crossed, positive), len(positive))
         found[name] = matched_scores(hits, rarest(positive, counts))
     return found

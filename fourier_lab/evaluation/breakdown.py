@@ -1,6 +1,6 @@
 """One method beyond its headline score: on further similarity sets, on unseen pairs alone, by subset, by rarest word."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,21 +48,27 @@ def set_scores(similarity: np.ndarray, graded: SimilaritySet, unseen: np.ndarray
         ``subsets`` and ``by_rarest`` with the scores of parts, without intervals. Parts of fewer than 30 pairs are left out.
     """
     label = graded.pairs.label
-    subset = np.zeros(len(label), dtype=str) if graded.subset is None else graded.subset
     parts = {
-        "subsets": {name: subset == name for name in dict.fromkeys(subset.tolist()) if name},
+        "subsets": graded.subsets(),
         "by_rarest": bands(rarity),
     }
     found: dict[str, Any] = {"fingerprint": graded.pairs.fingerprint, "all": sts_scores(similarity, label)}
     if unseen.sum() >= _LEAST_PAIRS:
         found["unseen"] = sts_scores(similarity[unseen], label[unseen])
     for name, masks in parts.items():
-        found[name] = {
-            part: sts_scores(similarity[mask], label[mask], intervals=False)
-            for part, mask in masks.items()
-            if mask.sum() >= _LEAST_PAIRS
-        }
+        found[name] = part_scores(similarity, label, masks)
     return found
+
+
+def part_scores(
+    similarity: np.ndarray, label: np.ndarray, masks: Mapping[str, np.ndarray], least: int = _LEAST_PAIRS
+) -> dict[str, Any]:
+    """Return the scores, without intervals, of the parts of a set that have ``least`` pairs or more."""
+    return {
+        name: sts_scores(similarity[mask], label[mask], intervals=False)
+        for name, mask in masks.items()
+        if mask.sum() >= least
+    }
 
 
 def matches(similarity: Callable[[np.ndarray], np.ndarray], n: int) -> np.ndarray:

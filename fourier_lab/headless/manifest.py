@@ -11,9 +11,8 @@ from typing import Any
 from .. import paths, provenance
 from ..text.fingerprints import content
 
-_LIBRARY = (
-    Path(__file__).resolve().parents[1]
-)  # its code, and the styles, templates and encoders that pages are made with
+# Its code, and the styles, templates and encoders that pages are made with.
+_LIBRARY = Path(__file__).resolve().parents[1]
 _OTHER = {"__pycache__", "project"}  # what Python makes of the code, and the study in an installed package
 
 
@@ -57,7 +56,8 @@ def executed_copy(notebook: str) -> Path:
 
 def fingerprint(cells: list[dict[str, Any]], parameters: Mapping[str, Any], data: Path | None) -> str:
     """Hash all that decides a notebook's figures: cells, parameters, library, dependencies, the study's records, data."""
-    sources = sorted(path for path in _LIBRARY.rglob("*") if path.is_file() and not _OTHER & {*path.parts})
+    within = ((path, path.relative_to(_LIBRARY).parts) for path in _LIBRARY.rglob("*") if path.is_file())
+    sources = sorted(path for path, parts in within if not _OTHER & {*parts})
     files = sorted(path for path in data.rglob("*") if path.is_file()) if data else []
     study = sorted(path for root in (paths.RECORDS, paths.SWEEPS) for path in root.rglob("*") if path.is_file())
     decisive = {

@@ -310,13 +310,12 @@ class SentenceEncoder(nn.Module):
         if self.token_weights is None:
             means = torch.cat([block.view(count, length, -1).mean(1) for (count, length), block in blocks])
         else:
-            weights = self.token_weights(packed.distinct)[packed.places].split(packed.sizes)
-            means = torch.cat(
-                [
-                    _weighted_mean(block.view(count, length, -1), weight.view(count, length, 1))
-                    for ((count, length), block), weight in zip(blocks, weights, strict=True)
-                ]
+            weights = self.token_weights(packed.distinct)[packed.places].unsqueeze(1).split(packed.sizes)
+            parts = (
+                _weighted_mean(block.unflatten(0, group), weight.unflatten(0, group))
+                for (group, block), weight in zip(blocks, weights, strict=True)
             )
+            means = torch.cat([*parts])
         return self.finish(means[packed.restore])
 
     def finish(self, means: Tensor) -> Tensor:

@@ -55,7 +55,12 @@ def measure(name: str) -> Callable[[RunRecord], float]:
 
 
 def _measure(name: str, record: RunRecord) -> float:
-    return beyond(record.metrics["scores"], record.evaluations)[name]
+    found = beyond(record.metrics["scores"], record.evaluations)
+    if name not in found:
+        raise RecordError(
+            f"the record in {record.folder} has no score {name!r} beyond STS-B. Run it with evaluated_on: [sick, sts12]."
+        )
+    return found[name]
 
 
 SPLITS = {"validation": score("validation"), "test": score("test")}

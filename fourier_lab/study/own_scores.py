@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError
-from ..evaluation.baselines import IDF_BAG, idf_weights
-from ..evaluation.beyond import of_bag, of_encoder
-from ..evaluation.breakdown import subset_mean
-from ..evaluation.metrics import scores_and_resamples, sts_scores
+from ..evaluation.baselines import IDF_BAG, idf_weights, of_bag
+from ..evaluation.beyond import of_encoder
+from ..evaluation.breakdown import part_scores, subset_mean
+from ..evaluation.metrics import scores_and_resamples
 from ..models.pretrained import shipped_encoders
 from ..models.sentence_encoder import SentenceEncoder
 from ..text.corpus import token_pairs
@@ -105,13 +105,12 @@ def _cells(score: dict[str, float]) -> tuple[str, str]:
 
 def _subset_line(graded: SimilaritySet, similarities: dict[str, np.ndarray]) -> list[str]:
     """Say what the mean over subsets is, which can order methods another way than all pairs together do."""
-    if graded.subset is None:
+    found = {
+        method: part_scores(values, graded.pairs.label, graded.subsets(), least=3)
+        for method, values in similarities.items()
+    }
+    numbers = {len(parts) for parts in found.values()}
+    if numbers == {0}:
         return []
-    names = dict.fromkeys(graded.subset.tolist())
-    masks = [mask for name in names if (mask := graded.subset == name).sum() >= 3]
-    told = []
-    for method, values in similarities.items():
-        parts = [sts_scores(values[mask], graded.pairs.label[mask], intervals=False) for mask in masks]
-        mean = subset_mean({"subsets": {str(i): part for i, part in enumerate(parts)}})
-        told.append(f"{method} {mean:.1f}")
-    return [f"Mean Spearman over {len(masks)} subsets: {', '.join(told)}."]
+    told = (f"{method} {subset_mean({'subsets': parts}):.1f}" for method, parts in found.items())
+    return [f"Mean Spearman over {numbers.pop()} subsets: {', '.join(told)}."]

@@ -1,6 +1,6 @@
 """Graded pairs beyond STS-B, that no run trains on or is chosen by: SICK, STS 2012 to 2016, and files of one's own."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from ..field_rules import SIMILARITY_SETS
 from .labels import read_labels
 from .own import FULL_RANGE, data_folder
 from .pairs import SentencePairs, checked, graded_name, load_pairs, normalised, read_hub, splits_of
-from .places import find
+from .places import find, parts
 from .tables import Reading, Rows, from_table, read_rows
 
 COLUMNS = Reading(
@@ -32,6 +32,11 @@ class SimilaritySet:
 
     pairs: SentencePairs
     subset: np.ndarray | None = None
+
+    def subsets(self) -> dict[str, np.ndarray]:
+        """Return which pairs are in each subset, bool ``(n,)`` by name; empty if the set has none."""
+        names = {} if self.subset is None else dict.fromkeys(self.subset.tolist())
+        return {name: self.subset == name for name in names}
 
     def unseen(self, seen: Set[str]) -> np.ndarray:
         """Return which pairs share no sentence with ``seen``, normalised sentences; bool ``(n,)``."""
@@ -52,7 +57,7 @@ def load_set(name: str, source: str) -> SimilaritySet:
     if name not in SIMILARITY_SETS:
         raise DataError(f"no similarity set {name!r}. Known: {', '.join(SIMILARITY_SETS)}.")
     if source == "hub":
-        return _similarity_set(name, from_table(read_hub(name, "test"), COLUMNS, name), *FULL_RANGE)
+        return _similarity_set(name, [from_table(read_hub(name, "test"), COLUMNS, name)], *FULL_RANGE)
     if source != "folder":
         raise DataError(f"the similarity set {name!r} comes from source 'folder' or 'hub', not from {source!r}.")
     if not (files := find(data_folder(), name, "test")):
@@ -60,31 +65,33 @@ def load_set(name: str, source: str) -> SimilaritySet:
             f"no file of the similarity set {name} in {data_folder()}. Put {name}/test.parquet there, with columns "
             "sentence1, sentence2 and label; with network, fetch all with: fourier-lab data fetch FOLDER."
         )
-    return read_set(files[0], name=name)
+    return _similarity_set(name, [read_rows(path, COLUMNS) for path in files], *FULL_RANGE)
 
 
 def read_set(
-    path: Path, reading: Reading = COLUMNS, low: float = FULL_RANGE[0], high: float = FULL_RANGE[1], name: str = ""
+    path: Path, reading: Reading = COLUMNS, low: float = FULL_RANGE[0], high: float = FULL_RANGE[1]
 ) -> SimilaritySet:
     """Read graded pairs of any file that :func:`fourier_lab.text.tables.read_rows` reads.
 
     Args:
-        path: Parquet, JSON lines, CSV or TSV.
+        path: Parquet, JSON lines, CSV or TSV, or a folder of part-* files.
         reading: Which columns hold the sentences, the score and, if there is one, the subset.
         low, high: Lowest and highest possible score.
-        name: What messages call it; the file's name if empty.
 
     Raises:
         DataError: If the file cannot be read, lacks a column, or a score lies outside of the range.
     """
-    return _similarity_set(name or Path(path).name, read_rows(Path(path), reading), low, high)
+    return _similarity_set(path.name, [read_rows(part, reading) for part in parts(path)], low, high)
 
 
-def _similarity_set(name: str, rows: Rows, low: float, high: float) -> SimilaritySet:
-    label = read_labels(rows.labels or [], name, None, None, low)
-    pairs = checked(name, "test", rows.first, rows.second, label, low, high, graded=True)
-    subset = None if rows.subset is None else np.array(rows.subset, dtype=str)[~np.isnan(label)]
-    return SimilaritySet(pairs, subset)
+def _similarity_set(name: str, files: Sequence[Rows], low: float, high: float) -> SimilaritySet:
+    label = np.concatenate([read_labels(rows.labels or [], name, None, None, low) for rows in files])
+    first, second = [s for rows in files for s in rows.first], [s for rows in files for s in rows.second]
+    pairs = checked(name, "test", first, second, label, low, high, graded=True)
+    subsets = [rows.subset for rows in files]
+    if None in subsets:
+        return SimilaritySet(pairs)
+    return SimilaritySet(pairs, np.concatenate([np.array(each, dtype=str) for each in subsets])[~np.isnan(label)])
 
 
 @lru_cache(maxsize=2)

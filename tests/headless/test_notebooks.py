@@ -64,7 +64,7 @@ def test_whatever_decides_the_figures_changes_the_fingerprint(home, monkeypatch)
 
 
 def test_every_file_of_the_package_that_pages_are_made_with_changes_the_fingerprint(home, monkeypatch):
-    library = home / "library"
+    library = home / "project" / "library"  # what folders above are called says nothing
     monkeypatch.setattr(manifest, "_LIBRARY", library)
     seen = [manifest.fingerprint([], {}, None)]
     for name in (

@@ -41,6 +41,15 @@ def test_a_subset_stays_with_its_pair_where_scores_are_missing(tmp_path):
     assert found.pairs.first == ["new"] and found.subset.tolist() == ["right"]
 
 
+def test_shards_are_one_set_in_their_order(folder):
+    (folder / "sick").mkdir()
+    for number, row in enumerate(([0], [1])):
+        table(subset=["x", "y"]).iloc[row].to_parquet(folder / "sick" / f"test-0000{number}-of-00002.parquet")
+    found = load_set("sick", "folder")
+    assert found.pairs.first == ["A dog!", "new"] and found.pairs.label.tolist() == [1.0, 4.5]
+    assert {name: mask.tolist() for name, mask in found.subsets().items()} == {"x": [True, False], "y": [False, True]}
+
+
 def test_columns_and_range_of_ones_own(tmp_path):
     table(grade=[1, 7], part=["x", "y"]).to_csv(tmp_path / "mine.tsv", sep="\t", index=False)
     reading = Reading((("sentence2",), ("sentence1",), ("grade",)), subset="part")

@@ -63,6 +63,15 @@ def test_the_share_of_matched_pairs_is_what_training_counts(folder, tmp_path):
         assert found["share"] == pytest.approx(record.metrics["held_out"][split]["accuracy"])
 
 
+def test_held_out_pairs_with_grades_are_not_matched(folder, tmp_path):
+    firsts = [f"{noun} {verb} {where}" for noun in WORDS[1:5] for verb in WORDS[5:9] for where in WORDS[9:12]]
+    table = {"sentence1": firsts, "sentence2": [f"{first} again" for first in firsts], "label": SCORES * 3}
+    pd.DataFrame(table).to_parquet(folder / "stsb" / "train.parquet")
+    record = training.train(CONFIG.replace(objective="sts"), runs=tmp_path).record
+    kept = read_evaluations(record.folder)
+    assert {*kept["sets"]} == {"sick"} and kept["matched"] == {}
+
+
 def test_a_set_that_changed_is_scored_again(folder, tmp_path, no_training):
     record = training.train(CONFIG, runs=tmp_path).record
     before = read_evaluations(record.folder)["sets"]["sick"]["all"]["spearman"]["value"]
