@@ -18,11 +18,14 @@ from tokenizers import Tokenizer
 from fourier_lab import FourierEmbedding, check_embedding, paths
 from fourier_lab.bench import scaling
 from fourier_lab.config import DEPARTURES, RunConfig
+from fourier_lab.evaluation.baselines import IDF_BAG
 from fourier_lab.evaluation.metrics import mean_interval, plus_minus
 from fourier_lab.series import series_name
 from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_short, selection
 from fourier_lab.tables import summaries
+from fourier_lab.tables.beyond import beyond
 from fourier_lab.tables.paper import TABLE_2
+from fourier_lab.tables.score_tables import load_baselines
 from fourier_lab.text.id_order import first_word
 from fourier_lab.training.records import load_records
 
@@ -499,9 +502,59 @@ def findings_of_the_front_page():
     yield []
     over_bag = claims.CLAIMS["from_zero"].answer()[1]
     yield [(over_bag.value, over_bag.high - over_bag.value)]
-    runs = [r for r in load_records(RECORDS / "bake_off") if bake_off.method(r.config) == "Fourier, random"]
-    mean, _, high = mean_interval([r.score("test") for r in runs])
-    yield [(mean, high - mean)]
+    alike = load_records(RECORDS / "bake_off_one_rate")
+    yield [
+        over_seeds(alike, name, bake_off.SPLITS["test"]) for name in ("Fourier, random", "table", "Fourier, harmonic")
+    ]
+
+
+def over_seeds(records, name, value):
+    """Return mean and half width over seeds of one embedding of the bake-off."""
+    mean, _, high = mean_interval([value(r) for r in records if bake_off.method(r.config) == name])
+    return mean, high - mean
+
+
+def test_the_bake_off_is_told_as_its_records_have_it():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Every embedding at one budget").split())
+    own, alike = (load_records(RECORDS / name) for name in ("bake_off", "bake_off_one_rate"))
+
+    def words(records, name, value):
+        return "{:.1f} ± {:.1f}".format(*over_seeds(records, name, value))
+
+    test, three, pairs = bake_off.SPLITS["test"], bake_off.BEYOND[bake_off.MEAN], bake_off.MATCHED["SNLI test"]
+    a, b, c, d = (words(alike, n, test) for n in ("Fourier, random", "tensor train", "frozen random", "table"))
+    assert (
+        f"random waves score {a} on STS-B test, tensor trains {b}, a frozen random code {c} and the table {d}" in told
+    )
+    a, b, c, d = (words(alike, n, three) for n in ("Fourier, random", "tensor train", "frozen random", "table"))
+    assert f"over the three test sets {a}, {b}, {c} and {d}" in told
+    ordered = ("Fourier, harmonic", "learned frequencies", "dct", "companded")
+    for value, low, high in ((pairs, 12, 16), (test, 6, 11)):
+        gaps = [over_seeds(own, "Fourier, random", value)[0] - over_seeds(own, n, value)[0] for n in ordered]
+        assert low <= min(gaps) and max(gaps) <= high, f"{gaps} are not {low} to {high}"
+    assert f"{words(own, 'table', pairs)} % of SNLI's test pairs, {words(alike, 'table', pairs)} % at 0.002" in told
+    assert f"but scores {words(own, 'table', test)} on STS-B test, {words(alike, 'table', test)} at 0.002" in told
+    assert f"{words(own, 'tensor train', pairs)} % of SNLI's test pairs at 0.008" in told
+    assert f"random waves, at their rate, {words(own, 'Fourier, random', pairs)} %" in told
+    ahead = claims.CLAIMS["bake_off"].answer()[1]
+    assert f"by {ahead.value:.1f} ± {ahead.high - ahead.value:.1f} points (mixed, STS-B test)" in told
+    assert claims.CLAIMS["bake_off_one_rate"].answer()[1].word(("above", "below", "not told")) == "not told"
+    (bag,) = [each for each in load_baselines(RECORDS / "bake_off") if each.name == IDF_BAG]
+    floor = beyond(bag.scores, bag.evaluations)
+    names = ("mean_of_sets", "matched_snli/test", "matched_mnli/validation_mismatched")
+    a, b, c = (over_seeds(own, "Fourier, random", bake_off.measure(name))[0] - floor[name] for name in names)
+    assert (
+        "has {:.1f} over the three test sets, {:.1f} % of SNLI's pairs and {:.1f} % of MNLI's".format(
+            *(floor[name] for name in names)
+        )
+        in told
+    )
+    assert f"random waves are {a:.1f} points ahead, {b:.1f} ahead and {-c:.1f} *behind*" in told
+    rates = {bake_off.method(r.config): r.config.learning_rate for r in own}
+    assert (
+        rates["table"] == rates["tensor train"] == 0.008
+        and rates["Fourier, random"] == rates["Fourier, mixed"] == 0.002
+    )
 
 
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
@@ -519,10 +572,8 @@ def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
         [True],
         [],
         [False],
-        [True],
+        [True] * 3,
     ]
-    ranked = [bake_off.method(r.config) for r in bake_off.best_first(load_records(RECORDS / "bake_off"))]
-    assert {*ranked[:6]} == {"frozen random", "Fourier, random"} and f"Of {len({*ranked}) - 1} small" in lines[5]
     stored = {series_name(r.config): r.metrics["parameters"]["embedding"] for r in load_records(RECORDS / "snli_mnli")}
     assert f"{stored['learned'] / stored['fourier (random)']:.0f} times fewer numbers" in lines[3]
     opened = [brief.text for brief in in_short.BRIEFS if brief.cells(claims.CLAIMS[brief.key].answer())[0] == "open"]
