@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import MissingPackageError
 from ..models.pretrained import FILES, load_pretrained, write_files
 from ..models.sentence_encoder import SentenceEncoder
-from ..text.tokenizer import check_text, token_ids, truncating
+from ..text.tokenizer import Cutter, check_text
 
 try:
     from sentence_transformers.base.modules.input_module import InputModule
@@ -54,7 +54,7 @@ class EncoderModule(InputModule):
         """Return ``input_ids`` and ``attention_mask``, int64 ``(batch, seq)``, padded on the right."""
         check_text(inputs)
         texts = [prompt + text for text in inputs] if prompt else list(inputs)
-        rows = [torch.from_numpy(row) for row in token_ids(truncating(self.tokenizer, self.max_seq_length), texts)]
+        rows = [torch.from_numpy(row) for row in Cutter(self.tokenizer, self.max_seq_length)(texts)]
         ids, mask = (
             torch.nn.utils.rnn.pad_sequence(each, batch_first=True, padding_value=padding)
             for each, padding in ((rows, self.encoder.pad_id), ([torch.ones_like(row) for row in rows], 0))

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DataError, brief
-from ..text.tokenizer import check_text, token_ids, truncating
+from ..text.tokenizer import Cutter, check_text
+from .bags import BagVectors
 
 if TYPE_CHECKING:
     from .sentence_encoder import SentenceEncoder
@@ -27,15 +28,18 @@ def encode_sentences(
         raise DataError(f"encode takes a sentence or a list of them, got {brief(sentences)}. Write encode([sentence]).")
     rows = [sentences] if isinstance(sentences, str) else list(sentences)
     check_text(rows)
-    cutting = truncating(encoder.tokenizer, encoder.config.max_seq_len)
+    cut = Cutter(encoder.tokenizer, encoder.config.max_seq_len)
     result = np.zeros((len(rows), encoder.config.d_model), dtype=np.float32)
+    # Rows of tokens, computed once for all blocks; the encoder is left in the mode that it had.
+    encoded = BagVectors(encoder) if encoder.is_bag and not encoder.training else encoder.encode_ids
     with tqdm(total=len(rows), unit=" sentences", disable=not show_progress) as progress:
         for start in range(0, len(rows), batch_size):
-            block = token_ids(cutting, rows[start : start + batch_size])
+            block = cut(rows[start : start + batch_size])
             filled = [i for i, ids in enumerate(block) if len(ids)]
-            vectors = encoder.encode_ids([block[i] for i in filled]).numpy()
-            if normalize:
-                vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-            result[start : start + len(block)][filled] = vectors
+            if filled:
+                vectors = encoded([block[i] for i in filled]).numpy()
+                if normalize:
+                    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+                result[start : start + len(block)][filled] = vectors
             progress.update(len(block))
     return result[0] if isinstance(sentences, str) else result

@@ -18,8 +18,9 @@ from ..embeddings.fourier import GeGLU, SiLUMLP
 from ..embeddings.interface import check_embedding
 from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind, list_of
-from ..text.batches import PackedSentences, check_length, chunk_by_tokens, pack, pack_padded
+from ..text.batches import PackedSentences, check_length, check_rows, chunk_by_tokens, pack, pack_padded
 from ..text.vocabulary import roles
+from .bags import BagVectors
 from .encoding import encode_sentences
 from .token_weights import TokenWeights
 
@@ -236,6 +237,11 @@ class SentenceEncoder(nn.Module):
         self.tokenizer = tokenizer
         self.pad_id = self.pad_id if pad is None else pad
 
+    @property
+    def is_bag(self) -> bool:
+        """Whether the order of tokens is not read: an encoder without layers, and without padding in its mean."""
+        return not len(self.blocks) and "padding_mean" not in self.config.departures
+
     def pack(self, sentences: Sequence[np.ndarray]) -> PackedSentences:
         """Batch id arrays the way this encoder reads them: without padding, unless it follows the published mean."""
         rule, remedy = "pack takes a list of id arrays", "Write [np.array(ids)], or encode_ids([ids])."
@@ -340,6 +346,9 @@ class SentenceEncoder(nn.Module):
         was_training, device = self.training, next(self.parameters()).device
         self.eval()
         try:
+            if self.is_bag and sentences:
+                check_length(max(check_rows(sentences)), self.config.max_seq_len)
+                return BagVectors(self)(sentences)
             result = torch.empty(len(sentences), self.config.d_model, dtype=torch.float32)
             padded = self.config.max_seq_len if "padding_mean" in self.config.departures else 0
             for chunk in chunk_by_tokens([max(len(s), padded) for s in sentences], _ENCODE_TOKENS):

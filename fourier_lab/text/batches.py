@@ -75,8 +75,8 @@ def pack_padded(sentences: Sequence[np.ndarray], length: int, pad_id: int) -> Pa
     return dataclasses.replace(packed, mask=mask)  # equal lengths keep their order
 
 
-def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
-    """Pack int64 id arrays, each ``(length,)`` with length >= 1.
+def check_rows(sentences: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the lengths ``(n_sentences,)`` of id arrays.
 
     Raises:
         DataError: If there is no sentence, or one has no token.
@@ -87,6 +87,16 @@ def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
         raise ConfigError(f"token ids must be integers, got {', '.join(sorted(wrong))}. Use .astype(int).")
     if not len(lengths) or not lengths.min():
         raise DataError("cannot batch an empty list or a sentence without tokens. Drop empty sentences first.")
+    return lengths
+
+
+def pack(sentences: Sequence[np.ndarray]) -> PackedSentences:
+    """Pack int64 id arrays, each ``(length,)`` with length >= 1.
+
+    Raises:
+        DataError, ConfigError: As :func:`check_rows`.
+    """
+    lengths = check_rows(sentences)
     order = np.argsort(lengths, kind="stable")
     counts = np.unique(lengths, return_counts=True)
     sorted_lengths = lengths[order]

@@ -5,12 +5,14 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from ..config import RunConfig, check_config
 from ..errors import DataError, brief
+from .plain_words import PlainWords
 from .vocabulary import is_special
 
 HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
@@ -128,7 +130,7 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
         raise DataError(
             f"sentence {blank} is {brief(sentences[blank])}; every sentence must be non-empty text. Drop or fill it."
         )
-    rows = token_ids(truncating(tokenizer, max_seq_len), sentences)
+    rows = Cutter(tokenizer, max_seq_len)(sentences)
     ends = tokenizer.num_special_tokens_to_add(False)
     if (empty := next((i for i, row in enumerate(rows) if len(row) <= ends), None)) is not None:
         raise DataError(
@@ -149,9 +151,22 @@ def check_text(sentences: Sequence[object]) -> None:
             )
 
 
-def token_ids(cutting: Tokenizer, sentences: list[str]) -> list[np.ndarray]:
-    """Return the int64 ids ``(length,)`` that a tokenizer of :func:`truncating` makes of checked sentences."""
-    return [np.array(encoding.ids, dtype=np.int64) for encoding in cutting.encode_batch_fast(sentences)]
+class Cutter:
+    """Cut checked sentences into int64 ids ``(length,)``, at most ``max_seq_len``, with the tokenizer's own ends.
+
+    It keeps the words that it has met, so that many blocks of sentences are best cut by one.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_seq_len: int):
+        self.tokenizer, self.longest = truncating(tokenizer, max_seq_len), max_seq_len
+        self.words = PlainWords(self.tokenizer)
+
+    def __call__(self, sentences: list[str]) -> list[np.ndarray]:
+        rows = list(self.words.rows(sentences))
+        others = [i for i, row in enumerate(rows) if row is None or len(row) > self.longest]
+        for i, encoding in zip(others, self.tokenizer.encode_batch_fast([sentences[i] for i in others]), strict=True):
+            rows[i] = np.array(encoding.ids, dtype=np.int64)
+        return cast(list[np.ndarray], rows)
 
 
 def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:

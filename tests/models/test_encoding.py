@@ -101,3 +101,30 @@ def test_progress_is_drawn_if_asked(capsys):
     assert "40/40" in capsys.readouterr().err
     ENCODER.encode(SENTENCES)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("weights", ["none", "learned"])
+@pytest.mark.parametrize("pooler", ["none", "tanh"])
+def test_a_bag_is_the_mean_of_its_tokens(weights, pooler):
+    torch.manual_seed(0)
+    config = ModelConfig("fourier", 500, d_model=16, n_layers=0, token_weights=weights, pooler=pooler)
+    bag = SentenceEncoder(config, TOKENIZER).eval()
+    if bag.token_weights is not None:
+        bag.token_weights.start(torch.rand(500))
+    rows = tokenize(TOKENIZER, SENTENCES, 128)
+    with torch.no_grad():
+        expected = bag.encode_packed(bag.pack(rows))
+        torch.testing.assert_close(bag.encode_ids(rows), expected)
+        assert np.abs(bag.encode(SENTENCES, batch_size=7) - expected.numpy()).max() < 1e-6
+        bag.embedding.norm.weight.mul_(2)  # no row outlives the weights that it is made of
+        torch.testing.assert_close(bag.encode_ids(rows), bag.encode_packed(bag.pack(rows)))
+
+
+def test_a_bag_refuses_what_an_encoder_refuses():
+    bag = SentenceEncoder(ModelConfig("fourier", 500, d_model=16, n_layers=0, max_seq_len=8), TOKENIZER).eval()
+    for ids, error, words in (
+        ([500], ConfigError, "500"), ([1.5], ConfigError, "integers"), (np.array([], dtype=int), DataError, "without tokens"), ([1] * 9, ConfigError, "9 tokens"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=words):
+            bag.encode_ids([[1], ids])
+    assert bag.encode_ids([]).shape == (0, 16) and bag.encode("").shape == (16,)
