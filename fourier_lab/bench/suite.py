@@ -24,6 +24,7 @@ from ..paths import write_atomically
 from ..text.tokenizer import tokenize
 from ..training.optimizer import make_optimizer
 from ..training.trainer import Trainer
+from .encode import ENCODE
 from .head import HEAD
 from .rivals import INSTALL, PublishedTrainer, race_sentence_transformers
 from .rows import Row, Seconds, alternate, compare, make_row, run_child
@@ -42,7 +43,8 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, or ``head`` for all of these.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD`` and ``ENCODE``, or ``head`` and
+            ``encode`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -55,7 +57,7 @@ def run_benchmarks(
     Raises:
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
-    benchmarks, groups = BENCHMARKS | HEAD, {"head": HEAD}
+    benchmarks, groups = BENCHMARKS | HEAD | ENCODE, {"head": HEAD, "encode": ENCODE}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()

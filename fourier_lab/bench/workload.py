@@ -47,6 +47,7 @@ class Size:
         matmul: Edge of the plain square matmul.
         head_share: Divides vocabulary and width of the output layers.
         head_threads: Threads that these have.
+        sentences: Most sentences that are encoded.
         repeats: Measurements of each side, after one warm-up.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
@@ -61,6 +62,7 @@ class Size:
     matmul: int = 2048
     head_share: int = 1
     head_threads: int = 2
+    sentences: int = 20_000
     repeats: int = 15
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()

@@ -162,7 +162,8 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help="benchmarks to run, head for those of the output layer; all but these if none is given",
+        help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder; all "
+        "but these if none is given",
     )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")

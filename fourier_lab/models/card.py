@@ -63,12 +63,11 @@ Turns a sentence into {config.d_model} numbers; the cosine of two vectors says h
 
 
 def _training(record: "RunRecord") -> str:
-    config, graded = record.config, graded_name(record.config.corpus)
-    pairs = record.metrics["data"].get("train_pairs")
+    config, pairs = record.config, record.metrics["data"].get("train_pairs")
     rows = "\n".join(
-        f"| {graded} {split} | {found['n']:,} | {found['spearman']['value']:.1f} | "
+        f"| {name} | {found['n']:,} | {found['spearman']['value']:.1f} | "
         f"{found['spearman']['low']:.1f} to {found['spearman']['high']:.1f} |"
-        for split, found in record.metrics["scores"].items()
+        for name, found in _graded(record).items()
     )
     return f"""## Training data and scores
 
@@ -78,6 +77,31 @@ and its 95 % interval over pairs:
 
 | pairs | number | Spearman | interval |
 |---|---|---|---|
+{rows}
+""" + _matched(record.evaluations.get("matched", {}))
+
+
+def _graded(record: "RunRecord") -> dict[str, Any]:
+    """Return the scores on every set of graded pairs by its name; *unseen* pairs share no sentence with the text above."""
+    graded = graded_name(record.config.corpus)
+    found = {f"{graded} {split}": scores for split, scores in record.metrics["scores"].items()}
+    for name, parts in record.evaluations.get("sets", {}).items():
+        found |= {f"{name}{words}": parts[key] for key, words in (("all", ""), ("unseen", ", unseen")) if key in parts}
+    return found
+
+
+def _matched(splits: dict[str, Any]) -> str:
+    if not splits:
+        return ""
+    rows = "\n".join(
+        f"| {name} | {100 * part['share']:.1f} | {100 * part['low']:.1f} to {100 * part['high']:.1f} |"
+        for name, part in splits.items()
+    )
+    return f"""
+Percent of held-out sentences whose own entailed sentence is nearest among 128, and the 95 % interval:
+
+| pairs | percent | interval |
+|---|---|---|
 {rows}
 """
 

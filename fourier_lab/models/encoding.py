@@ -1,10 +1,11 @@
 """Sentences to vectors in blocks, so that memory beside the result does not grow with their number."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..errors import ConfigError, DataError, brief
 from ..text.tokenizer import Cutter, check_text
@@ -34,12 +35,21 @@ def encode_sentences(
     encoded = BagVectors(encoder) if encoder.is_bag and not encoder.training else encoder.encode_ids
     with tqdm(total=len(rows), unit=" sentences", disable=not show_progress) as progress:
         for start in range(0, len(rows), batch_size):
-            block = cut(rows[start : start + batch_size])
-            filled = [i for i, ids in enumerate(block) if len(ids)]
-            if filled:
-                vectors = encoded([block[i] for i in filled]).numpy()
-                if normalize:
-                    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-                result[start : start + len(block)][filled] = vectors
+            block = rows[start : start + batch_size]
+            place = {sentence: i for i, sentence in enumerate(dict.fromkeys(block))}  # each distinct one once
+            vectors = _vectors(encoded, cut([*place]), result.shape[1])
+            if normalize:
+                vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+            result[start : start + len(block)] = vectors[[place[sentence] for sentence in block]]
             progress.update(len(block))
     return result[0] if isinstance(sentences, str) else result
+
+
+def _vectors(
+    encoded: Callable[[list[NDArray[np.int64]]], Tensor], sentences: list[NDArray[np.int64]], width: int
+) -> NDArray[np.float32]:
+    """Return the vectors of rows of ids, zeros where there is no id."""
+    vectors = np.zeros((len(sentences), width), dtype=np.float32)
+    if filled := [i for i, ids in enumerate(sentences) if len(ids)]:
+        vectors[filled] = encoded([sentences[i] for i in filled]).numpy()
+    return vectors

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.bench import head, suite, workload
+from fourier_lab.bench import encode, head, suite, workload
 from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
 from fourier_lab.errors import ConfigError
@@ -26,9 +26,10 @@ TINY = suite.Size(
     matmul=16,
     head_share=16,
     head_threads=1,
+    sentences=40,
     repeats=3,
 )
-HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s")
+HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s", "sentences/s")
 SMALL_HEADS = ("head_30522", "head_memory_128256", "head_adaptive_50257")
 THEIRS = [name for name in suite.BENCHMARKS if name.startswith("sentence_transformers")]  # need an extra
 
@@ -45,7 +46,7 @@ def check_row(row):
     assert row["ratio"] == pytest.approx(row[better] / row[worse])
 
 
-@pytest.mark.parametrize("name", [name for name in (*suite.BENCHMARKS, *SMALL_HEADS) if name not in THEIRS])
+@pytest.mark.parametrize("name", [name for name in (*suite.BENCHMARKS, *SMALL_HEADS, "encode_tokenising") if name not in THEIRS])
 def test_row_is_complete_and_its_ratio_is_that_of_its_numbers(name, tmp_path):
     lines = []
     (row,) = suite.run_benchmarks([name], tmp_path / "bench.json", size=TINY, report=lines.append)
@@ -92,6 +93,22 @@ def test_one_name_stands_for_all_benchmarks_of_the_output_layer(monkeypatch):
         monkeypatch.setitem(HEAD, name, lambda size: {})
     rows = suite.run_benchmarks(["head", "import"], size=TINY)
     assert [row["name"] for row in rows] == [*HEAD, "import"]
+
+
+def test_encoders_of_others_read_the_same_sentences_where_they_are_installed():
+    read = []
+
+    def rival(encoder):
+        return lambda texts: read.append(texts) or np.array([sum(map(ord, text)) for text in texts * 50])
+
+    def missing(encoder):
+        raise ImportError("No module named 'other'")
+
+    row = {"name": "x", **encode.speed(TINY, rival, 30, 1.5)}
+    check_row(row)
+    assert [*map(len, read)] == [30] * 4 and row["target"] == ">= 1.5x" and "30 sentences" in row["what"]
+    row = encode.speed(TINY, missing, 30, 1.5)
+    assert row["ours"] is row["met"] is None and "No module named 'other'. Install it" in row["detail"]["missing"]
 
 
 @pytest.mark.parametrize("kind", ["fourier", "dense", "adaptive"])

@@ -133,6 +133,17 @@ def test_the_card_tells_the_data_and_the_scores_of_the_record(tmp_path):
     assert f"{record.stored_bits():,} bits" in body
 
 
+def test_the_card_tells_what_is_known_beyond_stsb(tmp_path):
+    record = load_record(next((paths.RECORDS / "bake_off_one_rate").glob("*/metrics.json")).parent)
+    saved = SentenceEncoder(record.config.model(30522), toy_tokenizer(30522))
+    _, body = head_and_body(saved.save_pretrained(tmp_path, record=record))
+    for name, part in (("sick", "all"), ("sick, unseen", "unseen")):
+        found = record.evaluations["sets"]["sick"][part]
+        assert f"| {name} | {found['n']:,} | {found['spearman']['value']:.1f} |" in body
+    for name, found in record.evaluations["matched"].items():
+        assert f"| {name} | {100 * found['share']:.1f} | {100 * found['low']:.1f} to {100 * found['high']:.1f} |" in body
+
+
 def test_the_card_claims_nothing_without_a_record(tmp_path):
     head, body = head_and_body(encoder().save_pretrained(tmp_path / "mine"))
     assert head["license"] == "unknown" and not {"datasets", "model-index", "language"} & set(head)
