@@ -21,7 +21,7 @@ from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.evaluation.baselines import IDF_BAG
 from fourier_lab.evaluation.metrics import mean_interval, plus_minus
 from fourier_lab.series import series_name
-from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_short, selection
+from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_short, in_your_model, selection
 from fourier_lab.tables import summaries
 from fourier_lab.tables.beyond import beyond
 from fourier_lab.tables.paper import TABLE_2
@@ -555,6 +555,22 @@ def test_the_bake_off_is_told_as_its_records_have_it():
         rates["table"] == rates["tensor train"] == 0.008
         and rates["Fourier, random"] == rates["Fourier, mixed"] == 0.002
     )
+
+
+def test_the_shipped_encoders_are_told_as_their_records_have_it():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package")
+    runs = load_records(RECORDS / "shipped")
+    over = in_your_model.over_bag(runs, "shipped")
+    aims = {"fourier-100k": (77, 69), "fourier-400k": (80, 72.5), "fourier-1m": (82, 75)}
+    words = ("missed", "half reached", "reached")
+    for name, aim in aims.items():
+        own = [run for run in runs if in_your_model.size_name(run.config) == name]
+        found = [mean_interval([run.score(split) for run in own]) for split in ("validation", "test")]
+        cells = [f"{mean:.1f} ± {high - mean:.1f}" for mean, _, high in found]
+        verdict = words[sum(mean >= least for (mean, *_), least in zip(found, aim, strict=True))]
+        numbers = own[0].metrics["parameters"]["total"]
+        assert f"| `{name}` | {numbers:,} | {' | '.join(cells)} | {aim[0]} / {aim[1]} | {verdict} |" in told
+        assert f"| `{name}` | {' | '.join(over.loc[name])} |" in told
 
 
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():

@@ -106,6 +106,11 @@ def study_tabs() -> list[Tab]:
             widgets.explore_results,
         ),
         Tab(
+            "Bake-off",
+            "Every embedding without a table at one budget. Change y: which of them is best at what it was trained for?",
+            lambda: widgets.explore_results(x="stored bits", y="mean of test sets", family="bake_off"),
+        ),
+        Tab(
             "Curves",
             "Training curves of the runs on real text. Which embedding learns faster, and does it stay ahead?",
             lambda: widgets.explore_training(load_records(paths.RECORDS / "snli_mnli")),

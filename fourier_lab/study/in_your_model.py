@@ -7,9 +7,14 @@ import numpy as np
 
 from ..config import RunConfig
 from ..errors import MissingPackageError
-from ..paths import RECORDS
+from ..models.pretrained import shipped_encoders
+from ..models.sentence_encoder import SentenceEncoder
+from ..paths import RECORDS, SHIPPED_ENCODERS
+from ..tables.summaries import mean_columns
 from ..text.pairs import load_pairs
 from ..text.tokenizer import tokenize, toy_tokenizer
+from ..training.records import RunRecord
+from .bake_off import MATCHED, MEASURES, idf_floor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +24,7 @@ SIZES = {"fourier-100k": 100_000, "fourier-400k": 400_000, "fourier-1m": 1_000_0
 RECORD = RECORDS / "in_your_model.csv"
 _WORDS, _WIDTH, _LENGTH, _BATCH = 5000, 64, 16, 32
 _RATE = 3e-3
+_FILES = ("model.safetensors", "tokenizer.json")
 # Name of each replacement, and what becomes of the output layer, which shares the table in both families.
 _REPLACED = {"table": None, "random waves, output keeps its table": "decouple", "random waves on both sides": "compute"}
 _FAMILIES: Mapping[str, Mapping[str, Any]] = {
@@ -40,6 +46,55 @@ def size_name(config: RunConfig) -> str:
     frequencies = dict(config.embedding_options).get("n_frequencies", 512)
     numbers = config.vocab_size + config.d_model * (2 * frequencies + 1)
     return next((name for name, most in SIZES.items() if numbers <= most), "of another size")
+
+
+def judged(record: RunRecord) -> float:
+    """Return what settings are chosen by: percent of pairs matched among 128, mean of SNLI's and MNLI's validation."""
+    return float(np.mean([MATCHED[name](record) for name in ("SNLI validation", "MNLI matched")]))
+
+
+def chosen(records: Sequence[RunRecord]) -> dict[str, RunRecord]:
+    """Return the run of each size with the most held-out pairs matched; no similarity score has a say."""
+    best: dict[str, RunRecord] = {}
+    for record in records:
+        size = size_name(record.config)
+        best[size] = max(best.get(size, record), record, key=judged)
+    return best
+
+
+def over_bag(records: Sequence[RunRecord], sweep: str) -> "pd.DataFrame":
+    """Return what each size has more than the untrained idf bag, in points: mean and half width over seeds, as text.
+
+    Args:
+        records: Finished runs of ``sweep``.
+        sweep: The folder in ``results/`` that also holds the bag's scores.
+    """
+    import pandas as pd
+
+    _, floor = idf_floor(sweep)
+    rows: dict[str, dict[str, str]] = {}
+    for name, value in MEASURES.items():
+        columns = mean_columns(records, value, size_name)
+        for size, mean, low in zip(columns["group"], columns["value"], columns["low"], strict=True):
+            rows.setdefault(size, {})[name] = f"{mean - floor[name]:+.1f} ± {mean - low:.1f}"
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def stored() -> "pd.DataFrame":
+    """Return what each shipped encoder is made of: numbers in all and in the embedding, and the sizes of its files in kB."""
+    import pandas as pd
+
+    rows = {}
+    for name in sorted(shipped_encoders(), key=[*SIZES].index):
+        encoder, folder = SentenceEncoder.from_pretrained(name), SHIPPED_ENCODERS / name
+        config = encoder.config
+        rows[name] = {
+            "numbers": sum(p.numel() for p in encoder.parameters()),
+            "of the embedding": sum(p.numel() for p in encoder.embedding.parameters()),
+            "of a table": config.vocab_size * config.d_model,
+            **{f"{file}, kB": round((folder / file).stat().st_size / 1000) for file in _FILES},
+        }  # fmt: skip
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def tiny_models(steps: int = 60) -> "pd.DataFrame":

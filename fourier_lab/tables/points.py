@@ -17,6 +17,7 @@ from ..field_rules import OPTIONS
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import same_text, text_name
 from ..training.records import RunRecord, load_record
+from .beyond import beyond, headline, words
 from .summaries import cases, reported, several_texts
 
 
@@ -109,7 +110,8 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
 
 
 def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
-    """Return what points can be placed by: sizes, costs, scores, and the accuracies of classifiers among them."""
+    """Return what points can be placed by: sizes, costs, scores, those beyond STS-B, and accuracies of classifiers."""
+    points = list(points)
 
     def metric(*keys: str) -> Callable[[RunRecord], tuple[float, float, float]]:
         def read(record: RunRecord) -> tuple[float, float, float]:
@@ -134,6 +136,16 @@ def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
 
         return read
 
+    read: dict[Path, dict[str, float]] = {}  # a file each
+
+    def scores_beyond(run: RunRecord) -> dict[str, float]:
+        if run.folder not in read:
+            read[run.folder] = beyond(run.metrics["scores"], run.evaluations)
+        return read[run.folder]
+
+    def further(name: str) -> Callable[[RunRecord], tuple[float, float, float]]:
+        return lambda run: (scores_beyond(run)[name], math.nan, math.nan)
+
     known = {
         "parameters": Quantity("parameters (count)", metric("parameters", "total"), True),
         "with gradient": Quantity("parameters with a gradient (count)", metric("parameters", "with_gradient"), True),
@@ -146,10 +158,10 @@ def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
         "seconds": Quantity("training time (s)", metric("duration_s"), True),
         "validation loss": Quantity("validation loss (nats; 1 − r of fine-tuned runs)", metric("validation_loss")),
     }  # fmt: skip
-    for words, split in {"dev": "validation", "test": "test"}.items():
+    for side, split in {"dev": "validation", "test": "test"}.items():
         for measure in ("spearman", "pearson"):
-            label = f"{measure.title()} on {words} (× 100)"
-            known[f"{words} {measure.title()}"] = Quantity(label, correlation(split, measure))
+            label = f"{measure.title()} on {side} (× 100)"
+            known[f"{side} {measure.title()}"] = Quantity(label, correlation(split, measure))
     # Only classifiers have an accuracy with an interval; that of other runs is of finding pairs within a batch.
     splits = {
         split: None
@@ -157,7 +169,13 @@ def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
         for split, found in point.records[0].metrics.get("held_out", {}).items()
         if "low" in found
     }
-    return known | {f"accuracy {split}": Quantity(f"accuracy on {split} (%)", accuracy(split)) for split in splits}
+    known |= {f"accuracy {split}": Quantity(f"accuracy on {split} (%)", accuracy(split)) for split in splits}
+    return known | {
+        words(name): Quantity(
+            f"{words(name)} ({'%' if name.startswith('matched') else 'Spearman × 100'})", further(name)
+        )
+        for name in headline({name: None for point in points for name in scores_beyond(point.records[0])})
+    }
 
 
 def pooled_value(point: Point, quantity: Quantity) -> tuple[float, float, float, int]:

@@ -28,13 +28,16 @@ _REACH = 25.0  # pixels from which a click still means the nearest point
 _SHOWN = ("dev Spearman", "test Spearman")
 
 
-def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str = "test Spearman") -> Explorer:
+def explore_results(
+    folder: Path | None = None, *, x: str = "parameters", y: str = "test Spearman", family: str = ALL
+) -> Explorer:
     """Explore every committed record: one point per configuration, its seeds pooled, with intervals.
 
     Args:
         folder: Holds one folder per family of runs; ``results/`` if None.
         x: What the points are placed by, a name of :func:`fourier_lab.tables.points.quantities`.
         y: The same, upwards.
+        family: Folder of runs that is shown first.
 
     Returns:
         Explorer: Its settings are ``x``, ``y``, ``arm``, ``family``, ``budget`` (smallest and largest number of
@@ -42,7 +45,7 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
         click on another marks that.
 
     Raises:
-        ConfigError: If there is no record, or ``x`` or ``y`` is unknown.
+        ConfigError: If there is no record, or ``x``, ``y`` or ``family`` is unknown.
     """
     points, skipped = read_points(folder)
     known = quantities(points)
@@ -115,7 +118,10 @@ def explore_results(folder: Path | None = None, *, x: str = "parameters", y: str
         menus = {name: choice(name, options, settings[name]) for name, options in choices.items()}
         return {**menus, "budget": budget, "point": choice("point", tuple(by_name), settings["point"])}
 
-    settings = {"x": x, "y": y, "arm": ALL, "family": ALL, "budget": (sizes[0], sizes[-1]), "point": points[0].name}
+    first = next((point.name for point in points if family in (ALL, point.family)), "")
+    settings = {"x": x, "y": y, "arm": ALL, "family": family, "budget": (sizes[0], sizes[-1]), "point": first}
+    if family not in families:
+        raise ConfigError(f"unknown family {family!r}. Choose from {', '.join(families)}.")
     if unknown := [name for name in (x, y) if name not in known]:
         raise ConfigError(f"unknown quantity {unknown[0]!r}. Choose from {', '.join(known)}.")
     return Explorer(draw, settings, make_controls, settle=settle)

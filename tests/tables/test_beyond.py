@@ -1,8 +1,11 @@
 import json
 
+import numpy as np
 import pytest
 
+from fourier_lab import paths
 from fourier_lab.tables.beyond import beyond, headline, words
+from fourier_lab.tables.points import pooled_value, quantities, read_points
 from fourier_lab.tables.score_tables import results_table, summarise
 from fourier_lab.training.records import EVALUATIONS
 from tests.made_up import record
@@ -53,3 +56,14 @@ def test_a_table_shows_them_with_their_interval_over_seeds(tmp_path):
     assert head.endswith("| SICK | STS12, mean of subsets | mean of test sets | matched of 128, snli/test |")
     assert line.endswith("| 50.0 ± 2.5 | 50.0 ± 0.0 | 53.3 ± 0.8 | 25.0 ± 0.0 |")
     assert words("sick") == "SICK"
+
+
+def test_points_can_be_placed_by_scores_beyond_stsb():
+    points, _ = read_points(paths.RECORDS)
+    known = quantities(points)
+    (point,) = [p for p in points if p.family == "bake_off" and p.config.arm == "alone"]
+    found = [beyond(run.metrics["scores"], run.evaluations)["mean_of_sets"] for run in point.records]
+    value, low, high, seeds = pooled_value(point, known["mean of test sets"])
+    assert value == pytest.approx(np.mean(found)) and low < value < high and seeds == 3
+    (other,) = [p for p in points if p.name.startswith("snli_mnli: learned")]
+    assert pooled_value(other, known["SICK"])[3] == 0
