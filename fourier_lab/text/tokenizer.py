@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from ..config import RunConfig, check_config
-from ..errors import DataError, brief
+from ..errors import ConfigError, DataError, brief
 from .plain_words import PlainWords
 from .vocabulary import is_special
 
@@ -173,7 +173,16 @@ def truncating(tokenizer: Tokenizer, max_seq_len: int) -> Tokenizer:
     """Return a copy that cuts to ``max_seq_len`` tokens and does not pad, whatever ``tokenizer`` itself does.
 
     The vocabulary is shared: a copy of 30,522 tokens would cost more than encoding a few sentences.
+
+    Raises:
+        ConfigError: If no token of text would be left. The library itself then cuts nothing (tokenizers 0.23.3).
     """
+    ends = tokenizer.num_special_tokens_to_add(False)
+    if max_seq_len <= ends:
+        raise ConfigError(
+            f"max_seq_len ({max_seq_len}) leaves no room for text, since the tokenizer puts {ends} tokens around every "
+            f"sentence. Set it to at least {ends + 1}."
+        )
     cutting = Tokenizer(tokenizer.model)
     for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
         if (value := getattr(tokenizer, part)) is not None:

@@ -46,7 +46,9 @@ def check_row(row):
     assert row["ratio"] == pytest.approx(row[better] / row[worse])
 
 
-@pytest.mark.parametrize("name", [name for name in (*suite.BENCHMARKS, *SMALL_HEADS, "encode_tokenising") if name not in THEIRS])
+@pytest.mark.parametrize(
+    "name", [name for name in (*suite.BENCHMARKS, *SMALL_HEADS, "encode_tokenising") if name not in THEIRS]
+)
 def test_row_is_complete_and_its_ratio_is_that_of_its_numbers(name, tmp_path):
     lines = []
     (row,) = suite.run_benchmarks([name], tmp_path / "bench.json", size=TINY, report=lines.append)

@@ -122,9 +122,13 @@ def test_a_bag_is_the_mean_of_its_tokens(weights, pooler):
 
 def test_a_bag_refuses_what_an_encoder_refuses():
     bag = SentenceEncoder(ModelConfig("fourier", 500, d_model=16, n_layers=0, max_seq_len=8), TOKENIZER).eval()
-    for ids, error, words in (
-        ([500], ConfigError, "500"), ([1.5], ConfigError, "integers"), (np.array([], dtype=int), DataError, "without tokens"), ([1] * 9, ConfigError, "9 tokens"),
-    ):  # fmt: skip
+    refused = {
+        "500": ([500], ConfigError),
+        "integers": ([1.5], ConfigError),
+        "without tokens": (np.array([], dtype=int), DataError),
+        "9 tokens": ([1] * 9, ConfigError),
+    }
+    for words, (ids, error) in refused.items():
         with pytest.raises(error, match=words):
             bag.encode_ids([[1], ids])
     assert bag.encode_ids([]).shape == (0, 16) and bag.encode("").shape == (16,)

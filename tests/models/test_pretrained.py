@@ -141,7 +141,9 @@ def test_the_card_tells_what_is_known_beyond_stsb(tmp_path):
         found = record.evaluations["sets"]["sick"][part]
         assert f"| {name} | {found['n']:,} | {found['spearman']['value']:.1f} |" in body
     for name, found in record.evaluations["matched"].items():
-        assert f"| {name} | {100 * found['share']:.1f} | {100 * found['low']:.1f} to {100 * found['high']:.1f} |" in body
+        assert (
+            f"| {name} | {100 * found['share']:.1f} | {100 * found['low']:.1f} to {100 * found['high']:.1f} |" in body
+        )
 
 
 def test_the_card_claims_nothing_without_a_record(tmp_path):

@@ -6,6 +6,7 @@ import string
 import numpy as np
 import pytest
 
+from fourier_lab.errors import ConfigError
 from fourier_lab.text.plain_words import PlainWords
 from fourier_lab.text.tokenizer import Cutter, toy_tokenizer, truncating, wordpiece_tokenizer
 
@@ -13,8 +14,8 @@ PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "##ran", "ran", "##i
 PIECES += [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase + string.digits), "caf", "中"]
 CAPITALS = [*string.ascii_uppercase, *(f"##{c}" for c in string.ascii_uppercase), "Cat"]
 TEXTS = [
-    "The cats ran.", "", "  ", "don't - running_cat [CLS] [MASK]", "a\tb\nc", "nul\x00 in it", "caf\u00e9 中 \U0001f600", "I" * 101,
-    "the " * 40, "cat's e.g. 12-34 $5.00 (a/b)", "x\u2028y", "soft\u00adhyphen", "0 1 2", "\x7f", "UNK [UNK] unk",
+    "The cats ran.", "", "  ", "don't - running_cat [CLS] [MASK]", "a\tb\nc", "nul\x00 in it", "caf\u00e9 中 \U0001f600", 
+    "I" * 101, "the " * 40, "cat's e.g. 12-34 $5.00 (a/b)", "x\u2028y", "soft\u00adhyphen", "0 1 2", "\x7f", "UNK [UNK] unk",
 ]  # fmt: skip
 
 
@@ -56,3 +57,10 @@ def test_only_what_is_cut_at_spaces_and_signs_is_looked_up(tmp_path):
     known = [row is not None for row in words.rows(["The cats ran.", "caf\u00e9", "a\tb", ""])]
     assert known == [True, False, False, True] and {"the", "cats", "ran", "."} < {*words}
     assert [*PlainWords(toy_tokenizer(500)).rows(["a b"])] == [None]
+
+
+def test_a_length_that_leaves_no_room_for_text_is_refused(tokenizer):
+    assert [len(row) for row in Cutter(tokenizer, 3)(["the the the", ""])] == [3, 2]
+    for longest in (0, 1, 2):
+        with pytest.raises(ConfigError, match=f"max_seq_len .{longest}. leaves no room .* at least 3"):
+            Cutter(tokenizer, longest)
