@@ -14,7 +14,7 @@ PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "##ran", "ran", "##i
 PIECES += [*string.ascii_lowercase, *(f"##{c}" for c in string.ascii_lowercase + string.digits), "caf", "中"]
 CAPITALS = [*string.ascii_uppercase, *(f"##{c}" for c in string.ascii_uppercase), "Cat"]
 TEXTS = [
-    "The cats ran.", "", "  ", "don't - running_cat [CLS] [MASK]", "a\tb\nc", "nul\x00 in it", "caf\u00e9 中 \U0001f600", 
+    "The cats ran.", "", "  ", "don't - running_cat [CLS] [MASK]", "a\tb\nc", "nul\x00 in it", "caf\u00e9 中 \U0001f600",
     "I" * 101, "the " * 40, "cat's e.g. 12-34 $5.00 (a/b)", "x\u2028y", "soft\u00adhyphen", "0 1 2", "\x7f", "UNK [UNK] unk",
 ]  # fmt: skip
 
