@@ -43,7 +43,7 @@ def test_settings_were_chosen_by_held_out_pairs_alone():
         assert {config.seed for config in runs} == {0, 1, 2}
         assert varying_settings([best.config.replace(seed=0), *(config.replace(seed=0) for config in runs)]) == []
         rivals = [run for run in SEARCH if in_your_model.size_name(run.config) == name]
-        assert all(in_your_model.judged(best) >= in_your_model.judged(run) for run in rivals) and len(rivals) >= 4
+        assert all(in_your_model.judged(best) >= in_your_model.judged(run) for run in rivals) and len(rivals) >= 3
 
 
 def test_points_over_the_bag_are_those_of_the_records():
