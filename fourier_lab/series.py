@@ -38,6 +38,11 @@ def _name_with_options(config: RunConfig) -> str:
     return short_name(config.arm) + (f" ({', '.join(told)})" if told else "")
 
 
+def read_in(config: RunConfig) -> str:
+    """Return what a step of the run reads a batch of."""
+    return "windows" if config.objective == "language_model" else "pairs"
+
+
 def setting(config: RunConfig, name: str) -> str:
     """Return one setting of a run in words; a list is joined, an empty one is ``none``."""
     value = getattr(config, name)

@@ -15,6 +15,7 @@ from .. import paths
 from ..config import RunConfig, expand
 from ..errors import ConfigError, FourierLabError, NotebookError, TrainingError
 from ..field_rules import in_one_order
+from ..series import read_in
 from .output import say
 
 if TYPE_CHECKING:
@@ -375,7 +376,7 @@ def _progress_lines(label: str) -> "Callable[[Progress], None]":
             spoken = time.monotonic()
             say(
                 f"{label} step {progress.step}/{progress.config.steps}, loss {progress.row['loss']:.3f}, "
-                f"{progress.pairs_per_s:,.0f} pairs/s, {progress.remaining_s:.0f} s left"
+                f"{progress.pairs_per_s:,.0f} {read_in(progress.config)}/s, {progress.remaining_s:.0f} s left"
             )
 
     return callback
