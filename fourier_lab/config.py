@@ -69,7 +69,7 @@ class ModelConfig:
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
             ``basis``, ``period`` and ``mlp`` are settings above.
         feed_forward_options: The same of a named feed-forward.
-        head_options: The same of a head, e.g. ``{"n_frequencies": 480}``; ``frequencies`` and ``period`` here are the head's.
+        head_options: The same of a head, e.g. ``{"n_frequencies": 480}``; here ``frequencies`` and ``period`` are its own.
         departures: Names of :data:`DEPARTURES`: where to follow the published code instead of the paper.
 
     Raises:

@@ -46,7 +46,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
-    "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
+    "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS,
+    "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS, "head": HEADS}
 OPTIONS = {

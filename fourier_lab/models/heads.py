@@ -89,8 +89,9 @@ def build_head(config: ModelConfig, embedding: nn.Module) -> nn.Module:
 
 def cross_entropy(head: nn.Module, h: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
     """Return the cross-entropy in nats of token states ``(..., d)`` and the ids ``(...)`` that follow them."""
-    if hasattr(head, "cross_entropy"):
-        return head.cross_entropy(h, targets, reduction)
+    own = getattr(head, "cross_entropy", None)
+    if own is not None:
+        return own(h, targets, reduction)
     losses = F.cross_entropy(head(h).flatten(0, -2), targets.flatten(), reduction=reduction)
     return losses.view(targets.shape) if reduction == "none" else losses
 

@@ -23,7 +23,7 @@ from .toy import toy_language
 
 SPLITS = ("train", "validation", "test")
 ELSEWHERE = "wikitext2"  # text of another domain, scored where the folder has it
-SCORED_TOKENS = 2**16  # of each split, in windows spread evenly over it
+SCORED_TOKENS = 2**15  # of each split, in windows spread evenly over it
 _TOY_SENTENCES = {"train": 30000, "validation": 2000, "test": 2000}
 _COLUMNS = Reading((("text",), ("book", "text")))
 

@@ -14,7 +14,7 @@ from ..models.heads import start_at_counts
 from ..text.language import LanguageCorpus
 from .trainer import Trainer
 
-VALIDATION_TOKENS = 2**13  # of the validation text, for the loss during training
+VALIDATION_TOKENS = 2**12  # of the validation text, for the loss during training
 _WINDOWS = 16  # scored at a time
 
 
