@@ -6,11 +6,16 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from ..config import ModelConfig
+from ..embeddings.fourier import LearnedEmbedding
 from ..errors import ConfigError
 from ..text.batches import pack
 from ..text.streams import line_end
 from .blocks import Backbone
 from .heads import build_head, cross_entropy
+
+# Standard deviation of a learned table's rows at the start, GPT-2's. Their norm makes no difference to what is computed, but
+# AdamW turns small rows faster, and a short run would leave rows of N(0, 1) about where they were.
+_TABLE_START = 0.02
 
 
 class CausalLM(Backbone):
@@ -38,6 +43,9 @@ class CausalLM(Backbone):
             raise ConfigError("a language model needs a head, and head is 'none'. Try ModelConfig(..., head='tied').")
         self.norm = nn.RMSNorm(config.d_model) if config.norm == "pre" else nn.Identity()
         self.head = build_head(config, self.embedding)
+        if isinstance(self.embedding, LearnedEmbedding):
+            with torch.no_grad():
+                self.embedding.table.weight.mul_(_TABLE_START)
         self.scale = config.d_model**-0.5 if config.head == "tied" else 1.0
         if tokenizer is not None:
             self.set_tokenizer(tokenizer)
