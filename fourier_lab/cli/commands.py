@@ -67,7 +67,7 @@ def figures(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train encoders; every option is a field of RunConfig.
+    """Train encoders or language models; every option is a field of RunConfig.
 
     Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4"; options are written {buckets: 1024}.
     Finished runs are loaded, interrupted ones resume. A run that fails is named and does not stop the others. Your own
@@ -245,6 +245,8 @@ def data(options: argparse.Namespace) -> int:
       sick/       test, the same, or SICK_test_annotated.txt; also sts12/ to sts16/; a column subset is read if there: what
                   --evaluated-on scores besides
       tokenizer/  tokenizer.json of any kind, or vocab.txt
+      books/      train, validation, test, with book and text, a paragraph a row: what a language model reads; it is scored
+                  on wikitext2/ besides, validation and test with text, if that is there
 
     Also called snli_1.0, multinli_1.0, MNLI (of GLUE), STS-B, stsbenchmark, up to three folders down; files named as by
     their publishers (snli_1.0_train.jsonl or .txt, multinli_1.0_dev_matched.jsonl, sts-dev.csv) may lie in any of these.
