@@ -20,10 +20,10 @@ def series_name(config: RunConfig) -> str:
         >>> series_name(RunConfig(frequencies="random", mlp="geglu")), series_name(RunConfig(arm="learned"))
         ('fourier (random, geglu)', 'learned')
         >>> series_name(RunConfig(arm="learned", objective="language_model", head="decoupled", head_options={"width": 8}))
-        'learned → decoupled (width 8)'
+        'learned -> decoupled (width 8)'
     """
     name = _embedding_name(config)
-    return name if config.head == "none" else f"{name} → {_with_options(config.head, config.head_options)}"
+    return name if config.head == "none" else f"{name} -> {_with_options(config.head, config.head_options)}"
 
 
 def _embedding_name(config: RunConfig) -> str:

@@ -53,7 +53,7 @@ def language_table(records: Iterable[RunRecord], varying: Sequence[str]) -> str:
         name.removesuffix(ending) for name in dict.fromkeys(n for row in rows for n in row) if name.endswith(ending)
     ]
     shown = [name for name in varying if name not in (*IN_SERIES_NAME, *_TOLD)]
-    head = ["input → output", *(name.replace("_", " ") for name in shown), "parameters", "in the head", "rate", "steps",
+    head = ["input -> output", *(name.replace("_", " ") for name in shown), "parameters", "in the head", "rate", "steps",
             "seeds", *(f"{text}, bits per byte" for text in texts), "perplexity a token", "tokens a second"]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in rows:

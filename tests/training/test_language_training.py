@@ -67,8 +67,8 @@ def test_records_are_tabled_in_bits_per_byte(results, tmp_path):
     records = [result.record for result in results[0]]
     table = results_table(records)
     tied = [record.bits_per_byte("test") for record in records[:2]]
-    assert "learned → tied" in table and f"{sum(tied) / 2:.3f} ± " in table and "Spearman" not in table
-    against = paired_table(records, "learned → tied")
+    assert "learned -> tied" in table and f"{sum(tied) / 2:.3f} ± " in table and "Spearman" not in table
+    against = paired_table(records, "learned -> tied")
     share = sum(100 * records[2 + i].bits_per_byte("test") / tied[i] - 100 for i in range(2)) / 2
     assert f"{share:+.1f}" in against or f"{share:+.2f}" in against
     folder = tmp_path / "results" / "toy"
