@@ -15,6 +15,7 @@ from ..errors import DataError
 from .byte_pairs import byte_pairs
 from .id_order import first_word, order_ids, reorder
 from .own import data_folder
+from .pairs import TOY_SIZES
 from .places import content, find
 from .streams import encode, token_bytes, windows_of
 from .tables import Reading, read_rows
@@ -24,7 +25,6 @@ from .toy import toy_language
 SPLITS = ("train", "validation", "test")
 ELSEWHERE = "wikitext2"  # text of another domain, scored where the folder has it
 SCORED_TOKENS = 2**15  # of each split, in windows spread evenly over it
-_TOY_SENTENCES = {"train": 30000, "validation": 2000, "test": 2000}
 _COLUMNS = Reading((("text",), ("book", "text")))
 
 
@@ -144,7 +144,7 @@ def _spread(windows: np.ndarray, n_books: int) -> np.ndarray:
 def _texts(corpus: str, vocab_size: int) -> dict[str, Text]:
     if corpus == "toy":
         language = toy_language(vocab_size)
-        return {f"toy/{split}": _text(language.nli(split, _TOY_SENTENCES[split])[0]) for split in SPLITS}
+        return {f"toy/{split}": _text(language.nli(split, TOY_SIZES[split])[0]) for split in SPLITS}
     folder = data_folder()
     wanted = [(corpus, split) for split in SPLITS] + [(ELSEWHERE, split) for split in SPLITS[1:]]
     found = {f"{name}/{split}": find(folder, name, split) for name, split in wanted}
