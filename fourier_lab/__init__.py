@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
+    "CausalLM": "models.causal_lm",
     "FourierEmbedding": "embeddings.fourier",
     "FourierHead": "models.fourier_head",
     "LearnedEmbedding": "embeddings.fourier",

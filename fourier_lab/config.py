@@ -17,6 +17,7 @@ from .field_rules import (
     DEPARTURES,
     OPTIONS,
     OWN_CORPUS,
+    TEXT_CORPORA,
     default,
     describe,
     kinds_of,
@@ -28,6 +29,8 @@ from .plugins import allow, check_options
 
 PUBLISHED_PERIOD = 127  # the longest sentence of the released code, 128 tokens, less 1
 PUBLISHED_RATE = 2e-5
+# What is read where sentences are encoded, or pairs of them compared.
+PAIRS_ONLY = ("token_weights", "pooler", "departures", "left_out", "train_pairs", "pretraining", "evaluated_on")
 # Settings of the run, whatever embedding reads them.
 EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
 
@@ -59,9 +62,14 @@ class ModelConfig:
         token_weights: How much each token counts in the mean over a sentence: all alike with ``none`` (paper), one learned
             number for each of the V ids with ``learned``, or with ``idf``, where it starts at the idf of the training text.
         pooler: ``tanh``, a linear map and tanh after the mean (paper); or ``none``, the mean itself.
+        head: Output layer of a language model, whose attention is causal: ``tied``, the rows of the token embedding;
+            ``learned``, a table of its own; ``fourier``, computed; ``decoupled``, a table of another width; ``adaptive``,
+            torch's adaptive softmax; or one of your own as ``module:Class``. A sentence encoder has ``none``.
+        norm: Where a language model's blocks normalise: ``post``, each result (paper), or ``pre``, each input.
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
             ``basis``, ``period`` and ``mlp`` are settings above.
         feed_forward_options: The same of a named feed-forward.
+        head_options: The same of a head, e.g. ``{"n_frequencies": 480}``; here ``frequencies`` and ``period`` are its own.
         departures: Names of :data:`DEPARTURES`: where to follow the published code instead of the paper.
 
     Raises:
@@ -87,6 +95,9 @@ class ModelConfig:
     feed_forward_options: tuple[tuple[str, Any], ...] = ()
     token_weights: str = "none"
     pooler: str = "tanh"
+    head: str = "none"
+    head_options: tuple[tuple[str, Any], ...] = ()
+    norm: str = "post"
 
     def __post_init__(self) -> None:
         normalise(self)
@@ -153,8 +164,8 @@ class RunConfig:
 
     Attributes:
         arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, dropout, max_seq_len,
-            token_weights, pooler: As in :class:`ModelConfig`; the ``random`` frequency set is drawn with ``seed``.
-        embedding_options, feed_forward_options: As in :class:`ModelConfig`.
+            token_weights, pooler, head, norm: As in :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
+        embedding_options, feed_forward_options, head_options: As in :class:`ModelConfig`.
         departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
             ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
             sentences are padded to ``max_seq_len`` and the mean runs over the padding too. ``published_rotary``: the
@@ -165,10 +176,10 @@ class RunConfig:
             scores even with ``integer_scores``.
         corpus: ``toy`` (built in, offline), ``snli``, ``mnli`` or ``snli+mnli``, or with source ``folder`` one that
             ``NAME.yaml`` describes there (:mod:`fourier_lab.text.own`); scored on the graded pairs that belong to it (the
-            toy language's own, STS-B, or those described).
+            toy language's own, STS-B, or those described). A language model reads ``toy`` or, from a folder, ``books``.
         source: Where text comes from: ``builtin``, ``folder`` (files under FOURIER_LAB_DATA) or ``hub``.
         vocab_size: Number of ids of the toy language; on real text, keep at most so many tokens of the tokenizer's: special
-            ones, ASCII characters and those most used in the training text.
+            ones, ASCII characters and those most used in the training text. Of ``books``, the number of byte pairs trained.
         id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
             share a concept. ``random``: all shuffled. ``shuffle_words``: shuffled above special tokens and characters.
             ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled
@@ -179,11 +190,12 @@ class RunConfig:
             text has none of either; ``sts`` trains on STS-B itself, and reads NLI pairs only in its pretraining.
         train_pairs: Use this many NLI or toy training pairs, evenly over the corpora; all if None.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
-            Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored).
+            Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored), or
+            ``language_model``: each token from those before it, in windows of ``max_seq_len`` tokens.
         pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, with
             ``contrastive`` as their objective, e.g. ``{"steps": 600, "batch_size": 128}``; random weights if None.
         steps: Optimiser steps.
-        batch_size: Pairs a step.
+        batch_size: Pairs a step; windows of a language model.
         learning_rate: Peak rate of AdamW, per step. The paper's 2e-5 hardly trains from scratch.
         warmup_steps: Linear warm-up from 0; then linear decay to 0 at ``steps``.
         weight_decay: Decoupled decay of matrices and tables, dimensionless.
@@ -220,9 +232,12 @@ class RunConfig:
     max_seq_len: int = 128
     token_weights: str = "none"
     pooler: str = "tanh"
+    head: str = "none"
+    norm: str = "post"
     departures: tuple[str, ...] = ()
     embedding_options: tuple[tuple[str, Any], ...] = ()
     feed_forward_options: tuple[tuple[str, Any], ...] = ()
+    head_options: tuple[tuple[str, Any], ...] = ()
     corpus: str = "toy"
     source: str = "builtin"
     vocab_size: int = 30522
@@ -256,6 +271,15 @@ class RunConfig:
                 raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {default(type(self), name)}.")
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay ({self.weight_decay}) must not be negative. Try 0.01.")
+        if (self.objective == "language_model") != (self.head != "none"):
+            raise ConfigError(
+                f"head {self.head!r} does not go with objective {self.objective!r}: a language model needs a head, such as "
+                "'tied', and nothing else has one."
+            )
+        if self.objective == "language_model":
+            self._check_language_model()
+        elif self.norm != "post":
+            raise ConfigError(f"norm {self.norm!r} is a setting of objective 'language_model'. Leave it out.")
         own = self.source == "folder" and OWN_CORPUS.fullmatch(self.corpus)
         if self.corpus not in CORPORA and not own:
             raise ConfigError(
@@ -281,8 +305,19 @@ class RunConfig:
                 "pretraining must not change the shape of the model, nor its seed. Leave those settings out."
             )
 
+    def _check_language_model(self) -> None:
+        if unread := sorted(self.changes().keys() & set(PAIRS_ONLY)):
+            raise ConfigError(
+                f"{unread[0]} is a setting of sentence encoders; objective 'language_model' does not read it. Leave it out."
+            )
+        if self.corpus not in TEXT_CORPORA or (self.corpus != "toy" and self.source != "folder"):
+            raise ConfigError(
+                f"objective 'language_model' reads one of {', '.join(TEXT_CORPORA)}, real text from source 'folder', got "
+                f"corpus {self.corpus!r} from source {self.source!r}."
+            )
+
     def model(self, vocab_size: int) -> ModelConfig:
-        """Return the encoder's shape for a tokenizer of ``vocab_size`` ids."""
+        """Return the model's shape for a tokenizer of ``vocab_size`` ids."""
         shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ModelConfig) if hasattr(self, f.name)}
         return ModelConfig(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
 
@@ -387,13 +422,14 @@ def _normalise_options(config: ModelConfig | RunConfig) -> None:
     """Put options of plug-ins into one order, without those at their default."""
     for name, (owner, kind) in OPTIONS.items():
         options, part = getattr(config, name), getattr(config, owner)
-        if not isinstance(part, str):
+        if not isinstance(part, str) or (name == "head_options" and part == "none"):
             if options:
                 raise ConfigError(f"{name} are of a named {kind.noun}; {owner} is {part}. Name one or leave them out.")
             continue
-        if taken := sorted({key for key, _ in options} & set(EXPANSION)):
+        elsewhere = () if name == "head_options" else EXPANSION
+        if taken := sorted({key for key, _ in options} & set(elsewhere)):
             raise ConfigError(f"{taken[0]} is a setting of its own. Write {taken[0]}=..., not as one of {name}.")
-        object.__setattr__(config, name, check_options(kind, part, options, set_elsewhere=EXPANSION))
+        object.__setattr__(config, name, check_options(kind, part, options, set_elsewhere=elsewhere))
 
 
 def _read_options(name: str, text: str) -> dict[str, Any]:

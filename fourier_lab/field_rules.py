@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .embeddings.frequencies import BASES, FREQUENCIES
-from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS
+from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS, HEADS
 from .errors import ConfigError
 from .plugins import kinds_of_hint
 
@@ -18,13 +18,15 @@ MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
 PROJECTIONS = ("linear", "silu")
 TOKEN_WEIGHTS = ("none", "learned", "idf")
 POOLERS = ("tanh", "none")
+NORMS = ("post", "pre")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
+TEXT_CORPORA = ("toy", "books")  # what a language model can be trained on
 OWN_CORPUS = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # names of described corpora, which name files and folders
 SOURCES = ("builtin", "folder", "hub")
 SIMILARITY_SETS = ("sick", *(f"sts{year}" for year in range(12, 17)))  # graded pairs to score on besides STS-B
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
-OBJECTIVES = ("contrastive", "nli", "sts")
+OBJECTIVES = ("contrastive", "nli", "sts", "language_model")
 LEFT_OUT = ("graded", "scored")
 # What the published code does and the paper does not say; the value tells which arms have it. Any other embedding has what
 # both have.
@@ -44,10 +46,15 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
-    "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS, "device": DEVICES,
+    "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS,
+    "device": DEVICES,
 }  # fmt: skip
-_PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS}
-OPTIONS = {"embedding_options": ("arm", EMBEDDINGS), "feed_forward_options": ("feed_forward", FEED_FORWARDS)}
+_PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS, "head": HEADS}
+OPTIONS = {
+    "embedding_options": ("arm", EMBEDDINGS),
+    "feed_forward_options": ("feed_forward", FEED_FORWARDS),
+    "head_options": ("head", HEADS),
+}
 # A sentence has at least [CLS], one token and [SEP].
 _LEAST = {
     "vocab_size": 2, "n_layers": 0, "n_heads": 1, "max_seq_len": 3, "steps": 1, "batch_size": 1, "period": 1,
@@ -84,7 +91,7 @@ def describe(kinds: tuple[type, ...]) -> str:
 def recall_parts(settings: Mapping[str, Any], packages: Mapping[str, str]) -> None:
     """Let the settings of a record name parts that are not installed here; ``packages`` says where each came from."""
     for name, kind in _PLUGINS.items():
-        if isinstance(part := settings.get(name), str):
+        if isinstance(part := settings.get(name), str) and part != "none":
             kind.recall(part, packages.get(part, ""))
 
 

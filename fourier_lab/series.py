@@ -2,21 +2,31 @@
 
 from collections.abc import Iterable
 from dataclasses import fields
+from typing import Any
 
 from .config import EXPANSION, RunConfig
 from .plugins import short_name
 
-IN_SERIES_NAME = ("arm", *EXPANSION, "embedding_options")
+IN_SERIES_NAME = ("arm", *EXPANSION, "embedding_options", "head", "head_options")
 TUNING_SEED = 100  # runs with this seed or a larger one chose settings and are not reported
 
 
 def series_name(config: RunConfig) -> str:
     """Return the name under which a run is compared: its embedding and, in brackets, what is special about it.
 
+    That of a language model goes on with its head.
+
     Example:
         >>> series_name(RunConfig(frequencies="random", mlp="geglu")), series_name(RunConfig(arm="learned"))
         ('fourier (random, geglu)', 'learned')
+        >>> series_name(RunConfig(arm="learned", objective="language_model", head="decoupled", head_options={"width": 8}))
+        'learned -> decoupled (width 8)'
     """
+    name = _embedding_name(config)
+    return name if config.head == "none" else f"{name} -> {_with_options(config.head, config.head_options)}"
+
+
+def _embedding_name(config: RunConfig) -> str:
     if config.arm != "fourier":
         return _name_with_options(config)
     frequencies = short_name(config.frequencies) if isinstance(config.frequencies, str) else "custom"
@@ -31,11 +41,19 @@ def series_name(config: RunConfig) -> str:
 
 def _name_with_options(config: RunConfig) -> str:
     expansion = {} if config.arm == "learned" else {n: v for n, v in config.changes().items() if n in EXPANSION}
+    return _with_options(config.arm, (*expansion.items(), *config.embedding_options))
+
+
+def _with_options(part: str, options: Iterable[tuple[str, Any]]) -> str:
     told = [
-        f"{name.replace('_', ' ')} {short_name(value) if isinstance(value, str) else value}"
-        for name, value in (*expansion.items(), *config.embedding_options)
+        f"{name.replace('_', ' ')} {short_name(value) if isinstance(value, str) else value}" for name, value in options
     ]
-    return short_name(config.arm) + (f" ({', '.join(told)})" if told else "")
+    return short_name(part) + (f" ({', '.join(told)})" if told else "")
+
+
+def read_in(config: RunConfig) -> str:
+    """Return what a step of the run reads a batch of."""
+    return "windows" if config.objective == "language_model" else "pairs"
 
 
 def setting(config: RunConfig, name: str) -> str:

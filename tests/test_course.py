@@ -25,7 +25,7 @@ from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_sh
 from fourier_lab.tables import summaries
 from fourier_lab.tables.beyond import beyond
 from fourier_lab.tables.paper import TABLE_2
-from fourier_lab.tables.score_tables import load_baselines
+from fourier_lab.tables.score_tables import load_baselines, paired_table, results_table
 from fourier_lab.text.id_order import first_word
 from fourier_lab.training.records import load_records
 
@@ -555,6 +555,45 @@ def test_the_bake_off_is_told_as_its_records_have_it():
         rates["table"] == rates["tensor train"] == 0.008
         and rates["Fourier, random"] == rates["Fourier, mixed"] == 0.002
     )
+
+
+def test_the_output_heads_are_told_as_their_records_have_it():
+    page = RESULTS.read_text(encoding="utf-8")
+    told, records = (
+        " ".join(section(page, "What an output table buys").split()),
+        load_records(RECORDS / "language_model"),
+    )
+    assert results_table(records) in page and paired_table(records, "learned -> tied") in page
+    heads = {}
+    for record in records:
+        heads.setdefault((record.config.head, *record.config.head_options), {})[record.config.seed] = record
+    tied, waves, few = heads[("tied",)], heads["fourier", ("n_frequencies", 480)], heads[("fourier",)]
+    narrow, table = heads["decoupled", ("width", 15)], heads[("learned",)]
+
+    def words(values, form):
+        mean, _, high = mean_interval(values)
+        return f"{mean:{form}} ± {high - mean:{form.lstrip('+')}}"
+
+    def above(runs, form=".1f"):
+        return words([100 * runs[s].bits_per_byte("test") / tied[s].bits_per_byte("test") - 100 for s in tied], form)
+
+    def bits(runs):
+        return words([run.bits_per_byte("test") for run in runs.values()], ".3f")
+
+    def perplexity(runs, band):
+        return np.mean([run.metrics["scores"]["test"]["bands"][band]["perplexity"] for run in runs.values()])
+
+    own, whole = waves[0].metrics["parameters"], table[0].metrics["parameters"]
+    assert 4 * own["head"] <= whole["head"] and few[0].metrics["parameters"]["head"] == 2 * 32 * 65 + 4096
+    assert f"480 waves, {own['head']:,} of {whole['head']:,} parameters, are {above(waves)} % above it" in told
+    assert f"32 waves (d / 2) {above(few)} %" in told
+    assert f"{bits(waves)} bits per byte on the test books against {bits(narrow)} of a decoupled table" in told
+    assert f"over the tied one here ({above(table, '+.1f')} %)" in told
+    sizes = own["total"], tied[0].metrics["parameters"]["total"]
+    assert "with 480 waves has {:,} parameters, the tied one {:,}".format(*sizes) in told
+    first = f"is {perplexity(waves, 0):.1f} with 480 waves and {perplexity(tied, 0):.1f} tied"
+    last = f"is {perplexity(waves, -1):,.0f} and {perplexity(tied, -1):,.0f} (test books"
+    assert first in told and last in told, (first, last)
 
 
 def test_the_shipped_encoders_are_told_as_their_records_have_it():

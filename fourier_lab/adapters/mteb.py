@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingPackageError
-from ..models.sentence_encoder import SentenceEncoder, count_parameters
+from ..models.blocks import count_parameters
+from ..models.sentence_encoder import SentenceEncoder
 from ..text.pairs import SentencePairs
 
 try:

@@ -14,7 +14,7 @@ from ..config import EXPANSION, ModelConfig
 from ..embeddings.frequencies import FREQUENCIES
 from ..embeddings.interface import rows_of
 from ..errors import ConfigError, MissingPackageError, check_kind
-from ..models.sentence_encoder import build_embedding
+from ..models.blocks import build_embedding
 from ..plugins import allow
 from .arrival import KEY, MODEL_TYPE
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ARMS, RunConfig
-from ..models.sentence_encoder import Block, SentenceEncoder
+from ..models.blocks import Block
+from ..models.sentence_encoder import SentenceEncoder
 from ..text.batches import PackedSentences
 from ..text.corpus import Corpus, TokenPairs
 from ..text.toy import SPECIAL_TOKENS

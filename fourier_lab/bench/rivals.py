@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..models.sentence_encoder import SentenceEncoder, rotate
+from ..models.blocks import rotate
+from ..models.sentence_encoder import SentenceEncoder
 from ..text.corpus import TokenPairs
 from ..training.trainer import Trainer
 

@@ -12,7 +12,7 @@ import torch
 
 from ..config import ARMS, RunConfig
 from ..device import peak_memory_bytes
-from ..models.sentence_encoder import count_parameters
+from ..models.blocks import count_parameters
 from ..training.trainer import Trainer
 from .ablations import BATCHES, CHANGES, PUBLISHED, make_variant, synthetic_corpus
 from .rows import alternate, run_child

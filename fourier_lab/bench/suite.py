@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..config import ModelConfig
 from ..embeddings.fourier import FourierEmbedding
 from ..errors import ConfigError
-from ..models.sentence_encoder import build_embedding
+from ..models.blocks import build_embedding
 from ..paths import write_atomically
 from ..text.tokenizer import tokenize
 from ..training.optimizer import make_optimizer

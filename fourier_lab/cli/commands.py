@@ -15,6 +15,7 @@ from .. import paths
 from ..config import RunConfig, expand
 from ..errors import ConfigError, FourierLabError, NotebookError, TrainingError
 from ..field_rules import in_one_order
+from ..series import read_in
 from .output import say
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def figures(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    """Train encoders; every option is a field of RunConfig.
+    """Train encoders or language models; every option is a field of RunConfig.
 
     Commas expand a grid. A list of frequencies is written with spaces: "1 2 3 4"; options are written {buckets: 1024}.
     Finished runs are loaded, interrupted ones resume. A run that fails is named and does not stop the others. Your own
@@ -244,6 +245,8 @@ def data(options: argparse.Namespace) -> int:
       sick/       test, the same, or SICK_test_annotated.txt; also sts12/ to sts16/; a column subset is read if there: what
                   --evaluated-on scores besides
       tokenizer/  tokenizer.json of any kind, or vocab.txt
+      books/      train, validation, test, with book and text, a paragraph a row: what a language model reads; it is scored
+                  on wikitext2/ besides, validation and test with text, if that is there
 
     Also called snli_1.0, multinli_1.0, MNLI (of GLUE), STS-B, stsbenchmark, up to three folders down; files named as by
     their publishers (snli_1.0_train.jsonl or .txt, multinli_1.0_dev_matched.jsonl, sts-dev.csv) may lie in any of these.
@@ -375,7 +378,7 @@ def _progress_lines(label: str) -> "Callable[[Progress], None]":
             spoken = time.monotonic()
             say(
                 f"{label} step {progress.step}/{progress.config.steps}, loss {progress.row['loss']:.3f}, "
-                f"{progress.pairs_per_s:,.0f} pairs/s, {progress.remaining_s:.0f} s left"
+                f"{progress.pairs_per_s:,.0f} {read_in(progress.config)}/s, {progress.remaining_s:.0f} s left"
             )
 
     return callback

@@ -1,4 +1,4 @@
-"""The token embeddings and feed-forwards that a run can name, with the settings of each."""
+"""The token embeddings, feed-forwards and output heads that a run can name, with the settings of each."""
 
 from dataclasses import dataclass
 
@@ -75,3 +75,56 @@ EMBEDDINGS = Kind(
     | {name: kind for name, (_, kind) in _RIVALS.items()},
 )
 FEED_FORWARDS = Kind("fourier_lab.feed_forwards", "feed-forward", {"silu": "fourier_lab.embeddings.fourier:SiLUMLP"})
+
+
+@dataclass(frozen=True)
+class DenseHeadSettings:
+    """A head over all ids, ``tied`` or ``learned``; ``bias`` gives each id a number of its own."""
+
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class FourierHeadSettings:
+    """What :class:`fourier_lab.FourierHead` takes besides its sizes."""
+
+    frequencies: str | tuple[int, ...] = "mixed"
+    n_frequencies: int | None = None
+    period: int | None = None
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class DecoupledHeadSettings:
+    """A table of another ``width`` than the model's, behind a linear map to it."""
+
+    width: int = 32
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class AdaptiveHeadSettings:
+    """What torch's AdaptiveLogSoftmaxWithLoss takes; ids from ``cutoffs`` on are less often computed, and narrower."""
+
+    cutoffs: tuple[int, ...] = (1000,)
+    div_value: float = 4.0
+
+
+HEADS = Kind(
+    "fourier_lab.heads",
+    "output head",
+    {
+        "tied": "fourier_lab.models.heads:TiedHead",
+        "learned": "fourier_lab.models.heads:learned_head",
+        "fourier": "fourier_lab.models.fourier_head:FourierHead",
+        "decoupled": "fourier_lab.models.heads:decoupled_head",
+        "adaptive": "fourier_lab.models.heads:AdaptiveHead",
+    },
+    {
+        "tied": DenseHeadSettings,
+        "learned": DenseHeadSettings,
+        "fourier": FourierHeadSettings,
+        "decoupled": DecoupledHeadSettings,
+        "adaptive": AdaptiveHeadSettings,
+    },
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths, provenance
-from ..text.fingerprints import content
+from ..text.places import content
 
 # Its code, and the styles, templates and encoders that pages are made with.
 _LIBRARY = Path(__file__).resolve().parents[1]

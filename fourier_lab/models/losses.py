@@ -79,4 +79,5 @@ OBJECTIVES: dict[str, Callable[[int], nn.Module]] = {
     "contrastive": lambda d_model: ContrastiveLoss(),
     "nli": NLIHead,
     "sts": lambda d_model: STSLoss(),
+    "language_model": lambda d_model: nn.Identity(),  # the loss is its head's
 }

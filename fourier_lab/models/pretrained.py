@@ -15,6 +15,7 @@ from ..errors import ConfigError, RecordError, way_out
 from ..paths import SHIPPED_ENCODERS, write_atomically
 from ..text.tokenizer import vocabulary_hash
 from .card import model_card
+from .causal_lm import CausalLM
 from .sentence_encoder import SentenceEncoder
 
 if TYPE_CHECKING:
@@ -94,10 +95,8 @@ def load_pretrained(folder_or_name: str | Path) -> SentenceEncoder:
         raise RecordError(f"cannot load the encoder in {folder}: {error}") from error
 
 
-def assemble(
-    model: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, vocabulary: str | None
-) -> SentenceEncoder:
-    """Build an encoder, in eval mode, from what its files hold.
+def assemble(model: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, vocabulary: str | None) -> Any:
+    """Build an encoder, or if the model has a head a :class:`CausalLM`, in eval mode, from what its files hold.
 
     Args:
         model: Its shape.
@@ -109,7 +108,7 @@ def assemble(
         RecordError: If the tokenizer has another vocabulary. What does not fit otherwise fails in many ways.
     """
     # On the meta device no number would be drawn in vain, but torch then loads its compiler.
-    encoder = SentenceEncoder(model)
+    encoder = SentenceEncoder(model) if model.head == "none" else CausalLM(model)
     encoder.load_state_dict(with_settings_of(encoder, weights))
     encoder.set_tokenizer(read := Tokenizer.from_str(tokenizer))
     if (found := vocabulary_hash(read)) != (vocabulary or found):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, check_kind
 from ..evaluation.baselines import IDF_BAG, idf_weights, of_bag
 from ..evaluation.beyond import of_encoder
 from ..evaluation.breakdown import part_scores, subset_mean
@@ -38,6 +38,8 @@ def score_file(
         ConfigError, DataError, RecordError: If one of them is missing or malformed.
     """
     name, model = _load(encoder, runs)
+    remedy = "Name the run of a sentence encoder; the scores of a language model are in its record."
+    check_kind(model, SentenceEncoder, f"sentences have no vectors in {name}", remedy)
     low, high = score_range
     if not low < high:
         raise ConfigError(f"--range must rise, got {low:g} {high:g}. Give the lowest and the highest possible score.")

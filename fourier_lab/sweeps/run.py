@@ -163,8 +163,7 @@ class _Engine:
             self.tell(run, f"FAILED: {outcome.error}")
         else:
             self.estimator.add(outcome.record.config, outcome.record.metrics["duration_s"])
-            score = f"validation Spearman {outcome.record.told_score('validation')}"
-            self.tell(run, f"done in {duration(outcome.seconds)}, {score}")
+            self.tell(run, f"done in {duration(outcome.seconds)}, {outcome.record.in_words('validation')}")
 
     def settle(self, run: Run, status: str, error: str = "") -> Outcome:
         """Keep and export the record of ``run``, or keep what is wrong with it."""

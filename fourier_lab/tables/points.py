@@ -85,6 +85,8 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
     ):
         try:
             record = load_record(path.parent, with_history=False)
+            if record.is_language_model:  # which shares no score with the others
+                continue
             _ = record.metrics["parameters"]["total"], record.score("validation")
         except RecordError as error:
             skipped.append(f"Left out: {error}")

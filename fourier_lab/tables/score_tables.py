@@ -19,6 +19,7 @@ from ..training.evaluations import copy_evaluations
 from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
 from .beyond import beyond, headline, words
+from .language_tables import bits_against, language_rows, language_table
 from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
         the mean Spearman and Pearson x 100, the 95 % t interval over seeds (``_low``, ``_high``; nan for one seed), the mean
         95 % bootstrap interval over pairs (``_pairs_low``, ``_pairs_high``) and their number (``_pairs``); for classifiers
         the same of the accuracy x 100 on each held-out split (``snli/test_accuracy``; its interval over pairs is Wilson's);
-        mean seconds and memory. Where encoders gave all sentences one vector, ``dev_collapsed`` and ``test_collapsed`` say
+        mean seconds and memory. Language models have rows as :func:`fourier_lab.tables.language_tables.language_rows` says.
+        Where encoders gave all sentences one vector, ``dev_collapsed`` and ``test_collapsed`` say
         how many did.
     """
     import pandas as pd
@@ -54,12 +56,22 @@ def _rows(records: Iterable[RunRecord], baselines: Sequence[Baseline]) -> list[d
     """Return the rows of :func:`summarise`, best first; pandas, which is slow to import, is for who looks at them."""
     records = reported(records)
     varying = varying_settings([record.config for record in records])
+    records, language = _by_kind(records)
     pooled = cases(records)
     rows = [_trained_row(runs, varying) for runs in pooled]
     if several_texts(pooled):
         rows = [row | {"text": text_name(runs[0].text)} for row, runs in zip(rows, pooled, strict=True)]
     rows += [_baseline_row(b) for b in baselines]
-    return sorted(rows, key=lambda row: (np.isnan(row["dev_spearman"]), -row["dev_spearman"]))
+    rows = sorted(rows, key=lambda row: (np.isnan(row["dev_spearman"]), -row["dev_spearman"]))
+    return rows + language_rows(language, varying)
+
+
+def _by_kind(records: Iterable[RunRecord]) -> tuple[list[RunRecord], list[RunRecord]]:
+    """Part sentence encoders from language models, which share no score."""
+    kinds: tuple[list[RunRecord], list[RunRecord]] = [], []
+    for record in records:
+        kinds[record.is_language_model].append(record)
+    return kinds
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -69,9 +81,13 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
     """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds.
 
-    Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it.
+    Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it. Language models
+    follow in a table of their own.
     """
-    records = reported(records)
+    records, language = _by_kind(reported(records))
+    if language:
+        told = language_table(language, varying_settings(record.config for record in language))
+        return f"{results_table(records, baselines)}\n\n{told}" if records or baselines else told
     rows = _rows(records, baselines)
     columns = _columns(rows)
     varying = [*varying_settings([record.config for record in records]), *({"text"} & {*columns})]
@@ -119,7 +135,9 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
         RecordError: If no run of that model is among the records.
         DataError: If several runs of one series share a seed.
     """
-    kept = reported(records)
+    kept, language = _by_kind(reported(records))
+    if language and not kept:
+        return bits_against(language, against)
     names = list(dict.fromkeys(series_name(record.config) for record in kept))
     for name in names:
         check_poolable(name, [record for record in kept if series_name(record.config) == name])

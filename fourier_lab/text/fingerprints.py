@@ -17,6 +17,7 @@ from ..config import RunConfig
 from ..field_rules import CORPORA
 from .own import own_corpus, tokenizer_file
 from .pairs import SCORED, files, graded_name, load_pairs, splits_of
+from .places import content
 
 Fingerprints = Mapping[str, str]
 
@@ -34,6 +35,10 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
     folder = os.environ.get("FOURIER_LAB_DATA")
     if config.source != "folder" or not folder or not Path(folder).expanduser().is_dir():
         return None
+    if config.objective == "language_model":
+        from .language import text_fingerprints  # not for reading records
+
+        return text_fingerprints(config.corpus)
     found = {} if config.pretraining is None else text_at_hand(config.pretrained()) or {}
     splits = splits_read(config)
     own = [] if config.corpus in CORPORA else [own_corpus(config.corpus).path]
@@ -69,18 +74,6 @@ def _fingerprints(
         # Two tokenizers of one vocabulary may still cut, lower or clean a text differently.
         ("tokens", hashlib.sha256(np.concatenate(tokens).tobytes()).hexdigest()[:12]),
     )
-
-
-def content(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, which are read once for each state of the file."""
-    found = path.stat()
-    # The time at which the file or its times last changed is none that a program can set.
-    return _content(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-
-
-@lru_cache(maxsize=4096)
-def _content(path: Path, *_stamps: int) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def recorded_text(config: RunConfig, account: Mapping[str, Any]) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """Where the published corpora lie in a folder: the names that their publishers, GLUE, the hub and Spark give to files."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import DataError
@@ -16,6 +18,8 @@ FOLDERS = {
     "stsb": ("stsb", "sts-b", "stsbenchmark", "stsbenchmark-sts"),
     "sick": ("sick", "sick-r", "sickr-sts"),
     **{f"sts{year}": (f"sts{year}", f"sts{year}-sts") for year in range(12, 17)},
+    "books": ("books",),
+    "wikitext2": ("wikitext2", "wikitext-2"),
 }
 PUBLISHED = {"snli": "snli_1.0_{}", "mnli": "multinli_1.0_{}", "stsb": "sts-{}", "sick": "SICK_{}_annotated"}
 _OWN_SUFFIXES = tuple(suffix for suffix in SUFFIXES if ".txt" not in suffix)  # where the name alone says little
@@ -86,3 +90,15 @@ def _places(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, list[s
                 inner = [place / name for name in present if (place / name).is_dir()]
                 below += [(path, named or path.name.casefold() in names) for path in inner]
         level = below
+
+
+def content(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, which are read once for each state of the file."""
+    found = path.stat()
+    # The time at which the file or its times last changed is none that a program can set.
+    return _content(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _content(path: Path, *_stamps: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

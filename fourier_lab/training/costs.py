@@ -23,7 +23,7 @@ _SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weig
 
 def mean_length(config: RunConfig) -> int:
     """Return about how many tokens a training sentence has as the run reads it."""
-    if "padding_mean" in config.departures:
+    if "padding_mean" in config.departures or config.objective == "language_model":
         return config.max_seq_len
     return min(config.max_seq_len, _TOKENS["toy" if config.corpus == "toy" else "text"])
 
@@ -39,6 +39,8 @@ def step_work(config: RunConfig) -> float:
     width = 4.0 if isinstance(config.feed_forward, str) else config.feed_forward  # of a named one nothing is known
     per_token = d * d * (2 + config.n_layers * (4 + 3 * width)) + 2 * config.n_layers * length * d
     table = 10 * config.vocab_size * d if config.arm == "learned" else 0
+    if config.objective == "language_model":  # a window each, and logits of all ids, however they are computed
+        return config.batch_size * length * 3 * (per_token + config.vocab_size * d) + table
     return 2 * config.batch_size * length * 3 * per_token + table
 
 

@@ -16,7 +16,7 @@ from ..config import RunConfig
 from ..errors import ConfigError, TrainingError
 from ..paths import temporary_folder
 from ..processes import CONTEXT, interrupts_blocked, obey_parent
-from ..series import series_name
+from ..series import read_in, series_name
 from .folders import run_folder
 from .records import RunRecord, is_locked
 
@@ -244,11 +244,11 @@ class _Job:
         doing = {"stop": "stopping", "pause": "pausing"}.get(self.asked) if self.state in AT_WORK else None
         said = f"{name}: {doing or self.state}, step {step:,} of {self.config.steps:,}"
         if self.state == "running":
-            said += f", {self.pace[0]:,.0f} pairs/s, {self.pace[1]:.0f} s left"
+            said += f", {self.pace[0]:,.0f} {read_in(self.config)}/s, {self.pace[1]:.0f} s left"
         if self.state == "waiting":
             said += ", because another process is at this very run"
         if self.state == "finished":
-            said += f", validation Spearman {self.metrics['scores']['validation']['spearman']['value']:.1f}"
+            said += f", {RunRecord(self.folder, self.config, self.metrics, []).in_words('validation')}"
         return f"{said}: {self.problem}" if self.problem else f"{said}."
 
 

@@ -35,16 +35,21 @@ def needed_bytes(config: RunConfig, vocab_size: int) -> dict[str, int]:
 
     Returns:
         dict: ``weights`` with gradients, optimiser state and a copy for the record; ``basis``, the table of polynomials;
-        ``positions``; and ``batch``, the activations of one step and the logits of all its pairs.
+        ``positions``; and ``batch``, the activations of one step and the logits of all its pairs or, in a language model,
+        tokens, which a Fourier head does not keep.
     """
     d, layers = config.d_model, config.n_layers
     hidden = 4.0 if isinstance(config.feed_forward, str) else config.feed_forward  # of a named one nothing is known
     weights = d * d * (2 + layers * (4 + 3 * hidden)) + (vocab_size * d if config.arm == "learned" else 0)
     polynomials = config.arm == "fourier" and config.basis != "fourier"
-    tokens = 2 * config.batch_size * mean_length(config)
+    language = config.objective == "language_model"
+    tokens = (1 if language else 2) * config.batch_size * mean_length(config)
     # What autograd keeps, with the temporary tensors of the backward pass; measured on runs of 1 and 3 layers.
     activations = 4 * tokens * d * (4 + layers * (10 + 8 * hidden))
     logits = 16 * config.batch_size**2 if config.objective == "contrastive" else 0
+    if language:  # kept with their gradient by a dense head
+        weights += vocab_size * d if config.head == "learned" else 0
+        logits = 8 * tokens * vocab_size
     return {
         "weights": int(_WEIGHT_BYTES * weights),
         "basis": 20 * vocab_size * d if polynomials else 0,  # computed in float64, kept in float32

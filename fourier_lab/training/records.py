@@ -89,6 +89,21 @@ class RunRecord:
         """Return Spearman x 100 in words, such as ``50.3``, or ``9.2 (collapsed)``."""
         return f"{self.score(split):.1f}{' (collapsed)' if self.is_collapsed(split) else ''}"
 
+    @property
+    def is_language_model(self) -> bool:
+        """Say whether the scores are of texts, and not of sentence pairs."""
+        return self.config.objective == "language_model"
+
+    def bits_per_byte(self, text: str) -> float:
+        """Return a language model's score on ``validation``, ``test`` or another text of its record; less is better."""
+        return self.metrics["scores"][text]["bits_per_byte"]
+
+    def in_words(self, split: str) -> str:
+        """Return the score of a split with its name, such as ``validation Spearman 50.3``."""
+        if self.is_language_model:
+            return f"{split} {self.bits_per_byte(split):.3f} bits per byte"
+        return f"{split} Spearman {self.told_score(split)}"
+
     def resampled(self) -> NDArray[np.int16] | None:
         """Return Spearman of the resamples of validation and of test, ``(2, 1000)``; None if the record has none.
 
@@ -269,8 +284,12 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         digest = metrics["digest"]
         if missing := [key for key in _METRICS if key not in metrics]:
             raise ValueError(f"metrics.json lacks {', '.join(missing)}")
+        language = config.objective == "language_model"
         for split, measure in itertools.product(("validation", "test"), ("spearman", "pearson")):
             scores = metrics["scores"][split]
+            if language:
+                _ = float(scores["bits_per_byte"]), int(metrics["parameters"]["head"])
+                continue
             _ = int(scores["n"]), *(float(scores[measure][end]) for end in ("value", "low", "high"))
         for size in ("total", "embedding", "with_gradient"):
             int(metrics["parameters"][size])
@@ -355,8 +374,8 @@ def _model(text: str) -> ModelConfig:
     return ModelConfig(**settings)  # many runs have one model, whose rules take longer than the file
 
 
-def load_encoder(folder: Path) -> "SentenceEncoder":
-    """Rebuild the trained encoder of a finished run, in eval mode, with its tokenizer.
+def load_encoder(folder: Path) -> Any:
+    """Rebuild the trained encoder, or language model, of a finished run, in eval mode, with its tokenizer.
 
     Raises:
         RecordError: If weights or tokenizer are missing, truncated, or do not fit each other, the tokenizer is not the one

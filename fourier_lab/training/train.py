@@ -22,9 +22,11 @@ from ..paths import RUNS, as_path
 from ..processes import deferred_interrupts
 from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
 from ..text.corpus import TokenPairs, prepare
+from ..text.language import prepare_language
 from ..text.tokenizer import vocabulary_hash
 from .evaluations import are_complete, evaluate
 from .folders import load_run, run_folder
+from .language_trainer import LanguageTrainer
 from .memory import check_memory, shortage_told
 from .records import RunRecord, is_trained, load_encoder, run_lock, write_record
 from .trainer import Progress, Trainer
@@ -32,7 +34,7 @@ from .trainer import Progress, Trainer
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run and its encoder.
+    """A finished run and its encoder, or its language model.
 
     Attributes:
         record: Configuration, metrics and history, as on disk.
@@ -40,7 +42,7 @@ class TrainResult:
     """
 
     record: RunRecord
-    encoder: SentenceEncoder
+    encoder: Any
 
     @property
     def config(self) -> RunConfig:
@@ -133,9 +135,10 @@ def _train(
         reset_peak_memory(device)
         if config.corpus == "toy":  # whose number of ids is known before they are made
             check_memory(config, config.vocab_size, device)
-        corpus = prepare(config)
+        language = config.objective == "language_model"
+        corpus: Any = (prepare_language if language else prepare)(config)
         check_memory(config, corpus.account["vocab_size"], device)
-        trainer = Trainer(config, corpus, folder)
+        trainer = (LanguageTrainer if language else Trainer)(config, corpus, folder)
         if start is not None:
             if start.tokenizer is None or vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:
                 raise ConfigError(
@@ -190,6 +193,6 @@ def train_all(configs: Iterable[RunConfig], *, report: Callable[[str], None] | N
             words = ", ".join([series_name(config), *(f"{name} {setting(config, name)}" for name in told)])
             report(
                 f"[{number}/{len(configs)}] {config.digest()} {words}: "
-                f"validation Spearman {results[-1].record.told_score('validation')}; about {left:.0f} s left"
+                f"{results[-1].record.in_words('validation')}; about {left:.0f} s left"
             )
     return results

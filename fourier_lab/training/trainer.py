@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..config import RunConfig
+from ..config import ModelConfig, RunConfig
 from ..device import about_bfloat16, peak_memory_bytes, random_states, resolve_device, set_random_states
 from ..embeddings.interface import stored_bits
 from ..embeddings.kept_settings import with_settings_of
@@ -21,8 +21,9 @@ from ..evaluation.baselines import idf_weights
 from ..evaluation.metrics import proportion_interval, scores_and_resamples, sts_scores
 from ..evaluation.similarity import embedding_similarity
 from ..field_rules import packages_of
+from ..models.blocks import count_parameters
 from ..models.losses import OBJECTIVES, ContrastiveLoss
-from ..models.sentence_encoder import SentenceEncoder, count_parameters
+from ..models.sentence_encoder import SentenceEncoder
 from ..paths import replacing
 from ..provenance import commit, versions
 from ..text.batches import batch_stream
@@ -44,7 +45,7 @@ class Progress:
         config: The run.
         step: Steps done, of ``config.steps``.
         row: The newest history row.
-        pairs_per_s: Training pairs a second since the run (or its resumption) started.
+        pairs_per_s: Training pairs, or windows of a language model, a second since the run (or its resumption) started.
         remaining_s: Estimated seconds to the last step.
     """
 
@@ -73,17 +74,29 @@ class Trainer:
         if self.precision == torch.bfloat16:
             logging.getLogger(__name__).warning("%s: %s.", config.digest(), about_bfloat16(self.device))
         model = config.model(corpus.account["vocab_size"])
-        self.encoder = SentenceEncoder(model, corpus.tokenizer)
-        if config.token_weights == "idf" and self.encoder.token_weights is not None:
-            idf = idf_weights(corpus.train.first + corpus.train.second, model.vocab_size)
-            self.encoder.token_weights.start(torch.from_numpy(idf))
-        self.encoder.to(self.device)
+        self.encoder = self.build(model).to(self.device)
         self.objective = OBJECTIVES[config.objective](config.d_model).to(self.device)
         self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         self.losses: list[float] = []  # of the steps since the last history row
         self.best: tuple[float, dict[str, Tensor]] | None = None  # score and weights of the best look so far
+
+    def build(self, model: ModelConfig) -> Any:
+        """Return what is trained, at its start."""
+        encoder = SentenceEncoder(model, self.corpus.tokenizer)
+        if encoder.token_weights is not None and self.config.token_weights == "idf":
+            idf = idf_weights(self.corpus.train.first + self.corpus.train.second, model.vocab_size)
+            encoder.token_weights.start(torch.from_numpy(idf))
+        return encoder
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the parts whose size the record tells beside the whole."""
+        return {"embedding": self.encoder.embedding}
+
+    def throughput(self) -> dict[str, float]:
+        """Return what was read a second, under its name."""
+        return {"pairs_per_s": round(self.config.steps * self.config.batch_size / self.seconds, 1)}
 
     def _identity(self) -> dict[str, Any]:
         """Return what a checkpoint must share with this run to be resumed."""
@@ -215,6 +228,17 @@ class Trainer:
         pairs = self.corpus.graded[split]
         return embedding_similarity(self.encoder, pairs.first, pairs.second), pairs.label
 
+    def scored(self) -> tuple[dict[str, Any], np.ndarray | None]:
+        """Return the scores of the weights, of graded and of held-out pairs, and the resamples of the former."""
+        if self.config.objective == "nli":
+            held_out = {name: self.accuracy(pairs) for name, pairs in self.corpus.held_out.items()}
+        else:
+            means = {name: self.validate(pairs) for name, pairs in self.corpus.held_out.items()}
+            held_out = {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in means.items()}
+        self.encoder.eval()
+        scores, resampled = zip(*(scores_and_resamples(*self.graded(split)) for split in SCORED), strict=True)
+        return {"scores": dict(zip(SCORED, scores, strict=True)), "held_out": held_out}, np.stack(resampled)
+
     def look(self) -> None:
         """Keep the present weights if they score best so far on the reported validation split, as published."""
         score = sts_scores(*self.graded("validation"), intervals=False)["spearman"]["value"]
@@ -279,24 +303,25 @@ class Trainer:
         live = sum(int(torch.count_nonzero(state["exp_avg_sq"])) for state in states if state)
         if self.best is not None:
             self.encoder.load_state_dict(self.best[1])
-        if self.config.objective == "nli":
-            held_out = {name: self.accuracy(pairs) for name, pairs in self.corpus.held_out.items()}
-        else:
-            means = {name: self.validate(pairs) for name, pairs in self.corpus.held_out.items()}
-            held_out = {name: {"loss": loss, "accuracy": accuracy} for name, (loss, accuracy) in means.items()}
         self.encoder.eval()
-        scores, resampled = zip(*(scores_and_resamples(*self.graded(split)) for split in SCORED), strict=True)
-        embedding = self.encoder.embedding
-        sizes = {"total": count_parameters(self.encoder), "embedding": count_parameters(embedding)}
+        found, resampled = self.scored()
+        parts = self.parts()
         metrics = {
             "digest": self.config.digest(),
-            "scores": dict(zip(SCORED, scores, strict=True)),
+            "scores": found["scores"],
             "validation_loss": self.validation_loss() if self.best else self.history[-1]["validation_loss"],
-            "held_out": held_out,
-            "parameters": {**sizes, "with_gradient": live},
-            "stored_bits": {"total": stored_bits(self.encoder), "embedding": stored_bits(embedding)},
+            "held_out": found["held_out"],
+            "parameters": {
+                "total": count_parameters(self.encoder),
+                **{name: count_parameters(part) for name, part in parts.items()},
+                "with_gradient": live,
+            },
+            "stored_bits": {
+                "total": stored_bits(self.encoder),
+                **{name: stored_bits(part) for name, part in parts.items()},
+            },
             "duration_s": round(self.seconds, 3),
-            "pairs_per_s": round(self.config.steps * self.config.batch_size / self.seconds, 1),
+            **self.throughput(),
             "peak_memory_bytes": peak_memory_bytes(self.device),
             "precision": str(self.precision).removeprefix("torch."),
             "device": self.device.type,
@@ -308,6 +333,6 @@ class Trainer:
         if packages := packages_of(self.config):
             metrics["packages"] = packages
         encoder = self.encoder.cpu()
-        record = write_record(self.folder, self.config, metrics, self.history, encoder, np.stack(resampled))
+        record = write_record(self.folder, self.config, metrics, self.history, encoder, resampled)
         self.checkpoint.unlink(missing_ok=True)
         return record

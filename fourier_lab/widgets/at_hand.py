@@ -15,7 +15,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 
 
 def runs_at_hand(folders: Path | str | Sequence[Path | str] | None = None) -> tuple[dict[str, RunRecord], list[str]]:
-    """Find finished runs with weights, without loading them.
+    """Find finished runs of sentence encoders with weights, without loading them.
 
     Args:
         folders: A folder, or several, that hold run folders or are run folders themselves; the shipped runs and those of
@@ -37,6 +37,8 @@ def runs_at_hand(folders: Path | str | Sequence[Path | str] | None = None) -> tu
             record = _sound(folder, tuple(_stamp(folder / name) for name in _READ))
             if isinstance(record, str):
                 problems.append(record)
+                continue
+            if record.is_language_model:  # which gives no sentence vectors to look at
                 continue
             name = run_name(record) + (", shipped" if root == SHIPPED else "")
             found[name if name not in found else f"{name}, {folder}"] = record

@@ -7,7 +7,7 @@ from fourier_lab.embeddings.basis import fourier_basis
 from fourier_lab.embeddings.rivals.budgets import sized
 from fourier_lab.embeddings.wide import WideFourierEmbedding
 from fourier_lab.errors import ConfigError
-from fourier_lab.models.sentence_encoder import count_parameters
+from fourier_lab.models.blocks import count_parameters
 from fourier_lab.models.sizes import count_by_formula
 
 V, D = 101, 8

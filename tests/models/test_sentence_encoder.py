@@ -6,7 +6,7 @@ import torch
 
 from fourier_lab import ModelConfig, SentenceEncoder
 from fourier_lab.errors import ConfigError, DataError
-from fourier_lab.models.sentence_encoder import count_parameters, rotary_table, rotate
+from fourier_lab.models.blocks import count_parameters, rotary_table, rotate
 from fourier_lab.text.batches import pack
 
 V = 30522

@@ -3,7 +3,7 @@
 import pytest
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.models.sentence_encoder import count_parameters
+from fourier_lab.models.blocks import count_parameters
 from fourier_lab.models.sizes import count_by_formula
 
 

@@ -11,7 +11,7 @@ from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, train
 from fourier_lab.config import DEPARTURES
 from fourier_lab.errors import ConfigError
 from fourier_lab.evaluation.metrics import sts_scores
-from fourier_lab.models.sentence_encoder import count_parameters, rotary_table, rotate, rotate_as_published
+from fourier_lab.models.blocks import count_parameters, rotary_table, rotate, rotate_as_published
 from fourier_lab.text.batches import batch_stream
 from fourier_lab.text.corpus import prepare
 from fourier_lab.training.optimizer import learning_rate_at

@@ -7,8 +7,8 @@ import torch
 from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, train
 from fourier_lab.errors import ConfigError
 from fourier_lab.evaluation.metrics import proportion_interval
+from fourier_lab.models.blocks import count_parameters
 from fourier_lab.models.losses import STSLoss
-from fourier_lab.models.sentence_encoder import count_parameters
 from fourier_lab.sweeps import plan
 from fourier_lab.text import pairs as data
 from fourier_lab.text.corpus import prepare

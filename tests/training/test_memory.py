@@ -10,7 +10,7 @@ import torch
 from fourier_lab import RunConfig, SentenceEncoder, train
 from fourier_lab.cli import parser
 from fourier_lab.errors import TrainingError
-from fourier_lab.models.sentence_encoder import count_parameters
+from fourier_lab.models.blocks import count_parameters
 from fourier_lab.training import memory
 from fourier_lab.training import train as training
 

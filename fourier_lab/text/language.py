@@ -1,0 +1,172 @@
+"""Running text for language models: books and WikiText from a folder, the toy language's sentences, in windows of tokens."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from ..config import RunConfig
+from ..errors import DataError
+from .byte_pairs import byte_pairs
+from .id_order import first_word, order_ids, reorder
+from .own import data_folder
+from .pairs import TOY_SIZES
+from .places import content, find
+from .streams import encode, token_bytes, windows_of
+from .tables import Reading, read_rows
+from .tokenizer import TOY_ORDERS, token_words, toy_tokenizer, vocabulary_hash
+from .toy import toy_language
+
+SPLITS = ("train", "validation", "test")
+ELSEWHERE = "wikitext2"  # text of another domain, scored where the folder has it
+SCORED_TOKENS = 2**15  # of each split, in windows spread evenly over it
+_COLUMNS = Reading((("text",), ("book", "text")))
+
+
+@dataclass(frozen=True)
+class Text:
+    """One split of a corpus.
+
+    Attributes:
+        books: Paragraphs in order, by the book that they are of; all under one name if the corpus does not say.
+        fingerprint: 12 hexadecimal digits of a hash over all paragraphs and books.
+    """
+
+    books: dict[str, list[str]]
+    fingerprint: str
+
+    @property
+    def rows(self) -> list[str]:
+        """All paragraphs, book by book."""
+        return [row for rows in self.books.values() for row in rows]
+
+
+@dataclass(frozen=True)
+class LanguageCorpus:
+    """What a language model reads.
+
+    Attributes:
+        tokenizer: Spells every text without loss.
+        train: Windows, int64 ``(n, max_seq_len + 1)``.
+        keys: A number for each window, twice, as :func:`fourier_lab.text.batches.batch_stream` reads them.
+        held_out: Windows to be scored, by split and by book in it: ``validation``, ``test``, and of another domain
+            ``wikitext2/validation`` and ``wikitext2/test``.
+        counts: How often each id occurs in the training text, int64 ``(V,)``.
+        token_bytes: Bytes of text that each id stands for, int64 ``(V,)``.
+        account: JSON-ready: rows, windows, fingerprints, number of ids and their hash.
+    """
+
+    tokenizer: Tokenizer
+    train: np.ndarray
+    keys: tuple[np.ndarray, np.ndarray]
+    held_out: dict[str, dict[str, np.ndarray]]
+    counts: np.ndarray
+    token_bytes: np.ndarray
+    account: dict[str, Any]
+
+
+def text_fingerprints(corpus: str) -> dict[str, str]:
+    """Fingerprint every text in the data folder that a language model of this corpus reads, such as ``books/train``.
+
+    Raises:
+        DataError: If a file is missing or malformed.
+    """
+    return {name: text.fingerprint for name, text in _texts(corpus, 0).items()}
+
+
+def prepare_language(config: RunConfig) -> LanguageCorpus:
+    """Load and tokenise what a language model reads; kept in memory, so that runs that differ only in the model share it.
+
+    Raises:
+        DataError: If a text is missing, malformed or shorter than a window.
+        ConfigError: If ``vocab_size`` is too small for byte pairs.
+    """
+    shuffled = config.id_order not in ("frequency", "semantic", "by_count", "reversed", "alphabetical")
+    texts = _texts(config.corpus, config.vocab_size)
+    contents = tuple((name, text.fingerprint) for name, text in texts.items())
+    order = config.id_order, config.seed if shuffled else 0
+    return _prepare(config.corpus, config.vocab_size, config.max_seq_len, *order, contents)
+
+
+@lru_cache(maxsize=4)
+def _prepare(
+    corpus: str, vocab_size: int, length: int, id_order: str, seed: int, contents: tuple[tuple[str, str], ...]
+) -> LanguageCorpus:
+    """Prepare the texts of these fingerprints."""
+    texts = _texts(corpus, vocab_size)
+    train = texts.pop(f"{corpus}/train")
+    own_order = id_order if corpus == "toy" and id_order in TOY_ORDERS else "frequency"
+    tokenizer = toy_tokenizer(vocab_size, own_order) if corpus == "toy" else byte_pairs(train.rows, vocab_size)
+    ids = encode(tokenizer, train.rows)
+    counts = np.bincount(ids, minlength=tokenizer.get_vocab_size())
+    if id_order != own_order:
+        order = order_ids(id_order, token_words(tokenizer), counts, first_word(tokenizer), seed)
+        tokenizer = reorder(tokenizer, order)
+        ids, counts = np.argsort(order)[ids], counts[order]
+    windows = windows_of(ids, length, f"{corpus}/train")
+    account: dict[str, Any] = {
+        "train": {corpus: {"rows": len(train.rows), "windows": len(windows), "fingerprint": train.fingerprint}},
+        "train_tokens": len(ids),
+        "vocab_size": len(counts),
+        "vocabulary": vocabulary_hash(tokenizer),
+    }
+    if corpus != "toy":
+        account["text"] = dict(contents)
+    numbers = np.arange(len(windows))
+    return LanguageCorpus(
+        tokenizer=tokenizer,
+        train=windows,
+        keys=(numbers, numbers),
+        held_out={
+            name.removeprefix(f"{corpus}/"): {
+                book: _spread(windows_of(encode(tokenizer, rows), length, f"{name} ({book})"), len(text.books))
+                for book, rows in text.books.items()
+            }
+            for name, text in texts.items()
+        },
+        counts=counts,
+        token_bytes=token_bytes(tokenizer),
+        account=account,
+    )
+
+
+def _spread(windows: np.ndarray, n_books: int) -> np.ndarray:
+    """Choose windows evenly over a book, for its share of :data:`SCORED_TOKENS`."""
+    most = max(1, SCORED_TOKENS // (n_books * (windows.shape[1] - 1)))
+    return windows[np.linspace(0, len(windows) - 1, min(len(windows), most)).round().astype(int)]
+
+
+def _texts(corpus: str, vocab_size: int) -> dict[str, Text]:
+    if corpus == "toy":
+        language = toy_language(vocab_size)
+        return {f"toy/{split}": _text(language.nli(split, TOY_SIZES[split])[0]) for split in SPLITS}
+    folder = data_folder()
+    wanted = [(corpus, split) for split in SPLITS] + [(ELSEWHERE, split) for split in SPLITS[1:]]
+    found = {f"{name}/{split}": find(folder, name, split) for name, split in wanted}
+    for name, files in found.items():
+        if not files and not name.startswith(ELSEWHERE):
+            raise DataError(f"no file of {name} in {folder}. Put {name}.parquet there, with the columns book and text.")
+    return {name: _read(name, tuple((path, content(path)) for path in files)) for name, files in found.items() if files}
+
+
+@lru_cache(maxsize=8)
+def _read(name: str, files: tuple[tuple[Path, str], ...]) -> Text:
+    read = [read_rows(path, _COLUMNS) for path, _ in files]
+    rows, books = ([each for part in read for each in side(part)] for side in (lambda r: r.first, lambda r: r.second))
+    if bad := [i for i, row in enumerate(rows) if not isinstance(row, str) or not row.strip()]:
+        raise DataError(f"{name}: row {bad[0]} is empty or no text: {rows[bad[0]]!r}. Drop the row.")
+    return _text(rows, None if books == rows else books)
+
+
+def _text(rows: list[str], books: Iterable[str] | None = None) -> Text:
+    """Gather paragraphs by book; those of no book are under the empty name."""
+    by_book: dict[str, list[str]] = {}
+    for row, book in zip(rows, books or [""] * len(rows), strict=True):
+        by_book.setdefault(book, []).append(row)
+    whole = "\0".join(f"{book}\0\0" + "\n".join(each) for book, each in by_book.items())
+    return Text(by_book, hashlib.sha256(whole.encode()).hexdigest()[:12])
