@@ -15,10 +15,11 @@ from ..config import ModelConfig
 from ..device import target_device
 from ..embeddings.basis import check_id_type, check_token_ids
 from ..embeddings.fourier import GeGLU, SiLUMLP
-from ..embeddings.interface import check_embedding
+from ..embeddings.interface import ReadsWords, check_embedding
 from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind, list_of
 from ..text.batches import PackedSentences, check_length, check_rows, chunk_by_tokens, pack, pack_padded
+from ..text.tokenizer import token_words
 from ..text.vocabulary import roles
 from .bags import BagVectors
 from .encoding import encode_sentences
@@ -215,7 +216,7 @@ class SentenceEncoder(nn.Module):
             self.set_tokenizer(tokenizer)
 
     def set_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Attach the tokenizer that :meth:`encode` uses.
+        """Attach the tokenizer that :meth:`encode` uses; an embedding that reads the spelling takes its tokens over.
 
         Raises:
             ConfigError: If it is none of the tokenizers library, or has another number of ids than the encoder.
@@ -234,6 +235,8 @@ class SentenceEncoder(nn.Module):
                 "the departure 'padding_mean' pads sentences, and this tokenizer has no padding token. Leave the departure "
                 "out, or add a token [PAD] to the tokenizer."
             )
+        if isinstance(self.embedding, ReadsWords):
+            self.embedding.set_words(token_words(tokenizer))
         self.tokenizer = tokenizer
         self.pad_id = self.pad_id if pad is None else pad
 

@@ -26,6 +26,7 @@ FAMILIES = {
     "shared rows": ("hashed", "hash_embeddings", "bloom", "canine", "signature", "robe", "quotient_remainder"),
     "products of small tables": ("factorised", "adaptive", "tensor_train", "word2ket"),
     "map of another code": ("deep_hash", "alone", "leviathan", "frozen_random", "frozen_binary"),
+    "code of the spelling": ("byte_waves", "kronecker", "ngrams"),
 }
 _TOLD = {"learned": "table", "fourier": "Fourier"}
 
