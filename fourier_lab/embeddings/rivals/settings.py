@@ -268,7 +268,7 @@ class CompandedSettings(MappedSettings):
 
 @dataclass(frozen=True)
 class ByteWavesSettings:
-    """Bytes and positions as ``n_phases`` random phases, ``mapped`` or, at twice as many numbers as the width, as they are."""
+    """Bytes and positions as ``n_phases`` random phases, ``mapped`` or as they are."""
 
     n_phases: int = 128
     mapped: bool = True

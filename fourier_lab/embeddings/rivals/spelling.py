@@ -31,8 +31,7 @@ class SpellingEmbedding(CodedEmbedding):
         self, num_embeddings: int, embedding_dim: int, counts: Mapping[str, int], others: Mapping[str, object],
         seed: int | None = None,
     ):  # fmt: skip
-        super().__init__(num_embeddings, embedding_dim, counts, others, seed)
-        self._settings["words"] = "not known"
+        super().__init__(num_embeddings, embedding_dim, counts, {"words": "not known", **others}, seed)
         self.register_buffer("keys", None, persistent=False)  # of all tokens, one after the other
         self.register_buffer("starts", torch.zeros(num_embeddings + 1, dtype=torch.int64), persistent=False)
 
@@ -58,7 +57,7 @@ class SpellingEmbedding(CodedEmbedding):
         self._settings["words"] = hashlib.sha256("\n".join(words).encode()).hexdigest()[:12]
 
     def bundle(self, token_ids: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bundles of ids ``(n,)`` from a table ``(rows, width)``: ``(n, width)``, and L ``(n, 1)``, at least 1."""
+        """Return the bundles ``(n, width)`` of ids ``(n,)`` from a table ``(rows, width)``, and L ``(n, 1)``, at least 1."""
         if self.keys is None:
             raise ConfigError(
                 f"{type(self).__name__} does not know yet how its ids are spelled. Give the encoder a tokenizer, or call "
