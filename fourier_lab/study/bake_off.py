@@ -55,9 +55,9 @@ def method(config: RunConfig) -> str:
 
 def line(config: RunConfig) -> str:
     """Return what a run's embedding is called where budgets differ: of waves their frequencies alone, else its method."""
-    return (
-        method(config.replace(arm="fourier", embedding_options=())) if config.arm == "wide_fourier" else method(config)
-    )
+    if config.arm not in ("fourier", "wide_fourier"):
+        return method(config)
+    return method(config.replace(arm="fourier", embedding_options=(), mlp="linear"))
 
 
 def measure(name: str) -> Callable[[RunRecord], float]:

@@ -14,7 +14,8 @@ ALIKE, BUDGETS = (load_records(paths.RECORDS / name) for name in ("bake_off_one_
 def test_waves_of_one_set_are_one_line_whatever_their_number():
     wide = RunConfig(arm="wide_fourier", frequencies="random", embedding_options={"n_frequencies": 64})
     assert bake_off.line(wide) == bake_off.line(RunConfig(frequencies="random")) == "Fourier, random"
-    assert bake_off.line(RunConfig(arm="ngrams")) == "ngrams"
+    assert bake_off.line(RunConfig(frequencies="random", mlp="none")) == "Fourier, random"
+    assert bake_off.line(RunConfig(arm="frozen_random", mlp="none")) == "frozen random"
 
 
 def test_lines_over_budgets_are_means_over_seeds_of_the_table_and_of_what_has_several_sizes():
