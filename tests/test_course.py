@@ -573,6 +573,43 @@ def test_the_shipped_encoders_are_told_as_their_records_have_it():
         assert f"| `{name}` | {' | '.join(over.loc[name])} |" in told
 
 
+def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Every embedding at one budget").split())
+    runs = [r for name in ("bake_off_one_rate", "bake_off_budgets") for r in load_records(RECORDS / name)]
+    test, three, pairs = bake_off.SPLITS["test"], bake_off.BEYOND[bake_off.MEAN], bake_off.MATCHED["SNLI test"]
+    small, large = 66_000, 787_000  # parameters, about
+
+    def of(name, parameters):
+        found = [r for r in runs if bake_off.line(r.config) == name]
+        return [r for r in found if abs(r.metrics["parameters"]["embedding"] / parameters - 1) < 0.1]
+
+    def words(value, *case):
+        mean, _, high = mean_interval([value(r) for r in of(*case)])
+        return f"{mean:.1f} ± {high - mean:.1f}"
+
+    def gain(value, more, less):
+        by_seed = [{r.config.seed: value(r) for r in of(*case)} for case in (more, less)]
+        mean, _, high = mean_interval([by_seed[0][seed] - by_seed[1][seed] for seed in by_seed[0]])
+        return f"{mean:.1f} ± {high - mean:.1f}"
+
+    table, random, ngrams = ("table", 7_813_888), ("Fourier, random", small), ("ngrams", small)
+    untrained, bytes_alone = ("Fourier, random", 256), ("byte waves", 256)
+    more, wide = ("bloom", large), ("ngrams", large)
+    (bits,) = {r.stored_bits() for r in of(*table)}
+    (least,) = {r.stored_bits() for r in of(*untrained)}
+    assert f"score {words(three, *untrained)} over the three test sets, byte waves {words(three, *bytes_alone)}" in told
+    assert f"table, {bits / least:,.0f} times as many bits, {words(three, *table)}" in told
+    assert f"A linear map on top brings random waves {gain(three, random, untrained)} points there" in told
+    assert f"and {gain(pairs, random, untrained)} points of SNLI's test pairs" in told
+    assert f"Bloom embeddings from {words(three, 'bloom', small)} to {words(three, *more)} over the three sets" in told
+    assert f"from {words(pairs, 'bloom', small)} to {words(pairs, *more)} % of SNLI's test pairs" in told
+    assert f"n-grams from {words(three, *ngrams)} to {words(three, *wide)}" in told
+    assert f"n-grams score {words(test, *ngrams)} on STS-B test, the table {words(test, *table)}" in told
+    assert f"by seed {gain(test, ngrams, table)} apart, and random waves {words(test, *random)}" in told
+    a, b, c = (words(pairs, *case) for case in (ngrams, ("byte waves", small), random))
+    assert f"match {a} % of SNLI's test pairs, byte waves {b} %, random waves {c} %" in told
+
+
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
     page = FRONT.read_text(encoding="utf-8")
     lines = re.findall(r"^\d\. (.*)$", section(page, "What was found"), flags=re.MULTILINE)

@@ -34,7 +34,10 @@ class TokenEmbedding(Protocol):
 
 @runtime_checkable
 class ReadsWords(Protocol):
-    """A token embedding whose rows follow from how tokens are spelled; an encoder gives it those of its tokenizer."""
+    """A token embedding whose rows follow from how tokens are spelled; an encoder gives it those of its tokenizer.
+
+    One that others add is checked before that, so it must have rows without words as well.
+    """
 
     def set_words(self, words: Sequence[str]) -> None:
         """Take over the token of every id, in order."""

@@ -104,7 +104,7 @@ class ByteWavesEmbedding(SpellingEmbedding):
         self.register_buffer("waves", torch.zeros(0, 2 * n_phases), persistent=False)
 
     def places(self, word: str) -> list[int]:
-        return [_BYTES * position + byte for position, byte in enumerate(word.encode())]
+        return byte_places(word)
 
     def set_words(self, words: Sequence[str]) -> None:
         super().set_words(words)
@@ -138,7 +138,7 @@ class KroneckerEmbedding(SpellingEmbedding):
         self.map = gaussian(_BYTES * positions, embedding_dim, std=(_BYTES * positions) ** -0.5)
 
     def places(self, word: str) -> list[int]:
-        return [_BYTES * position + byte for position, byte in enumerate(word.encode()[: self.positions])]
+        return byte_places(word, self.positions)
 
     def rows(self, token_ids: Tensor) -> Tensor:
         bundle, length = self.bundle(token_ids, self.map)
@@ -180,6 +180,11 @@ class NgramsEmbedding(SpellingEmbedding):
 
     def rows(self, token_ids: Tensor) -> Tensor:
         return self.bundle(token_ids, self.table)[0]
+
+
+def byte_places(word: str, positions: int | None = None) -> list[int]:
+    """Return ``256 p + byte_p`` of the UTF-8 bytes of a word, of the first ``positions`` alone if given."""
+    return [_BYTES * position + byte for position, byte in enumerate(word.encode()[:positions])]
 
 
 @lru_cache(maxsize=2**18)
