@@ -592,22 +592,28 @@ def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
         mean, _, high = mean_interval([by_seed[0][seed] - by_seed[1][seed] for seed in by_seed[0]])
         return f"{mean:.1f} ± {high - mean:.1f}"
 
-    table, random, ngrams = ("table", 7_813_888), ("Fourier, random", small), ("ngrams", small)
-    untrained, bytes_alone = ("Fourier, random", 256), ("byte waves", 256)
-    more, wide = ("bloom", large), ("ngrams", large)
-    (bits,) = {r.stored_bits() for r in of(*table)}
-    (least,) = {r.stored_bits() for r in of(*untrained)}
-    assert f"score {words(three, *untrained)} over the three test sets, byte waves {words(three, *bytes_alone)}" in told
-    assert f"table, {bits / least:,.0f} times as many bits, {words(three, *table)}" in told
+    table, random, untrained = ("table", 7_813_888), ("Fourier, random", small), ("Fourier, random", 256)
+    ngrams, bloom = ("ngrams", large), ("bloom", large)
+    ((bits,), (least,)) = ({r.stored_bits() for r in of(*case)} for case in (table, untrained))
+    assert (
+        f"score {words(three, *untrained)} over the three test sets, byte waves {words(three, 'byte waves', 256)}"
+        in told
+    )
+    assert f"table, {bits / least:,.0f} times as many bits, {words(three, *table)};" in told
     assert f"A linear map on top brings random waves {gain(three, random, untrained)} points there" in told
     assert f"and {gain(pairs, random, untrained)} points of SNLI's test pairs" in told
-    assert f"Bloom embeddings from {words(three, 'bloom', small)} to {words(three, *more)} over the three sets" in told
-    assert f"from {words(pairs, 'bloom', small)} to {words(pairs, *more)} % of SNLI's test pairs" in told
-    assert f"n-grams from {words(three, *ngrams)} to {words(three, *wide)}" in told
-    assert f"n-grams score {words(test, *ngrams)} on STS-B test, the table {words(test, *table)}" in told
-    assert f"by seed {gain(test, ngrams, table)} apart, and random waves {words(test, *random)}" in told
-    a, b, c = (words(pairs, *case) for case in (ngrams, ("byte waves", small), random))
-    assert f"match {a} % of SNLI's test pairs, byte waves {b} %, random waves {c} %" in told
+    judges = (test, three, pairs, bake_off.MATCHED["MNLI mismatched"])
+    a, b, c, d = (words(value, *ngrams) for value in judges)
+    assert f"n-grams score {a} on STS-B test and {b} over the three sets, and match {c} % of SNLI's test pairs" in told
+    assert f"and {d} % of MNLI's (mismatched)" in told and 9 < bits / of(*ngrams)[0].stored_bits() < 11
+    a, b, c, d = (gain(value, ngrams, table) for value in judges)
+    assert f"by seed {a}, {b}, {c} and {d} points ahead of the table" in told
+    assert f"which hash the id, to {words(three, *bloom)} over the three sets" in told
+    a, b, c = (words(three, name, small) for name in ("ngrams", "byte waves", "Fourier, random"))
+    assert f"n-grams score {a} over the three sets, byte waves, which read every byte and its place, {b}, and" in told
+    assert f"and random waves, which read the id, {c};" in told
+    a, b, c = (words(pairs, name, small) for name in ("ngrams", "byte waves", "Fourier, random"))
+    assert f"of SNLI's test pairs they match {a} %, {b} % and {c} %" in told
 
 
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():

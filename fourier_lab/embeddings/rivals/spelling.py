@@ -64,11 +64,15 @@ class SpellingEmbedding(CodedEmbedding):
                 "set_words with the token of every id."
             )
         first, count = self.starts[token_ids], self.starts[token_ids + 1] - self.starts[token_ids]
-        offset = count.cumsum(0) - count
-        within = torch.arange(int(count.sum()), device=token_ids.device)
-        keys = self.keys[torch.repeat_interleave(first - offset, count) + within]
         length = count.clamp(min=1).unsqueeze(-1).to(table.dtype)
-        return F.embedding_bag(keys, table, offset, mode="sum") / length.sqrt(), length
+        if torch.compiler.is_exporting():  # a graph has no sizes that depend on values: all tokens are bundled
+            sums = F.embedding_bag(self.keys, table, self.starts[:-1], mode="sum")[token_ids]
+        else:
+            offset = count.cumsum(0) - count
+            within = torch.arange(int(count.sum()), device=token_ids.device)
+            keys = self.keys[torch.repeat_interleave(first - offset, count) + within]
+            sums = F.embedding_bag(keys, table, offset, mode="sum")
+        return sums / length.sqrt(), length
 
 
 class ByteWavesEmbedding(SpellingEmbedding):

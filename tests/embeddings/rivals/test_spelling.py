@@ -125,3 +125,20 @@ def test_words_come_with_the_tokenizer_and_stay_through_saving(name, tmp_path):
     folder = result.encoder.save_pretrained(tmp_path / "saved")
     torch.testing.assert_close(rows_of(fl.SentenceEncoder.from_pretrained(folder).embedding), told)
     assert bake_off.family(config) == "code of the spelling"
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_a_graph_without_sizes_that_depend_on_ids_gives_the_same_rows(kind):
+    embedding = with_words(kind)
+    ids = torch.tensor([3, 0, 6, 3])
+
+    class Rows(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = embedding
+
+        def forward(self, token_ids):
+            return self.embedding.rows(token_ids)
+
+    graph = torch.export.export(Rows(), (ids,), dynamic_shapes=({0: torch.export.Dim("n")},)).module()
+    torch.testing.assert_close(graph(IDS), embedding.rows(IDS))
