@@ -608,6 +608,14 @@ def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
     assert f"and {d} % of MNLI's (mismatched)" in told and 9 < bits / of(*ngrams)[0].stored_bits() < 11
     a, b, c, d = (gain(value, ngrams, table) for value in judges)
     assert f"by seed {a}, {b}, {c} and {d} points ahead of the table" in told
+    waves = ("Fourier, random", 262_400)
+    assert (
+        f"512 frequencies score {words(three, *waves)} over the three sets and match {words(pairs, *waves)} %" in told
+    )
+    a, b, c = (
+        gain(value, *case) for value, case in zip(judges[1:], 2 * [(waves, table)] + [(table, waves)], strict=True)
+    )
+    assert f"by seed {a} and {b} points ahead, {c} behind on MNLI's" in told
     assert f"which hash the id, to {words(three, *bloom)} over the three sets" in told
     a, b, c = (words(three, name, small) for name in ("ngrams", "byte waves", "Fourier, random"))
     assert f"n-grams score {a} over the three sets, byte waves, which read every byte and its place, {b}, and" in told
