@@ -16,6 +16,13 @@ METRICS = {
 }
 
 
+def spelled(embedding):
+    """The embedding itself, with made-up words if it reads how tokens are spelled."""
+    if hasattr(embedding, "set_words"):
+        embedding.set_words([f"word {i}" for i in range(embedding.num_embeddings)])
+    return embedding
+
+
 def record(dev: float, test: float, **changes) -> RunRecord:
     """A record of these settings with these scores, that is in no folder."""
     config = RunConfig(**changes)

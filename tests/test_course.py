@@ -612,6 +612,57 @@ def test_the_shipped_encoders_are_told_as_their_records_have_it():
         assert f"| `{name}` | {' | '.join(over.loc[name])} |" in told
 
 
+def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Every embedding at one budget").split())
+    runs = [r for name in ("bake_off_one_rate", "bake_off_budgets") for r in load_records(RECORDS / name)]
+    test, three, pairs = bake_off.SPLITS["test"], bake_off.BEYOND[bake_off.MEAN], bake_off.MATCHED["SNLI test"]
+    small, large = 66_000, 787_000  # parameters, about
+
+    def of(name, parameters):
+        found = [r for r in runs if bake_off.line(r.config) == name]
+        return [r for r in found if abs(r.metrics["parameters"]["embedding"] / parameters - 1) < 0.1]
+
+    def words(value, *case):
+        mean, _, high = mean_interval([value(r) for r in of(*case)])
+        return f"{mean:.1f} ± {high - mean:.1f}"
+
+    def gain(value, more, less):
+        by_seed = [{r.config.seed: value(r) for r in of(*case)} for case in (more, less)]
+        mean, _, high = mean_interval([by_seed[0][seed] - by_seed[1][seed] for seed in by_seed[0]])
+        return f"{mean:.1f} ± {high - mean:.1f}"
+
+    table, random, untrained = ("table", 7_813_888), ("Fourier, random", small), ("Fourier, random", 256)
+    ngrams, bloom = ("ngrams", large), ("bloom", large)
+    ((bits,), (least,)) = ({r.stored_bits() for r in of(*case)} for case in (table, untrained))
+    assert (
+        f"score {words(three, *untrained)} over the three test sets, byte waves {words(three, 'byte waves', 256)}"
+        in told
+    )
+    assert f"table, {bits / least:,.0f} times as many bits, {words(three, *table)};" in told
+    assert f"A linear map on top brings random waves {gain(three, random, untrained)} points there" in told
+    assert f"and {gain(pairs, random, untrained)} points of SNLI's test pairs" in told
+    judges = (test, three, pairs, bake_off.MATCHED["MNLI mismatched"])
+    a, b, c, d = (words(value, *ngrams) for value in judges)
+    assert f"n-grams score {a} on STS-B test and {b} over the three sets, and match {c} % of SNLI's test pairs" in told
+    assert f"and {d} % of MNLI's (mismatched)" in told and 9 < bits / of(*ngrams)[0].stored_bits() < 11
+    a, b, c, d = (gain(value, ngrams, table) for value in judges)
+    assert f"by seed {a}, {b}, {c} and {d} points ahead of the table" in told
+    waves = ("Fourier, random", 262_400)
+    assert (
+        f"512 frequencies score {words(three, *waves)} over the three sets and match {words(pairs, *waves)} %" in told
+    )
+    a, b, c = (
+        gain(value, *case) for value, case in zip(judges[1:], 2 * [(waves, table)] + [(table, waves)], strict=True)
+    )
+    assert f"by seed {a} and {b} points ahead, {c} behind on MNLI's" in told
+    assert f"which hash the id, to {words(three, *bloom)} over the three sets" in told
+    a, b, c = (words(three, name, small) for name in ("ngrams", "byte waves", "Fourier, random"))
+    assert f"n-grams score {a} over the three sets, byte waves, which read every byte and its place, {b}, and" in told
+    assert f"and random waves, which read the id, {c};" in told
+    a, b, c = (words(pairs, name, small) for name in ("ngrams", "byte waves", "Fourier, random"))
+    assert f"of SNLI's test pairs they match {a} %, {b} % and {c} %" in told
+
+
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
     page = FRONT.read_text(encoding="utf-8")
     lines = re.findall(r"^\d\. (.*)$", section(page, "What was found"), flags=re.MULTILINE)

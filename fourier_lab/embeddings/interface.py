@@ -1,5 +1,6 @@
 """What a token embedding is, whoever wrote it: the check that it keeps the rules, its rows, its stored bits."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -29,6 +30,17 @@ class TokenEmbedding(Protocol):
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Return the embedding of each id."""
+
+
+@runtime_checkable
+class ReadsWords(Protocol):
+    """A token embedding whose rows follow from how tokens are spelled; an encoder gives it those of its tokenizer.
+
+    One that others add is checked before that, so it must have rows without words as well.
+    """
+
+    def set_words(self, words: Sequence[str]) -> None:
+        """Take over the token of every id, in order."""
 
 
 @torch.no_grad()

@@ -63,6 +63,9 @@ _RIVALS: dict[str, tuple[str, type]] = {
     "learned_frequencies": ("expansions:LearnedFrequenciesEmbedding", rivals.LearnedFrequenciesSettings),
     "companded": ("expansions:CompandedEmbedding", rivals.CompandedSettings),
     "sinusoidal": ("codes:SinusoidalEmbedding", rivals.SinusoidalSettings),
+    "byte_waves": ("spelling:ByteWavesEmbedding", rivals.ByteWavesSettings),
+    "kronecker": ("spelling:KroneckerEmbedding", rivals.KroneckerSettings),
+    "ngrams": ("spelling:NgramsEmbedding", rivals.NgramsSettings),
 }
 RIVALS = tuple(_RIVALS)
 EMBEDDINGS = Kind(

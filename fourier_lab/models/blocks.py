@@ -12,10 +12,11 @@ from ..config import ModelConfig
 from ..device import target_device
 from ..embeddings.basis import check_token_ids
 from ..embeddings.fourier import GeGLU, SiLUMLP
-from ..embeddings.interface import check_embedding
+from ..embeddings.interface import ReadsWords, check_embedding
 from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind
 from ..text.batches import PackedSentences, check_length
+from ..text.tokenizer import token_words
 
 
 def rotary_table(max_seq_len: int, head_width: int) -> Tensor:
@@ -196,7 +197,7 @@ class Backbone(nn.Module):
         self.tokenizer: Tokenizer | None = None
 
     def set_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Attach the tokenizer that text is read with.
+        """Attach the tokenizer that text is read with; an embedding that reads the spelling takes its tokens over.
 
         Raises:
             ConfigError: If it is none of the tokenizers library, or has another number of ids than the model.
@@ -209,6 +210,8 @@ class Backbone(nn.Module):
                 f"the tokenizer has {size} ids but the encoder was built for vocab_size {self.config.vocab_size}. "
                 "Load the tokenizer that the weights were trained with."
             )
+        if isinstance(self.embedding, ReadsWords):
+            self.embedding.set_words(token_words(tokenizer))
         self.tokenizer = tokenizer
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

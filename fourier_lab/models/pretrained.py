@@ -108,11 +108,11 @@ def assemble(model: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, 
         RecordError: If the tokenizer has another vocabulary. What does not fit otherwise fails in many ways.
     """
     # On the meta device no number would be drawn in vain, but torch then loads its compiler.
-    encoder = SentenceEncoder(model) if model.head == "none" else CausalLM(model)
-    encoder.load_state_dict(with_settings_of(encoder, weights))
-    encoder.set_tokenizer(read := Tokenizer.from_str(tokenizer))
+    read = Tokenizer.from_str(tokenizer)
+    encoder = SentenceEncoder(model, read) if model.head == "none" else CausalLM(model, read)
     if (found := vocabulary_hash(read)) != (vocabulary or found):
         raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {vocabulary}")
+    encoder.load_state_dict(with_settings_of(encoder, weights))
     return encoder.eval()
 
 

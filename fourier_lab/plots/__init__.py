@@ -13,6 +13,7 @@ from .ladder import draw_ladder, draw_weights
 from .palette import REFERENCE
 from .release import draw_class_words, draw_collapse, draw_folding
 from .runs import (
+    draw_budgets,
     draw_curves,
     draw_differences,
     draw_means,
@@ -26,6 +27,7 @@ from .tables import draw_cosines, draw_neighbours, draw_projection, draw_singula
 
 __all__ = [
     "REFERENCE",
+    "draw_budgets",
     "draw_cells",
     "draw_class_words",
     "draw_classes",

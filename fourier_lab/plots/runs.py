@@ -1,11 +1,15 @@
 """Pictures of training runs: curves, scores, sizes and costs."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from ..columns import stack
 from ._marks import (
+    DASHES,
     HALO,
     Data,
     axes_or_new,
@@ -20,8 +24,9 @@ from ._marks import (
     name_rows,
 )
 from .figure import style
-from .palette import REFERENCE, colour_of, marker_of
+from .palette import MARKERS, OTHER_MARKERS, REFERENCE, class_colours, colour_of, marker_of
 
+_MARKS = MARKERS + OTHER_MARKERS
 _LEGEND_CHARACTERS = 70  # of all names in one line of a legend, about as many as fit
 
 
@@ -142,17 +147,48 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "parameters", "value", "low", "high")
-    count = column["parameters"].astype(float)
-    step = max(10.0, count.max() / count.min()) ** 0.015  # about 1.5 % of the axis
-    place = count.copy()
-    for size in np.unique(count):
-        names = in_order(column["series"][count == size])  # they would cover each other
-        for number, name in enumerate(names):
-            place[(count == size) & (column["series"] == name)] *= step ** (number - (len(names) - 1) / 2)
+    place = _apart(column["parameters"], column["series"])
     intervals(ax, {**column, "place": place}, "place")
     ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
     ax.margins(x=0.15)
     return finish(ax)
+
+
+@style()
+def draw_budgets(data: Data, *, label: str, ax: Axes | None = None, floor: tuple[str, float] | None = None) -> Axes:
+    """Draw scores against stored bits, on a logarithmic scale, a line per series; like sizes stand a little apart.
+
+    Args:
+        data: ``series``, ``stored_bits``, ``value``, ``low``, ``high``; the sizes of a series rise.
+        label: What the score is, with its unit.
+        ax: Where to draw.
+        floor: Something to be above, its name and its value, drawn as a dashed line.
+    """
+    ax = axes_or_new(ax)
+    column = columns_of(data, "series", "stored_bits", "value", "low", "high")
+    column["place"] = _apart(column["stored_bits"], column["series"], 1)
+    names = in_order(column["series"])
+    for number, (name, colour) in enumerate(zip(names, class_colours(len(names)), strict=True)):
+        own = {key: values[column["series"] == name] for key, values in column.items()}
+        marker = _MARKS[number % len(_MARKS)]
+        ax.errorbar(own["place"], own["value"], bars(own), fmt=marker, linestyle=DASHES[number % len(DASHES)],
+                    linewidth=1.2, color=colour, capsize=2, markersize=5, label=name)  # fmt: skip
+    if floor is not None:
+        ax.axhline(floor[1], color=REFERENCE, linestyle="--", linewidth=1, label=floor[0])
+    ax.set(xscale="log", xlabel="stored for the embedding (bits)", ylabel=label)
+    return finish(ax, None)
+
+
+def _apart(sizes: NDArray[Any], series: NDArray[Any], decimals: int = 9) -> NDArray[Any]:
+    """Return where series stand on a logarithmic axis: side by side if the logarithms of their sizes agree when rounded."""
+    count = sizes.astype(float)
+    step = max(10.0, count.max() / count.min()) ** 0.015  # about 1.5 % of the axis
+    place, about = count.copy(), np.round(np.log10(count), decimals)
+    for size in np.unique(about):
+        names = in_order(series[about == size])  # they would cover each other
+        for number, name in enumerate(names):
+            place[(about == size) & (series == name)] *= step ** (number - (len(names) - 1) / 2)
+    return place
 
 
 @style()

@@ -1,20 +1,23 @@
 """Every token embedding at one budget: what it is called, which family it is of, and what it is judged by."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..columns import Columns, from_rows
 from ..config import RunConfig
 from ..errors import RecordError
 from ..evaluation.baselines import IDF_BAG
 from ..evaluation.breakdown import RARE
+from ..evaluation.metrics import mean_interval, plus_minus
 from ..paths import records_folder
 from ..series import series_name
 from ..tables.beyond import beyond
 from ..tables.score_tables import load_baselines
-from ..tables.summaries import score
+from ..tables.summaries import cases, score
 from ..training.records import RunRecord, load_records
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ FAMILIES = {
     "shared rows": ("hashed", "hash_embeddings", "bloom", "canine", "signature", "robe", "quotient_remainder"),
     "products of small tables": ("factorised", "adaptive", "tensor_train", "word2ket"),
     "map of another code": ("deep_hash", "alone", "leviathan", "frozen_random", "frozen_binary"),
+    "code of the spelling": ("byte_waves", "kronecker", "ngrams"),
 }
 _TOLD = {"learned": "table", "fourier": "Fourier"}
 
@@ -47,6 +51,13 @@ def method(config: RunConfig) -> str:
         return f"{_TOLD[name]}, {details.rstrip(')')}"
     recoded = ", recoded" if dict(config.embedding_options).get("recoded") else ""
     return _TOLD.get(name, name.replace("_", " ")) + recoded
+
+
+def line(config: RunConfig) -> str:
+    """Return what a run's embedding is called where budgets differ: of waves their frequencies alone, else its method."""
+    if config.arm not in ("fourier", "wide_fourier"):
+        return method(config)
+    return method(config.replace(arm="fourier", embedding_options=(), mlp="linear"))
 
 
 def measure(name: str) -> Callable[[RunRecord], float]:
@@ -116,7 +127,11 @@ def idf_floor(sweep: str) -> tuple[str, dict[str, float]]:
 
 
 def ranking(records: Sequence[RunRecord]) -> "pd.DataFrame":
-    """Return one row per embedding, best mean over the test sets first: family, numbers stored, and means over seeds."""
+    """Return one row per embedding, best mean over the test sets first: family, numbers stored, costs and means over seeds.
+
+    ``step, ms`` is the mean step of the fastest seed, ``peak, MB`` the mean peak of the whole process. Both are of the
+    machine that ran it, beside other work: they say nothing against records of another one.
+    """
     import pandas as pd
 
     rows = {}
@@ -128,10 +143,42 @@ def ranking(records: Sequence[RunRecord]) -> "pd.DataFrame":
             "stored, kB": runs[0].stored_bits() / 8000,
             "rate × 1000": 1000 * runs[0].config.learning_rate,
             "seeds": len(runs),
+            "step, ms": 1000 * min(run.metrics["duration_s"] / run.config.steps for run in runs),
+            "peak, MB": np.mean([run.metrics["peak_memory_bytes"] for run in runs]) / 1e6,
             **{words: np.mean([value(run) for run in runs]) for words, value in told.items()},
         }
     frame = pd.DataFrame.from_dict(rows, orient="index")
     return frame.sort_values(MEAN, ascending=False).round(1)
+
+
+def budget_columns(records: Sequence[RunRecord]) -> Columns:
+    """Return the mean over the test sets by the bits that are stored, of the table and of each embedding with several sizes.
+
+    Returns:
+        Columns: ``series`` (:func:`line`, in order of families), ``stored_bits`` (rising within a series), ``value``,
+        ``low`` and ``high`` (Student's 95 % interval over seeds) and ``seeds``.
+    """
+    names = ("series", "stored_bits", "value", "low", "high", "seeds")
+    order = [*FAMILIES]
+    rows = [
+        (order.index(family(runs[0].config)), line(runs[0].config), runs[0].stored_bits(),
+         *mean_interval([BEYOND[MEAN](run) for run in runs]), len(runs))
+        for runs in cases(records)
+    ]  # fmt: skip
+    sizes = Counter(row[1] for row in rows)
+    return from_rows(names, [row[1:] for row in sorted(rows) if sizes[row[1]] > 1 or row[1] == _TOLD["learned"]])
+
+
+def told_budgets(columns: Columns) -> list[str]:
+    """Return a sentence on each series of :func:`budget_columns`: its least and its most bits, and what they score."""
+    sentences = []
+    for name in dict.fromkeys(columns["series"].tolist()):
+        places = np.flatnonzero(columns["series"] == name)
+        scores = [plus_minus(columns["value"][i], columns["high"][i]) for i in places]
+        bits = [f"{columns['stored_bits'][i]:,}" for i in places]
+        parts = dict.fromkeys(f"{score} with {count} bits" for score, count in zip(scores, bits, strict=True))
+        sentences.append(f"{name}: {', '.join(parts)}")
+    return sentences
 
 
 def rates_by_judge(sweep: str = "bake_off_rates") -> "pd.DataFrame":

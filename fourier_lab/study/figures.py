@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import plots
-from ..columns import stack
+from ..columns import Columns, stack
 from ..config import RunConfig
 from ..series import series_name
 from ..tables.summaries import difference_columns, mean_columns, score
@@ -84,6 +84,26 @@ def mean_figure(
     """
     panels = {panel: mean_columns(records, value, group, series) for panel, value in values.items()}
     return _save(panels, records, name, title, alt, plots.draw_means, label, group_label or _words(group), floor)
+
+
+def budget_figure(
+    columns: Columns, record: RunRecord, name: str, *, floor: tuple[str, float], title: str, alt: str
+) -> Path:
+    """Draw scores against the bits that an embedding stores, a line per series.
+
+    Args:
+        columns: As :func:`fourier_lab.study.bake_off.budget_columns` gives them.
+        record: One of the runs, whose settings the figure is stamped with.
+        name, title, alt: As in :func:`difference_figure`.
+        floor: Something to be above, its name and its value.
+
+    Returns:
+        Path: The PNG.
+    """
+    figure, ax = plots.new_figure(height=4.2)
+    plots.draw_budgets(columns, label="Spearman × 100, mean of STS-B test,\nSICK and STS 2012", ax=ax, floor=floor)
+    plots.share_legend(figure)
+    return plots.save_figure(figure, name, columns, record.config, title=title, alt=alt)
 
 
 def idea_figure(records: Sequence[RunRecord], name: str, *, title: str, alt: str) -> Path:

@@ -26,6 +26,11 @@ SCORES = {
     "interval": ["95 % t interval over seeds"] * 4,
     "parameters": [300_000, 4_000_000] * 2,
 }
+BUDGETS = {
+    "series": ["table", "bloom", "bloom", "random"],
+    "stored_bits": [250_000_000, 2_113_600, 8_400_000, 2_113_536],
+    **{key: SCORES[key] for key in ("value", "low", "high")},
+}
 KERNEL = resolution.stack(
     {
         name: {"lag": LAGS, "cosine": resolution.cosine_kernel(frequencies, 100, LAGS)}
@@ -53,6 +58,7 @@ DRAWINGS = {
     "curves": lambda ax: plots.draw_curves(CURVES, label="loss (nats)", ax=ax),
     "scores": lambda ax: plots.draw_scores(SCORES, label="Spearman × 100", ax=ax),
     "parameters": lambda ax: plots.draw_parameters(SCORES, label="Spearman × 100", ax=ax),
+    "budgets": lambda ax: plots.draw_budgets(BUDGETS, label="Spearman × 100", ax=ax, floor=("bag of tokens", 50.0)),
     "quantity": lambda ax: plots.draw_quantity(
         {"series": ["learned", "learned", "fourier"], "value": [3.0, 5.0, 2.0]},
         label="time (s)",
@@ -150,6 +156,15 @@ def test_series_stand_at_their_number_of_parameters_unless_they_share_it():
     learned, *shared = (bar[0].get_xdata()[0] for bar in ax.containers)
     assert learned == 4_000_000
     assert shared[0] < 300_000 < shared[1] and np.prod(shared) == pytest.approx(300_000**2)
+
+
+def test_lines_over_stored_bits_stand_apart_where_sizes_are_nearly_the_same():
+    ax = plots.draw_budgets(BUDGETS, label="Spearman × 100", floor=("bag of tokens", 50.0))
+    table, bloom, random = (bar[0].get_xdata() for bar in ax.containers)
+    assert table.tolist() == [250_000_000] and len(bloom) == 2 and bloom[1] == 8_400_000
+    assert bloom[0] < 2_113_536 < random[0] and random[0] / bloom[0] < 1.3
+    (line,) = [line for line in ax.lines if line.get_label() == "bag of tokens"]
+    assert list(line.get_ydata()) == [50.0, 50.0] and ax.get_xscale() == "log"
 
 
 def test_scores_state_n_and_what_the_bars_are():

@@ -44,6 +44,9 @@ _LADDERS: dict[str, Sequence[Callable[[int, int], Any]]] = {
     "alone": [lambda n, v: rivals.AloneSettings(n)],
     "leviathan": [lambda n, v: rivals.LeviathanSettings(rank=n)],
     "dct": [lambda n, v: rivals.DCTSettings(min(n, v))],
+    "byte_waves": [lambda n, v: rivals.ByteWavesSettings(n)],
+    "kronecker": [lambda n, v: rivals.KroneckerSettings(n)],
+    "ngrams": [lambda n, v: rivals.NgramsSettings(n)],
     "wide_fourier": [lambda n, v: WideFourierSettings(n_frequencies=n)],
 }
 

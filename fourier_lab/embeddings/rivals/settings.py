@@ -264,3 +264,36 @@ class CompandedSettings(MappedSettings):
     period: int | None = None
     exponent: float = 1.0
     shift: float = 1.0
+
+
+@dataclass(frozen=True)
+class ByteWavesSettings:
+    """Bytes and positions as ``n_phases`` random phases, ``mapped`` or as they are."""
+
+    n_phases: int = 128
+    mapped: bool = True
+
+    def parameters(self, vocab_size: int, width: int) -> int:
+        return 2 * self.n_phases * width * self.mapped + width
+
+
+@dataclass(frozen=True)
+class KroneckerSettings:
+    """One-hot bytes times one-hot places, of the first ``positions`` bytes."""
+
+    positions: int = 16
+
+    def parameters(self, vocab_size: int, width: int) -> int:
+        return 256 * self.positions * width + width
+
+
+@dataclass(frozen=True)
+class NgramsSettings:
+    """Character n-grams from ``shortest`` to ``longest`` in ``buckets`` shared rows."""
+
+    buckets: int = 1024
+    shortest: int = 3
+    longest: int = 6
+
+    def parameters(self, vocab_size: int, width: int) -> int:
+        return (self.buckets + 1) * width

@@ -6,6 +6,7 @@ import torch
 from fourier_lab.embeddings.registry import EMBEDDINGS, RIVALS
 from fourier_lab.embeddings.rivals.budgets import sized
 from fourier_lab.errors import ConfigError
+from tests.made_up import spelled
 
 V, D = 30522, 256
 BUDGETS = (66_048, 131_072, 262_144, 789_248)
@@ -20,7 +21,7 @@ def test_the_embedding_that_is_built_meets_the_budget(name, budget):
         with pytest.raises(ConfigError, match=f"'{name}' cannot have {budget} parameters within 5%.*nearest: "):
             sized(name, V, D, budget)
         return
-    embedding = EMBEDDINGS.build(name, (V, D), sized(name, V, D, budget))
+    embedding = spelled(EMBEDDINGS.build(name, (V, D), sized(name, V, D, budget)))
     assert abs(sum(p.numel() for p in embedding.parameters()) / budget - 1) <= 0.05
     assert embedding(torch.tensor([0, V - 1])).isfinite().all()
 

@@ -12,6 +12,7 @@ import fourier_lab as fl
 from fourier_lab.embeddings.interface import rows_of
 from fourier_lab.embeddings.registry import EMBEDDINGS, RIVALS
 from fourier_lab.errors import ConfigError, RecordError
+from tests.made_up import spelled
 
 # Parameters at V = 1000, d = 64 and V = 30522, d = 256, then bits beside them, each derived from the method's formula at its
 # defaults. The last 64 or 256 are the gains of the norm.
@@ -48,6 +49,9 @@ COUNTS = {
     "learned_frequencies": (32 + 64 * 64 + 64 + 64, 128 + 65792 + 256, 0),
     "companded": (64 * 64 + 64 + 64, 65792 + 256, 0),
     "sinusoidal": (64 * 64 + 64 + 64, 65792 + 256, 0),
+    "byte_waves": (2 * 128 * 64 + 64, 2 * 128 * 256 + 256, 64),
+    "kronecker": (256 * 16 * 64 + 64, 256 * 16 * 256 + 256, 0),
+    "ngrams": (1024 * 64 + 64, 1024 * 256 + 256, 0),
 }
 SEEDED = [name for name in RIVALS if COUNTS[name][2]]
 SAVE_ROWS = """
@@ -57,14 +61,17 @@ from fourier_lab.embeddings.registry import EMBEDDINGS, RIVALS
 rows = {}
 for name in RIVALS:
     torch.manual_seed(5)
-    rows[name] = rows_of(EMBEDDINGS.build(name, (300, 64), EMBEDDINGS.settings_of(name)(), 5))
+    embedding = EMBEDDINGS.build(name, (300, 64), EMBEDDINGS.settings_of(name)(), 5)
+    if hasattr(embedding, "set_words"):
+        embedding.set_words([f"word {i}" for i in range(300)])
+    rows[name] = rows_of(embedding)
 torch.save(rows, sys.argv[1])
 """
 
 
 def build(name, v=1000, d=64, seed=0, **settings):
     torch.manual_seed(seed)
-    return EMBEDDINGS.build(name, (v, d), EMBEDDINGS.settings_of(name)(**settings), seed)
+    return spelled(EMBEDDINGS.build(name, (v, d), EMBEDDINGS.settings_of(name)(**settings), seed))
 
 
 def test_every_rival_is_counted_here():
@@ -172,6 +179,8 @@ def test_ids_and_batches_are_as_for_a_table(name):
     [
         ("factorised", {"rank": 0}, "rank .0. of FactorisedEmbedding must be a positive integer"),
         ("adaptive", {"cutoffs": (10, 5)}, "rising cutoffs"),
+        ("byte_waves", {"mapped": False}, r"has 2 n_phases .256. numbers, and rows have 64"),
+        ("ngrams", {"shortest": 5, "longest": 4}, r"longest .4. must be at least shortest .5."),
         ("adaptive", {"widths": (8, 4)}, "one positive width more"),
         ("hashed", {"buckets": 2.5}, "must be a positive integer"),
         ("canine", {"hashes": 7}, r"hashes \(7\) must divide embedding_dim \(64\)"),

@@ -10,6 +10,7 @@ from fourier_lab.embeddings.interface import rows_of
 from fourier_lab.embeddings.registry import EMBEDDINGS, RIVALS
 from fourier_lab.plots.palette import colour_of
 from fourier_lab.series import series_name
+from fourier_lab.text.tokenizer import toy_tokenizer
 from fourier_lab.training.optimizer import make_optimizer
 
 SMALL = {"vocab_size": 500, "d_model": 16, "batch_size": 16, "steps": 5, "warmup_steps": 1, "threads": 1}
@@ -19,7 +20,7 @@ SMALL = {"vocab_size": 500, "d_model": 16, "batch_size": 16, "steps": 5, "warmup
 def test_an_encoder_with_it_learns(name):
     torch.manual_seed(0)
     config = RunConfig(arm=name, **SMALL)
-    encoder = fl.SentenceEncoder(config.model(500))
+    encoder = fl.SentenceEncoder(config.model(500), toy_tokenizer(500))
     assert isinstance(encoder.embedding, EMBEDDINGS.find(name))
     before = rows_of(encoder.embedding).clone()
     optimizer = make_optimizer([encoder], 0.01)
