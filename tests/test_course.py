@@ -610,6 +610,9 @@ def test_the_shipped_encoders_are_told_as_their_records_have_it():
         numbers = own[0].metrics["parameters"]["total"]
         assert f"| `{name}` | {numbers:,} | {' | '.join(cells)} | {aim[0]} / {aim[1]} | {verdict} |" in told
         assert f"| `{name}` | {' | '.join(over.loc[name])} |" in told
+        if name == "fourier-400k":
+            front = " ".join(FRONT.read_text(encoding="utf-8").split())
+            assert f"{cells[1]} on STS-B's test split with 400,000 numbers" in front
 
 
 def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
