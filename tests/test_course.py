@@ -666,6 +666,19 @@ def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
     assert f"of SNLI's test pairs they match {a} %, {b} % and {c} %" in told
 
 
+def test_the_tenth_of_a_table_is_told_as_its_records_have_it():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package").split())
+    runs = load_records(RECORDS / "tenth")
+    over = in_your_model.over_table([run for run in runs if run.config.seed < 100])
+    assert f"{over['test']} points on STS-B's test split, {over['validation']} on validation" in told
+    assert f"{over['mean of STS-B test, SICK and STS 2012']} over the three test sets" in told
+    assert f"{over['SNLI test']} on SNLI's test split, {over['MNLI mismatched']} on MNLI's" in told
+    rates = sorted((run for run in runs if run.config.seed >= 100), key=in_your_model.judged)
+    (chosen,) = {run.config.learning_rate for run in runs if run.config.arm == "learned" and run.config.seed < 100}
+    tried = [run.config.learning_rate for run in rates]
+    assert tried[-1] == chosen == 0.016 and min(tried) < chosen < max(tried)
+
+
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
     page = FRONT.read_text(encoding="utf-8")
     lines = re.findall(r"^\d\. (.*)$", section(page, "What was found"), flags=re.MULTILINE)

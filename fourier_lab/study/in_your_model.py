@@ -10,11 +10,11 @@ from ..errors import MissingPackageError
 from ..models.pretrained import shipped_encoders
 from ..models.sentence_encoder import SentenceEncoder
 from ..paths import RECORDS, SHIPPED_ENCODERS
-from ..tables.summaries import mean_columns
+from ..tables.summaries import difference_columns, mean_columns
 from ..text.pairs import load_pairs
 from ..text.tokenizer import tokenize, toy_tokenizer
 from ..training.records import RunRecord
-from .bake_off import MATCHED, MEASURES, idf_floor
+from .bake_off import BEYOND, MATCHED, MEASURES, SPLITS, idf_floor, method
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,22 @@ def over_bag(records: Sequence[RunRecord], sweep: str) -> "pd.DataFrame":
         for size, mean, low in zip(columns["group"], columns["value"], columns["low"], strict=True):
             rows.setdefault(size, {})[name] = f"{mean - floor[name]:+.1f} ± {mean - low:.1f}"
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def over_table(records: Sequence[RunRecord]) -> "pd.Series":
+    """Return what the computed embedding has more than the table, in points by seed: mean and half width, as text.
+
+    Args:
+        records: Finished runs of ``sweeps/tenth.yaml``.
+    """
+    import pandas as pd
+
+    found = {}
+    for name, value in {**SPLITS, **BEYOND, **MATCHED}.items():
+        columns = difference_columns(records, value, method, "table", series=lambda config: "")
+        ((mean, high),) = zip(columns["value"], columns["high"], strict=True)
+        found[name] = f"{mean:+.1f} ± {high - mean:.1f}"
+    return pd.Series(found, name="points over the table")
 
 
 def stored() -> "pd.DataFrame":
