@@ -1,6 +1,6 @@
 """For who wants the layer in a model: what shipped encoders store and score, and tiny models of transformers with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +89,8 @@ def over_table(records: Sequence[RunRecord]) -> "pd.Series":
     import pandas as pd
 
     found = {}
-    for name, value in {**SPLITS, **BEYOND, **MATCHED}.items():
+    measures: dict[str, Callable[[RunRecord], float]] = {**SPLITS, **BEYOND, **MATCHED}
+    for name, value in measures.items():
         columns = difference_columns(records, value, method, "table", series=lambda config: "")
         ((mean, high),) = zip(columns["value"], columns["high"], strict=True)
         found[name] = f"{mean:+.1f} ± {high - mean:.1f}"
