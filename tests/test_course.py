@@ -666,6 +666,15 @@ def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
     assert f"of SNLI's test pairs they match {a} %, {b} % and {c} %" in told
 
 
+def test_the_speed_of_the_shipped_encoder_is_told_as_it_was_measured():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package")
+    measured = json.loads((RECORDS / "bench" / "encode.json").read_text())["rows"]
+    assert len(measured) == 5
+    for row in measured:
+        aim = row["target"].removeprefix(">= ").removesuffix("x")
+        assert f"| {row['ours']:,.0f} | {row['theirs']:,.0f} | {row['ratio']:.1f} x | {aim} x |" in told
+
+
 def test_the_tenth_of_a_table_is_told_as_its_records_have_it():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package").split())
     runs = load_records(RECORDS / "tenth")
