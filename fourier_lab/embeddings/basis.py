@@ -36,7 +36,7 @@ def check_token_ids(token_ids: Tensor, vocab_size: int) -> None:
     The range is not checked under ``torch.compile``, whose graph cannot depend on values.
     """
     check_id_type(token_ids)
-    if token_ids.numel() and not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and token_ids.numel():
         low, high = int(token_ids.min()), int(token_ids.max())
         if low < 0 or high >= vocab_size:
             raise ConfigError(

@@ -2,11 +2,12 @@
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .basis import fourier_basis
-from .frequencies import is_integer
+from .basis import fourier_features
+from .frequencies import is_integer, resolve_period
 from .frequency_sets import choose_frequencies
 from .rivals.coded import CodedEmbedding
 
@@ -28,6 +29,8 @@ class WideFourierEmbedding(CodedEmbedding):
         ConfigError: If K is no positive integer or the set has not so many.
     """
 
+    waves: Tensor
+
     def __init__(
         self,
         num_embeddings: int,
@@ -43,13 +46,12 @@ class WideFourierEmbedding(CodedEmbedding):
         settings = {"frequencies": frequencies, "period": period}
         super().__init__(num_embeddings, embedding_dim, {"n_frequencies": n_frequencies}, settings, seed=frequency_seed)
         self.period, self.frequencies = period, chosen.tolist()
+        self.register_buffer("waves", torch.from_numpy(chosen), persistent=False)
         self.map = nn.Linear(2 * n_frequencies, embedding_dim, bias=False)
         nn.init.normal_(self.map.weight, std=1 / math.sqrt(embedding_dim))
 
     def rows(self, token_ids: Tensor) -> Tensor:
-        waves = fourier_basis(
-            token_ids, self.num_embeddings, 2 * len(self.frequencies), frequencies=self.frequencies, period=self.period
-        )
+        waves = fourier_features(token_ids, self.waves, resolve_period(self.num_embeddings, self.period))
         return self.map(waves.to(self.map.weight.dtype))
 
     @property

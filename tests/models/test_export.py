@@ -47,6 +47,7 @@ def expected(module, ids, mask):
         {"n_layers": 2, "n_heads": 2},
         {"projections": "silu"},
         {"arm": "bloom", "n_layers": 0},
+        {"arm": "wide_fourier", "n_layers": 0, "embedding_options": (("n_frequencies", 20),)},
         {"arm": "learned"},
         {"token_weights": "learned", "pooler": "none"},
     ],
@@ -85,7 +86,13 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"n_layers": 2, "n_heads": 2, "token_weights": "learned"}, {"table": True}], ids=str
+    "settings",
+    [
+        {"n_layers": 2, "n_heads": 2, "token_weights": "learned"},
+        {"table": True},
+        {"arm": "wide_fourier", "n_layers": 0, "embedding_options": (("n_frequencies", 20),)},
+    ],
+    ids=str,
 )
 def test_onnxruntime_gives_the_same_vectors(settings, tmp_path):
     for name in ("onnx", "onnxscript"):
