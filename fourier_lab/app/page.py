@@ -107,8 +107,8 @@ def study_tabs() -> list[Tab]:
         ),
         Tab(
             "Bake-off",
-            "Every embedding without a table at one budget. Change y: which of them is best at what it was trained for?",
-            lambda: widgets.explore_results(x="stored bits", y="mean of test sets", family="bake_off"),
+            "Every embedding without a table at one budget. Which match pairs as trained, and still order other sentences?",
+            lambda: widgets.explore_results(x="matched of 128, snli/test", y="mean of test sets", family="bake_off"),
         ),
         Tab(
             "Curves",

@@ -35,8 +35,8 @@ class PaddedEncoder(nn.Module):
         mask = attention_mask > 0
         lengths = mask.sum(1, keepdim=True)
         place = torch.arange(length, device=input_ids.device)
-        # A graph can raise no error, but a look-up outside a table does: every wrong id, every id after a hole in the mask or
-        # beyond the longest sentence, is sent to V, which a table of V zeros does not have.
+        # A graph can raise no error, but a look-up outside a table does: every wrong id, and every id after a hole in the
+        # mask or beyond the longest sentence, is sent to V, which a table of V zeros does not have.
         v = self.encoder.config.vocab_size
         wrong = (mask != (place < lengths)) | (input_ids < 0) | (place >= self.encoder.config.max_seq_len)
         ids = input_ids + torch.zeros(v, dtype=torch.int8)[torch.where(wrong, v, input_ids)]

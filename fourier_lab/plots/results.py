@@ -11,6 +11,8 @@ from ._marks import Data, axes_or_new, bars, columns_of, count_text, in_order
 from .figure import style
 from .palette import colour_of, colours_of, marker_of
 
+_FEW, _LETTERS = 12, 26  # names in a legend of plain size, and letters of one; a longer one ends in an ellipsis
+
 
 @style()
 def draw_points(
@@ -41,7 +43,7 @@ def draw_points(
     column["x_low"], column["x_high"] = (shift(column[end]) for end in ("x_low", "x_high"))
     names = in_order(column["series"])
     for number, (name, colour) in enumerate(zip(names, _colours(names), strict=True)):
-        label: str | None = str(name)
+        label: str | None = str(name) if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
         for several in (True, False):
             own = {key: v[(column["series"] == name) & ((column["seeds"] > 1) == several)] for key, v in column.items()}
             if len(own["x"]):
@@ -60,7 +62,7 @@ def draw_points(
     )
     ax.set(xlabel=f"{x_label}\n{note}", ylabel=y_label, **scales)
     ax.margins(0.08)
-    ax.figure.legend(loc="outside upper left", ncols=3, frameon=False)
+    ax.figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize="small" if len(names) > _FEW else None)
     return ax
 
 
