@@ -78,10 +78,13 @@ def test_every_package_that_the_library_imports_is_required(required):
                 imported.add(node.module.partition(".")[0])
     imported -= {
         *sys.stdlib_module_names,
+        "all_minilm_l6_v2",
+        "model2vec",
         "mteb",
         "sentence_transformers",
         "transformers",
         "umap",
+        "wordllama",
     }  # extras, asked for where used
     homes = metadata.packages_distributions()
     assert [name for name in imported if not {canonicalize_name(home) for home in homes[name]} & set(required)] == []

@@ -12,6 +12,8 @@ _TOKENS = {"toy": 6, "text": 15}
 _START_S = {"toy": 4.0, "text": 20.0}
 # All scoring of a run encodes about 30,000 pairs forward only, a third of the cost of training on them.
 _SCORING_PAIRS = 10_000
+# Of a language model it reads 32,768 tokens of each of about six splits.
+_SCORING_TOKENS = 65_000
 # A run says how long another takes only if it was long enough for its first, slower steps not to count, and its steps are
 # large enough beside the other's: most of the time of a tiny step is not spent on multiplications.
 _LEAST_STEPS = 20
@@ -79,6 +81,8 @@ class Estimator:
             if distance == min(distances)
         ]
         scoring_steps = _SCORING_PAIRS / config.batch_size
+        if config.objective == "language_model":
+            scoring_steps = _SCORING_TOKENS / (config.batch_size * mean_length(config))
         start = _START_S["toy" if config.corpus == "toy" else "text"]
         return start + statistics.median(rates) * (config.steps + scoring_steps) * work
 
