@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from fourier_lab import paths
+from fourier_lab.models.pretrained import FILES, shipped_encoders
 from fourier_lab.study.claims import claims_table
 from fourier_lab.tables.score_tables import results_table
 from fourier_lab.training.records import load_records
@@ -53,6 +54,8 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
         }
         missing = [path for path in shipped if not (wheel / "fourier_lab" / "project" / path).is_file()]
         assert shipped and not missing
+    for name in shipped_encoders():
+        assert all((wheel / "fourier_lab" / "shipped_encoders" / name / file).is_file() for file in FILES)
 
 
 def test_an_installed_package_finds_notebooks_sweeps_and_records(wheel, command):

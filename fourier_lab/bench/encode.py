@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..models.sentence_encoder import SentenceEncoder
 from ..text.pairs import load_pairs
 from ..text.tokenizer import Cutter, truncating
+from .rivals import INSTALL
 from .rows import Row, alternate, compare, make_row, run_child
 from .workload import Size
 
@@ -51,22 +52,22 @@ def minilm(encoder: SentenceEncoder) -> Callable[[list[str]], Any]:
     import all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
-    folder = tempfile.mkdtemp()
-    return SentenceTransformer(str(all_minilm_l6_v2.extract_model(folder)), device="cpu").encode
+    with tempfile.TemporaryDirectory() as folder:
+        return SentenceTransformer(str(all_minilm_l6_v2.extract_model(folder)), device="cpu").encode
 
 
 def speed(size: Size, rival: Callable[[SentenceEncoder], Callable], n: int, target: float) -> Row:
-    """Sentences a second of our encoder against a rival's, on one thread."""
+    """Sentences a second of our encoder against a rival's, on one thread of torch; RAYON_NUM_THREADS=1 for tokenizers."""
     encoder, texts = SentenceEncoder.from_pretrained(ENCODER), sentences(min(n, size.sentences))
     what = f"encoding {len(texts):,} sentences: {ENCODER} against {rival.__name__}"
     try:
         theirs = rival(encoder)
     except ImportError as error:
-        missing = {"missing": f"{error}. Install it beside fourier_lab."}
+        missing = {"missing": f"{error}. {INSTALL}"}
         return make_row(what, None, None, "sentences/s", None, f">= {target:g}x", None, missing)
     sides = {"ours": lambda _: encoder.encode(texts), "theirs": lambda _: theirs(texts)}
     with threads(1):
-        return _per_second(compare(what, alternate(sides, min(5, size.repeats)), target, pairs=len(texts)))
+        return compare(what, alternate(sides, min(5, size.repeats)), target, pairs=len(texts), of="sentences")
 
 
 def tokenising(size: Size) -> Row:
@@ -78,7 +79,7 @@ def tokenising(size: Size) -> Row:
         "theirs": lambda _: [np.array(encoding.ids) for encoding in theirs.encode_batch_fast(texts)],
     }
     what = f"tokenising {len(texts):,} sentences: ours against tokenizers"
-    return _per_second(compare(what, alternate(sides, min(5, size.repeats)), 2, pairs=len(texts)))
+    return compare(what, alternate(sides, min(5, size.repeats)), 2, pairs=len(texts), of="sentences")
 
 
 def first_vector(size: Size) -> Row:
@@ -91,7 +92,7 @@ def first_vector(size: Size) -> Row:
             from sentence_transformers import SentenceTransformer
             from sentence_transformers.models import StaticEmbedding
         except ImportError as error:
-            missing = {"missing": f"{error}. Install fourier-lab[hub]."}
+            missing = {"missing": f"{error}. {INSTALL}"}
             return make_row(what, None, None, "ms", None, ">= 4x", None, missing)
         width = max(1, total // encoder.config.vocab_size)
         SentenceTransformer(modules=[StaticEmbedding(_tokenizer(encoder), embedding_dim=width)]).save(folder)
@@ -110,10 +111,6 @@ def _run(code: str, _: int) -> None:
 def _tokenizer(encoder: SentenceEncoder) -> Any:
     assert encoder.tokenizer is not None  # those of from_pretrained have one
     return encoder.tokenizer
-
-
-def _per_second(row: Row) -> Row:
-    return {**row, "unit": "sentences/s"}
 
 
 _RIVALS: Sequence[tuple[Callable[[SentenceEncoder], Callable], int, float]] = (

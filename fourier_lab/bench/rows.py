@@ -31,13 +31,18 @@ def alternate(
     return {name: values[1:] for name, values in seconds.items()}
 
 
-def compare(what: str, seconds: Seconds, target: float, *, pairs: int | None = None, **detail: Any) -> Row:
-    """Make a row from the seconds of ``ours`` and ``theirs``: pairs a second, or milliseconds if ``pairs`` is None."""
+def compare(
+    what: str, seconds: Seconds, target: float, *, pairs: int | None = None, of: str = "pairs", **detail: Any
+) -> Row:
+    """Make a row from the seconds of ``ours`` and ``theirs``: pairs a second, or milliseconds if ``pairs`` is None.
+
+    ``of`` says what is counted in place of pairs.
+    """
     ours, theirs = (float(np.median(seconds[side])) for side in ("ours", "theirs"))
     rounds = np.divide(seconds["theirs"], seconds["ours"])
     detail["ratio_quartiles"] = [float(q) for q in np.quantile(rounds, (0.25, 0.75))]
     detail["repeats"] = len(rounds)
-    values = (pairs / ours, pairs / theirs, "pairs/s") if pairs else (1e3 * ours, 1e3 * theirs, "ms")
+    values = (pairs / ours, pairs / theirs, f"{of}/s") if pairs else (1e3 * ours, 1e3 * theirs, "ms")
     return make_row(what, *values, theirs / ours, f">= {target:g}x", theirs / ours >= target, detail)
 
 

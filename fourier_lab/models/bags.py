@@ -32,8 +32,8 @@ class BagVectors:
 
     @torch.no_grad()
     def __call__(self, sentences: Sequence[np.ndarray]) -> Tensor:
-        """Return the vectors ``(n, d)`` of int64 id arrays, each with at least one id of the vocabulary."""
-        ids = torch.from_numpy(np.concatenate(sentences))
+        """Return the vectors ``(n, d)`` of arrays of integer ids, each with at least one id of the vocabulary."""
+        ids = torch.from_numpy(np.concatenate(sentences).astype(np.int64, copy=False))
         check_token_ids(ids, self.encoder.config.vocab_size)
         self._learn(ids.numpy())
         starts = torch.from_numpy(np.cumsum([0, *(len(s) for s in sentences[:-1])]))

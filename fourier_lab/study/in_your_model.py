@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SIZES = {"fourier-100k": 100_000, "fourier-400k": 400_000, "fourier-1m": 1_000_000}
 RECORD = RECORDS / "in_your_model.csv"
-_WORDS, _WIDTH, _LENGTH, _BATCH = 5000, 64, 16, 32
+_VOCAB_SIZE, _WIDTH, _LENGTH, _BATCH = 5000, 64, 16, 32
 _RATE = 3e-3
 _FILES = ("model.safetensors", "tokenizer.json")
 # Name of each replacement, and what becomes of the output layer, which shares the table in both families.
@@ -114,14 +114,14 @@ def stored() -> "pd.DataFrame":
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def tiny_models(steps: int = 60) -> "pd.DataFrame":
+def tiny_models(steps: int = 150) -> "pd.DataFrame":
     """Train tiny random models of transformers on the toy language, with their table and with a computed embedding.
 
     Args:
         steps: Of AdamW, on 32 sentences each.
 
     Returns:
-        A row per family and embedding: numbers in the model, loss (nats) of the first and over the last ten steps, and
+        A row per family and embedding: steps, numbers in the model, loss (nats) of the first step and of the last ten, and
         the largest difference between a saved and the loaded model's numbers. The committed ones where transformers is not
         installed; ``attrs["source"]`` says which.
     """
@@ -137,30 +137,31 @@ def tiny_models(steps: int = 60) -> "pd.DataFrame":
 
 
 def _measured(steps: int) -> Sequence[Mapping[str, Any]]:
-    from ..adapters.transformers import replace_embedding
-
     rows = []
     for family, sizes in _FAMILIES.items():
         for name, tied in _REPLACED.items():
-            model = _random_model(family, sizes)
-            if tied is not None:
-                replace_embedding(model, "random", tied=tied)
+            model = _random_model(family, sizes, tied)
             losses = _train(model, steps)
             rows.append({
-                "model": family, "embedding": name, "numbers": sum(p.numel() for p in model.parameters()),
+                "model": family, "embedding": name, "steps": steps, "numbers": sum(p.numel() for p in model.parameters()),
                 "first loss": losses[0], "last loss": float(np.mean(losses[-10:])), "after loading": _reloaded(model),
             })  # fmt: skip
     return rows
 
 
-def _random_model(family: str, sizes: Mapping[str, Any]) -> Any:
+def _random_model(family: str, sizes: Mapping[str, Any], tied: str | None) -> Any:
+    """Return a model drawn with seed 0, whose embedding is replaced unless ``tied`` is None."""
+    import importlib
+
     import torch
-    import transformers
+
+    from ..adapters.transformers import replace_embedding  # says what to install where transformers is missing
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        kind = getattr(transformers, family)
-        return kind(kind.config_class(vocab_size=_WORDS, **sizes))
+        kind = getattr(importlib.import_module("transformers"), family)
+        model = kind(kind.config_class(vocab_size=_VOCAB_SIZE, **sizes))
+        return model if tied is None else replace_embedding(model, "random", tied=tied)
 
 
 def _batch(rng: np.random.Generator, sentences: Sequence[np.ndarray], masked: bool) -> tuple["Tensor", "Tensor"]:
@@ -181,7 +182,9 @@ def _batch(rng: np.random.Generator, sentences: Sequence[np.ndarray], masked: bo
 def _train(model: Any, steps: int) -> list[float]:
     import torch
 
-    sentences = tokenize(toy_tokenizer(_WORDS), load_pairs("toy", "train", vocab_size=_WORDS).first[:2000], _LENGTH)
+    sentences = tokenize(
+        toy_tokenizer(_VOCAB_SIZE), load_pairs("toy", "train", vocab_size=_VOCAB_SIZE).first[:2000], _LENGTH
+    )
     rng, losses = np.random.default_rng(0), []
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
     with torch.random.fork_rng():

@@ -32,12 +32,14 @@ class PlainWords(dict[str, int]):
         )
         self.lowercase = isinstance(normalizer, normalizers.BertNormalizer) and normalizer.lowercase
         self.added = [token.content.lower() for token in tokenizer.get_added_tokens_decoder().values()]
+        self.longest = tokenizer.model.max_input_chars_per_word if self.applies else 0  # of what is cut at all
         self.first, self.last = around(tokenizer)
         self.ids = [(*self.last, -1, *self.first)]
         self[_END] = 0
 
     def __missing__(self, word: str) -> int:
-        whole = self.tokenizer.token_to_id(word)  # the longest piece comes first
+        # A whole word that is a piece itself stays one: the longest piece comes first.
+        whole = self.tokenizer.token_to_id(word) if len(word) <= self.longest else None
         ids = self.tokenizer.encode(word, add_special_tokens=False).ids if whole is None else (whole,)
         self.ids.append(tuple(ids))
         self[word] = len(self.ids) - 1

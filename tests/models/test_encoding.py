@@ -131,4 +131,6 @@ def test_a_bag_refuses_what_an_encoder_refuses():
     for words, (ids, error) in refused.items():
         with pytest.raises(error, match=words):
             bag.encode_ids([[1], ids])
+    for kind in (np.int32, np.uint8, np.uint16, np.uint64):
+        torch.testing.assert_close(bag.encode_ids([np.array([5, 7], kind)]), bag.encode_ids([[5, 7]]))
     assert bag.encode_ids([]).shape == (0, 16) and bag.encode("").shape == (16,)

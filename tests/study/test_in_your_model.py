@@ -58,6 +58,7 @@ def test_points_over_the_bag_are_those_of_the_records():
 
 def test_tiny_models_of_transformers_come_back_with_the_same_numbers():
     frame = in_your_model.tiny_models(2)
+    assert frame.equals(in_your_model.tiny_models(2))  # drawn alike
     assert len(frame) == 6 and (frame["after loading"] == 0).all() and (frame["first loss"] > 8).all()
     for model, table in frame.xs("table", level="embedding").iterrows():
         both = frame.loc[(model, "random waves on both sides")]

@@ -25,13 +25,15 @@ def wordpiece(tmp_path, capitals=False):
     return wordpiece_tokenizer(path)
 
 
-@pytest.fixture(params=["plain", "cased", "added", "toy"])
+@pytest.fixture(params=["plain", "cased", "added", "short", "toy"])
 def tokenizer(request, tmp_path):
     if request.param == "toy":
         return toy_tokenizer(500)
     made = wordpiece(tmp_path, capitals=request.param == "cased")
     if request.param == "added":
         made.add_tokens(["e.g.", "[MASK]"])
+    if request.param == "short":  # words of more than two characters are unknown, whether they are pieces or not
+        made.model.max_input_chars_per_word = 2
     return made
 
 
