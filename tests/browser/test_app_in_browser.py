@@ -9,7 +9,7 @@ from seen import DESKTOP, PHONE, drag, keep, serving, wait_for_new_picture
 
 from fourier_lab.widgets import explore_results
 
-TABS = ["Basis", "Release", "Geometry", "Sentences", "Train", "Results", "Curves", "Figures"]
+TABS = ["Basis", "Release", "Geometry", "Sentences", "Train", "Results", "Bake-off", "Curves", "Figures"]
 
 
 @pytest.fixture(scope="module")
