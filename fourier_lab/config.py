@@ -64,7 +64,8 @@ class ModelConfig:
         pooler: ``tanh``, a linear map and tanh after the mean (paper); or ``none``, the mean itself.
         head: Output layer of a language model, whose attention is causal: ``tied``, the rows of the token embedding;
             ``learned``, a table of its own; ``fourier``, computed; ``decoupled``, a table of another width; ``adaptive``,
-            torch's adaptive softmax; or one of your own as ``module:Class``. A sentence encoder has ``none``.
+            torch's adaptive softmax; ``hash_cascade``, small softmaxes of hashed codes; or one of your own as
+            ``module:Class``. A sentence encoder has ``none``.
         norm: Where a language model's blocks normalise: ``post``, each result (paper), or ``pre``, each input.
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
             ``basis``, ``period`` and ``mlp`` are settings above.

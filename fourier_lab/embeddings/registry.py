@@ -113,6 +113,14 @@ class AdaptiveHeadSettings:
     div_value: float = 4.0
 
 
+@dataclass(frozen=True)
+class HashCascadeSettings:
+    """Each id is ``hashes`` codes of ``buckets`` values, predicted one after the other."""
+
+    buckets: int = 64
+    hashes: int = 4
+
+
 HEADS = Kind(
     "fourier_lab.heads",
     "output head",
@@ -122,6 +130,7 @@ HEADS = Kind(
         "fourier": "fourier_lab.models.fourier_head:FourierHead",
         "decoupled": "fourier_lab.models.heads:decoupled_head",
         "adaptive": "fourier_lab.models.heads:AdaptiveHead",
+        "hash_cascade": "fourier_lab.models.hash_cascade:HashCascadeHead",
     },
     {
         "tied": DenseHeadSettings,
@@ -129,5 +138,6 @@ HEADS = Kind(
         "fourier": FourierHeadSettings,
         "decoupled": DecoupledHeadSettings,
         "adaptive": AdaptiveHeadSettings,
+        "hash_cascade": HashCascadeSettings,
     },
 )

@@ -1,7 +1,8 @@
 """Output layers of a language model, from token states ``(..., d)`` to the logits of all ids ``(..., V)``.
 
 Any module called with V, d and its options is a head. One that has a cheaper way to its loss than through all logits has a
-method ``cross_entropy(h, targets, reduction)``, as :class:`fourier_lab.FourierHead` has.
+method ``cross_entropy(h, targets, reduction)``, as :class:`fourier_lab.FourierHead` has; one whose bias is not one number an
+id may have ``start_at_counts(counts)``.
 """
 
 import torch
@@ -68,7 +69,7 @@ class AdaptiveHead(nn.Module):
     def cross_entropy(self, h: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Return the cross-entropy in nats: its ``mean`` or ``sum``, or ``none`` for that of each token."""
         losses = -self.softmax(h.flatten(0, -2), targets.flatten()).output
-        return {"mean": losses.mean, "sum": losses.sum, "none": lambda: losses.view(targets.shape)}[reduction]()
+        return reduced(losses, targets, reduction)
 
 
 def build_head(config: ModelConfig, embedding: nn.Module) -> nn.Module:
@@ -96,6 +97,13 @@ def cross_entropy(head: nn.Module, h: Tensor, targets: Tensor, reduction: str = 
     return losses.view(targets.shape) if reduction == "none" else losses
 
 
+def reduced(losses: Tensor, targets: Tensor, reduction: str) -> Tensor:
+    """Return the ``mean`` or ``sum`` of the losses of flattened targets, or with ``none`` each in the targets' shape."""
+    if reduction == "none":
+        return losses.view(targets.shape)
+    return losses.mean() if reduction == "mean" else losses.sum()
+
+
 @torch.no_grad()
 def start_at_counts(head: nn.Module, counts: Tensor) -> None:
     """Let the bias start at the logarithm of each id's share of the training text, counts plus one; if there is a bias.
@@ -106,6 +114,10 @@ def start_at_counts(head: nn.Module, counts: Tensor) -> None:
         head: The output layer.
         counts: How often each id occurs, ``(V,)``.
     """
+    own = getattr(head, "start_at_counts", None)
+    if own is not None:
+        own(counts)
+        return
     bias = getattr(head[-1] if isinstance(head, nn.Sequential) else head, "bias", None)
     if bias is not None:
         bias.copy_(((counts + 1.0) / (counts + 1.0).sum()).log())

@@ -20,7 +20,10 @@ HEADS = {
     "decoupled": ({"width": 6}, 6 * (D + 1) + 6 * V + V),
     # 50 ids and one cluster at width 16, 150 ids at width 4.
     "adaptive": ({"cutoffs": [50]}, 51 * D + 4 * D + 150 * 4),
+    # Three softmaxes of 8, and two maps that take the codes before in.
+    "hash_cascade": ({"buckets": 8, "hashes": 3}, 3 * 8 * (D + 1) + 2 * D * (D + 1)),
 }
+NORMALISED = ("adaptive", "hash_cascade")
 
 
 def model(head: str, **settings) -> CausalLM:
@@ -54,7 +57,7 @@ def test_the_loss_is_the_cross_entropy_of_the_logits(head):
     with torch.no_grad():
         each = lm.cross_entropy(lm.states(ids), targets, "none")
     assert each.shape == targets.shape and torch.allclose(each.mean(), own[0], atol=1e-5)
-    assert torch.allclose(lm(ids).exp().sum(-1) if head == "adaptive" else torch.ones(1), torch.ones(1), atol=1e-5)
+    assert torch.allclose(lm(ids).exp().sum(-1) if head in NORMALISED else torch.ones(1), torch.ones(1), atol=1e-5)
 
 
 def by_head(lm, ids, targets):
@@ -78,7 +81,7 @@ def test_parameters_by_hand(head):
     block = 4 * (D * D + D) + (D * 2 * D + 2 * D) + (D * D + D) + 2 * D
     assert count_parameters(lm.head) == HEADS[head][1]
     assert count_parameters(lm) == table + 2 * block + D + HEADS[head][1]  # D: the last norm
-    seed = 64 if head == "fourier" else 0  # which draws the frequencies
+    seed = 64 if head in ("fourier", "hash_cascade") else 0  # which draws the frequencies, or the codes
     assert stored_bits(lm.head) == 32 * HEADS[head][1] + seed
 
 
@@ -102,6 +105,16 @@ def test_a_bias_starts_at_the_share_of_each_id():
     assert float(shares[7]) == pytest.approx(100 / (99 + V)) and float(shares.sum()) == pytest.approx(1.0)
 
 
+def test_codes_start_at_their_share_of_the_text_and_no_two_ids_share_all_of_them():
+    head, counts = model("hash_cascade").head, torch.zeros(V)
+    assert len(torch.unique(head.signatures, dim=0)) == V
+    counts[7] = 99
+    start_at_counts(head, counts)
+    first = head.signatures[:, 0]
+    share = (99 + int((first == first[7]).sum())) / (99 + V)
+    assert float(head.biases[0, first[7]].detach().exp()) == pytest.approx(share)
+
+
 def test_text_goes_on_alike_for_one_seed():
     torch.manual_seed(0)
     tokenizer = toy_tokenizer(V)
@@ -119,5 +132,7 @@ def test_what_does_not_fit_is_refused():
         CausalLM(ModelConfig("learned", V, D))
     with pytest.raises(ConfigError, match=r"width \(0\)"):
         CausalLM(ModelConfig("learned", V, D, head="decoupled", head_options=(("width", 0),)))
+    with pytest.raises(ConfigError, match="4 hashes of 3 buckets give 81"):
+        CausalLM(ModelConfig("learned", V, D, head="hash_cascade", head_options=(("buckets", 3),)))
     with pytest.raises(ConfigError, match="the period of the embedding"):
         CausalLM(ModelConfig("fourier", V, D, head="tied"))

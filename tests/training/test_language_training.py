@@ -92,7 +92,10 @@ def test_a_record_without_its_scores_is_refused(results, tmp_path):
     [
         ({"objective": "contrastive"}, "head 'tied' does not go with objective 'contrastive'"),
         ({"head": "none"}, "head 'none' does not go with objective 'language_model'"),
-        ({"head": "table"}, "head must be one of tied, learned, fourier, decoupled, adaptive, or your own"),
+        (
+            {"head": "table"},
+            "head must be one of tied, learned, fourier, decoupled, adaptive, hash_cascade, or your own",
+        ),
         ({"head": "learned", "head_options": {"width": 4}}, "output head 'learned' has no option width"),
         ({"pooler": "none"}, "pooler is a setting of sentence encoders"),
         ({"departures": ["padding_mean"]}, "departures is a setting of sentence encoders"),

@@ -138,11 +138,40 @@ class CanineEmbedding(_Hashing):
         return F.embedding(in_one_table(self.keys(token_ids), self.buckets), self.tables.flatten(0, 1)).flatten(-2)
 
 
+def unique_signatures(n_ids: int, buckets: int, hashes: int, seed: int) -> Tensor:
+    """Return a signature of hashed codes for each id, int64 ``(n_ids, hashes)`` in ``0..buckets-1``, no two alike.
+
+    Ids whose signature is taken are hashed again until it is free, lower ids first.
+
+    Raises:
+        ConfigError: If there are fewer than two signatures for each id.
+    """
+    if buckets**hashes < 2 * n_ids:
+        raise ConfigError(
+            f"{n_ids} ids need at least {2 * n_ids} signatures, but {hashes} hashes of {buckets} buckets give "
+            f"{buckets**hashes}. Raise buckets or hashes."
+        )
+    with torch.device("cpu"):
+        left = torch.arange(n_ids)
+        found = torch.empty(n_ids, hashes, dtype=torch.int64)
+    taken: set[bytes] = set()
+    attempt = 0
+    while len(left):
+        words = hash_words(left, hashes * (attempt + 1), seed)[:, -hashes:] % buckets
+        fresh = []
+        for signature in words.numpy():
+            fresh.append(signature.tobytes() not in taken)
+            taken.add(signature.tobytes())
+        new = torch.tensor(fresh)
+        found[left[new]] = words[new]
+        left, attempt = left[~new], attempt + 1
+    return found
+
+
 class SignatureEmbedding(_Hashing):
     """Sum one row of each of several small tables: ``row(p) = sum_h T_h[c_h(p)]``, no two ids with the same signature c.
 
-    Ids whose signature is taken are hashed again until it is free, lower ids first. Parameters ``H B d + d``; stored bits:
-    32 for each, and 64 of the seed, from which the signatures are computed.
+    Parameters ``H B d + d``; stored bits: 32 for each, and 64 of the seed, from which :func:`unique_signatures` computes c.
 
     Args:
         num_embeddings, embedding_dim: V and d.
@@ -157,31 +186,8 @@ class SignatureEmbedding(_Hashing):
 
     def __init__(self, num_embeddings: int, embedding_dim: int, buckets: int = 64, hashes: int = 4, seed: int = 0):
         super().__init__(num_embeddings, embedding_dim, buckets, hashes, seed)
-        if buckets**hashes < 2 * num_embeddings:
-            raise ConfigError(
-                f"{num_embeddings} ids need at least {2 * num_embeddings} signatures, but {hashes} hashes of {buckets} "
-                f"buckets give {buckets**hashes}. Raise buckets or hashes."
-            )
         self.tables = gaussian(hashes, buckets, embedding_dim, std=hashes**-0.5)
-        self.register_buffer("signatures", self._unique_signatures(), persistent=False)
-
-    def _unique_signatures(self) -> Tensor:
-        """Return int64 ``(V, hashes)`` without equal rows."""
-        with torch.device("cpu"):
-            left = torch.arange(self.num_embeddings)
-            found = torch.empty(self.num_embeddings, self.hashes, dtype=torch.int64)
-        taken: set[bytes] = set()
-        attempt = 0
-        while len(left):
-            words = hash_words(left, self.hashes * (attempt + 1), self.hash_seed)[:, -self.hashes :] % self.buckets
-            fresh = []
-            for signature in words.numpy():
-                fresh.append(signature.tobytes() not in taken)
-                taken.add(signature.tobytes())
-            new = torch.tensor(fresh)
-            found[left[new]] = words[new]
-            left, attempt = left[~new], attempt + 1
-        return found
+        self.register_buffer("signatures", unique_signatures(num_embeddings, buckets, hashes, seed), persistent=False)
 
     def rows(self, token_ids: Tensor) -> Tensor:
         signatures = self.signatures[token_ids]
