@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self
 
 from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
@@ -18,8 +19,9 @@ from .field_rules import (
     OPTIONS,
     OWN_CORPUS,
     TEXT_CORPORA,
-    default,
+    defaults,
     describe,
+    idle_fields,
     kinds_of,
     normalise,
     reject_unknown,
@@ -131,11 +133,7 @@ class ModelConfig:
         elif self.arm == "fourier" and (
             not isinstance(self.frequencies, str) or FREQUENCIES.is_at_hand(self.frequencies)
         ):
-            from .embeddings.frequency_sets import (
-                choose_frequencies,  # numpy, which the command line's help can do without
-            )
-
-            choose_frequencies(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
+            _check_frequencies(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
 
     @property
     def id_period(self) -> int | None:
@@ -269,7 +267,7 @@ class RunConfig:
             raise ConfigError(f"warmup_steps ({self.warmup_steps}) must lie in 0..steps ({self.steps}). Lower it.")
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {default(type(self), name)}.")
+                raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {defaults(type(self))[name]}.")  # type: ignore[arg-type]
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay ({self.weight_decay}) must not be negative. Try 0.01.")
         if (self.objective == "language_model") != (self.head != "none"):
@@ -319,7 +317,7 @@ class RunConfig:
 
     def model(self, vocab_size: int) -> ModelConfig:
         """Return the model's shape for a tokenizer of ``vocab_size`` ids."""
-        shared = {f.name: getattr(self, f.name) for f in dataclasses.fields(ModelConfig) if hasattr(self, f.name)}
+        shared = {name: getattr(self, name) for name in defaults(ModelConfig) if hasattr(self, name)}
         return ModelConfig(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
 
     def pretrained(self) -> Self:
@@ -349,12 +347,17 @@ class RunConfig:
             *(("feed_forward",) if self.projections == "silu" else ()),
             *(("left_out",) if self.corpus == "toy" else ()),
         }
-        return self.replace(**{f.name: f.default for f in dataclasses.fields(self) if f.name in unread})
+        changed = self.changes().keys() & unread
+        return (
+            self.replace(**{name: value for name, value in defaults(type(self)).items() if name in changed})  # type: ignore[arg-type]
+            if changed
+            else self
+        )
 
     def changes(self) -> dict[str, Any]:
         """Return the settings that are not at their default."""
-        values = {f.name: (getattr(self, f.name), f.default) for f in dataclasses.fields(self)}
-        return {name: value for name, (value, default) in values.items() if value != default}
+        found = {name: (getattr(self, name), usual) for name, usual in defaults(type(self)).items()}  # type: ignore[arg-type]
+        return {name: value for name, (value, usual) in found.items() if value != usual}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values, every field."""
@@ -414,9 +417,19 @@ class RunConfig:
             *without: Fields to leave out as well, such as ``seed`` for a name that runs of other seeds share.
             **stated: Values to count though they are a default, such as one that was none in a former version.
         """
-        idle = {f.name for f in dataclasses.fields(self) if not f.metadata.get("digest", True)}.union(without)
+        idle = idle_fields(type(self)).union(without)  # type: ignore[arg-type]
         decisive = {name: value for name, value in self.changes().items() if name not in idle}
         return hashlib.sha256(json.dumps(decisive | stated, sort_keys=True).encode()).hexdigest()[:10]
+
+
+@lru_cache(maxsize=512)
+def _check_frequencies(
+    frequencies: str | tuple[int, ...], vocab_size: int, d_model: int, period: int | None, seed: int
+) -> None:
+    """Raise :class:`ConfigError` if there is no such set; the runs of a sweep share what they found."""
+    from .embeddings.frequency_sets import choose_frequencies  # numpy, which the command line's help can do without
+
+    choose_frequencies(frequencies, vocab_size, d_model, period, seed)
 
 
 def _normalise_options(config: ModelConfig | RunConfig) -> None:

@@ -64,19 +64,26 @@ _LEAST = {
 _MOST = {"max_seq_len": 2**20, "threads": 1024}
 
 
-def default(cls: type, name: str) -> Any:
-    """Return the default of a field."""
-    return next(f.default for f in dataclasses.fields(cls) if f.name == name)
+@functools.cache  # here and below: a page of results makes hundreds of configurations
+def defaults(cls: type) -> dict[str, Any]:
+    """Return the default of each field, in order."""
+    return {f.name: f.default for f in dataclasses.fields(cls)}
+
+
+@functools.cache
+def idle_fields(cls: type) -> frozenset[str]:
+    """Return the fields that no number depends on, such as the device."""
+    return frozenset(f.name for f in dataclasses.fields(cls) if not f.metadata.get("digest", True))
 
 
 def reject_unknown(cls: type, names: Iterable[str]) -> None:
     """Raise :class:`ConfigError` unless ``cls`` has fields of these names."""
-    known = {f.name for f in dataclasses.fields(cls)}
-    if unknown := sorted(set(names) - known):
+    known = defaults(cls)
+    if unknown := sorted(set(names) - known.keys()):
         raise ConfigError(f"unknown parameter {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
 
 
-@functools.cache  # a page of results makes hundreds of configurations
+@functools.cache
 def kinds_of(cls: type) -> dict[str, tuple[type, ...]]:
     """Map each field to its accepted Python types."""
     return {name: kinds_of_hint(hint) for name, hint in typing.get_type_hints(cls).items()}
@@ -116,7 +123,7 @@ def in_one_order(cls: type, name: str, value: Any) -> Any:
         except (TypeError, ValueError):
             raise ConfigError(f"pretraining must map settings to values, got {value!r}. Try {{steps: 600}}.") from None
         reject_unknown(cls, map(str, settings))
-        if idle := settings.keys() & {f.name for f in dataclasses.fields(cls) if not f.metadata.get("digest", True)}:
+        if idle := settings.keys() & idle_fields(cls):
             raise ConfigError(f"pretraining must not set {', '.join(sorted(idle))}: both stages have it of the run.")
         real = {key for key, kinds in kinds_of(cls).items() if float in kinds and int not in kinds}
         settings = {key: float(v) if key in real and type(v) is int else v for key, v in settings.items()}
@@ -168,7 +175,7 @@ def normalise(config: Any) -> None:
             hint = f" Write {int(value)}." if isinstance(value, float) and value.is_integer() else ""
             raise ConfigError(f"{name} must be {describe(kinds)}, got {value!r} ({type(value).__name__}).{hint}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{name} must be finite, got {value}. Try {default(cls, name)}.")
+            raise ConfigError(f"{name} must be finite, got {value}. Try {defaults(cls)[name]}.")  # type: ignore[arg-type]
         if name in _CHOICES and value not in _CHOICES[name]:
             raise ConfigError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}.")
         if name in _LEAST and value is not None and value < _LEAST[name]:

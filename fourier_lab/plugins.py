@@ -68,7 +68,7 @@ class Kind:
 
     def recall(self, name: str, package: str = "") -> None:
         """Let ``name`` pass where it is no known part: a record has it, of a ``package`` that is not installed here."""
-        if not is_path(name) and name not in self.names():
+        if not is_path(name) and name not in self.built_in and name not in self.names():
             _recorded[self.group, name] = package or _recorded.get((self.group, name), "")
             _met.add(name)
 

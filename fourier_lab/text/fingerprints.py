@@ -6,20 +6,28 @@ The built-in language is part of the library and the hub's revisions are pinned;
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import paths
 from ..config import RunConfig
 from ..field_rules import CORPORA
+from ..paths import write_atomically
 from .own import own_corpus, tokenizer_file
 from .pairs import SCORED, files, graded_name, load_pairs, splits_of
-from .places import content
+from .places import stamp
 
 Fingerprints = Mapping[str, str]
+Splits = tuple[tuple[str, str], ...]
+Stamps = tuple[tuple[str, int, int, int, int], ...]
+
+_SETTLED_NS = 2 * 10**9  # file systems keep times to 2 s or finer
 
 
 def text_at_hand(config: RunConfig) -> dict[str, str] | None:
@@ -36,18 +44,17 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
     if config.source != "folder" or not folder or not Path(folder).expanduser().is_dir():
         return None
     if config.objective == "language_model":
-        from .language import text_fingerprints  # not for reading records
+        from .language import text_files  # not for reading records
 
-        return text_fingerprints(config.corpus)
+        return dict(_kept(config.corpus, (), _stamps(text_files(config.corpus))))
     found = {} if config.pretraining is None else text_at_hand(config.pretrained()) or {}
     splits = splits_read(config)
     own = [] if config.corpus in CORPORA else [own_corpus(config.corpus).path]
     read = [path for split in splits for path in files(*split)] + own + [tokenizer_file(config.corpus)]
-    contents = tuple(content(path) for path in read if path.is_file())  # what is missing is named where it is read
-    return found | dict(_fingerprints(config.corpus, splits, contents))
+    return found | dict(_kept(config.corpus, splits, _stamps(read)))
 
 
-def splits_read(config: RunConfig) -> tuple[tuple[str, str], ...]:
+def splits_read(config: RunConfig) -> Splits:
     """Return corpus and split of every file of pairs that a run itself reads, its pretraining aside."""
     graded = graded_name(config.corpus)
     if config.objective == "sts":
@@ -57,23 +64,60 @@ def splits_read(config: RunConfig) -> tuple[tuple[str, str], ...]:
     return *pairs, *((graded, split) for split in kept)
 
 
+def _stamps(files: Iterable[Path]) -> Stamps:
+    return tuple(
+        (str(path), *stamp(path)) for path in files if path.is_file()
+    )  # a missing one is named where it is read
+
+
 @lru_cache(maxsize=16)
-def _fingerprints(
-    corpus: str, splits: tuple[tuple[str, str], ...], contents: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Fingerprint the splits and the tokenizer; ``contents`` only tell one state of the folder from another."""
-    from .tokenizer import load_tokenizer, tokenize, vocabulary_hash  # not for reading records
+def _kept(corpus: str, splits: Splits, stamps: Stamps) -> dict[str, str]:
+    """Return fingerprints from ``runs/fingerprints``, where those of the files' last state are kept, else compute them.
+
+    They are computed anew by other code, too, and not kept of a file so new that a further change might leave its times.
+    """
+    from importlib.metadata import version  # a tenth of the time of a short command
+
+    code = sorted((path.name, *stamp(path)[:2]) for path in Path(__file__).parent.glob("*.py"))
+    state = _hexadecimal([stamps, code, version("tokenizers")])
+    path = paths.RUNS / "fingerprints" / f"{_hexadecimal([corpus, splits, [name for name, *_ in stamps]])}.json"
+    with suppress(OSError, ValueError, TypeError, KeyError):  # none yet, or damaged
+        kept = json.loads(path.read_text())
+        if kept["state"] == state:
+            return {str(name): str(value) for name, value in kept["text"].items()}
+    began = time.time_ns()
+    found = _fingerprints(corpus, splits) if splits else _language_fingerprints(corpus)
+    newest = max((at for _, _, *times, _ in stamps for at in times), default=0)
+    if began - newest > _SETTLED_NS:
+        with suppress(OSError):  # a full disk, or a home that must not be written to: then they are computed each time
+            write_atomically(path, json.dumps({"state": state, "text": found}, indent=1) + "\n")
+    return found
+
+
+def _hexadecimal(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:20]
+
+
+def _fingerprints(corpus: str, splits: Splits) -> dict[str, str]:
+    """Read and fingerprint the splits and the tokenizer."""
+    from .tokenizer import load_tokenizer, tokenize, vocabulary_hash
 
     pairs = {f"{name}/{split}": load_pairs(name, split, "folder") for name, split in splits}
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source="folder"))
     scored = [pairs[f"{graded_name(corpus)}/{split}"] for split in SCORED]
     tokens = tokenize(tokenizer, [s for split in scored for s in split.first + split.second], max_seq_len=512)
-    return (
-        *((name, split.fingerprint) for name, split in pairs.items()),
-        ("vocabulary", vocabulary_hash(tokenizer)),
+    return {
+        **{name: split.fingerprint for name, split in pairs.items()},
+        "vocabulary": vocabulary_hash(tokenizer),
         # Two tokenizers of one vocabulary may still cut, lower or clean a text differently.
-        ("tokens", hashlib.sha256(np.concatenate(tokens).tobytes()).hexdigest()[:12]),
-    )
+        "tokens": hashlib.sha256(np.concatenate(tokens).tobytes()).hexdigest()[:12],
+    }
+
+
+def _language_fingerprints(corpus: str) -> dict[str, str]:
+    from .language import text_fingerprints
+
+    return text_fingerprints(corpus)
 
 
 def recorded_text(config: RunConfig, account: Mapping[str, Any]) -> dict[str, str]:

@@ -70,6 +70,15 @@ class LanguageCorpus:
     account: dict[str, Any]
 
 
+def text_files(corpus: str) -> list[Path]:
+    """Return the files in the data folder of every text that a language model of this corpus reads.
+
+    Raises:
+        DataError: If one is missing.
+    """
+    return [path for files in _files(corpus).values() for path in files]
+
+
 def text_fingerprints(corpus: str) -> dict[str, str]:
     """Fingerprint every text in the data folder that a language model of this corpus reads, such as ``books/train``.
 
@@ -145,13 +154,21 @@ def _texts(corpus: str, vocab_size: int) -> dict[str, Text]:
     if corpus == "toy":
         language = toy_language(vocab_size)
         return {f"toy/{split}": _text(language.nli(split, TOY_SIZES[split])[0]) for split in SPLITS}
+    return {
+        name: _read(name, tuple((path, content(path)) for path in files))
+        for name, files in _files(corpus).items()
+        if files
+    }
+
+
+def _files(corpus: str) -> dict[str, list[Path]]:
     folder = data_folder()
     wanted = [(corpus, split) for split in SPLITS] + [(ELSEWHERE, split) for split in SPLITS[1:]]
     found = {f"{name}/{split}": find(folder, name, split) for name, split in wanted}
     for name, files in found.items():
         if not files and not name.startswith(ELSEWHERE):
             raise DataError(f"no file of {name} in {folder}. Put {name}.parquet there, with the columns book and text.")
-    return {name: _read(name, tuple((path, content(path)) for path in files)) for name, files in found.items() if files}
+    return found
 
 
 @lru_cache(maxsize=8)

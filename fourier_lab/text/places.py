@@ -92,11 +92,16 @@ def _places(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, list[s
         level = below
 
 
-def content(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, which are read once for each state of the file."""
+def stamp(path: Path) -> tuple[int, int, int, int]:
+    """Return size, times and number of a file, which tell one state of it from the next."""
     found = path.stat()
     # The time at which the file or its times last changed is none that a program can set.
-    return _content(path, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def content(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, which are read once for each state of the file."""
+    return _content(path, *stamp(path))
 
 
 @lru_cache(maxsize=4096)

@@ -28,6 +28,7 @@ from ..errors import ConfigError, RecordError, leave_out, way_out
 from ..field_rules import recall_parts
 from ..paths import as_path, remove_leftovers, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
+from ..text.places import stamp
 
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
@@ -113,15 +114,20 @@ class RunRecord:
             RecordError: If the file is damaged.
         """
         path = self.folder / "resampled.npy"
-        if not path.is_file():
-            return None
-        try:
-            found = np.load(path)
-            if found.ndim != 2 or len(found) != 2 or found.dtype != np.int16:
-                raise ValueError(f"it has shape {found.shape} and type {found.dtype}")
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RecordError(f"{path} is damaged ({error}). Delete {self.folder} and run again.") from error
-        return found
+        return _resampled(path, *stamp(path)) if path.is_file() else None
+
+
+@lru_cache(maxsize=4096)
+def _resampled(path: Path, *_stamps: int) -> NDArray[np.int16]:
+    """Read the file once for each state of it."""
+    try:
+        found = np.load(path)
+        if found.ndim != 2 or len(found) != 2 or found.dtype != np.int16:
+            raise ValueError(f"it has shape {found.shape} and type {found.dtype}")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{path} is damaged ({error}). Delete {path.parent} and run again.") from error
+    found.flags.writeable = False  # all who ask get this one
+    return found
 
 
 def read_evaluations(folder: Path) -> dict[str, Any]:
@@ -131,8 +137,12 @@ def read_evaluations(folder: Path) -> dict[str, Any]:
         RecordError: If the file is damaged.
     """
     path = Path(folder) / EVALUATIONS
-    if not path.is_file():
-        return {}
+    return dict(_evaluations(path, *stamp(path))) if path.is_file() else {}
+
+
+@lru_cache(maxsize=4096)
+def _evaluations(path: Path, *_stamps: int) -> dict[str, Any]:
+    """Read the file once for each state of it."""
     try:
         found = json.loads(path.read_text())
         _ = [scores["all"]["spearman"]["value"] for scores in found["sets"].values()], found["matched"]
@@ -275,9 +285,10 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         history = []
         if with_history:
             with open(folder / "history.csv", newline="") as stream:
+                lines = csv.reader(stream)
+                names = next(lines, [])
                 history = [
-                    {key: float(value) if value else float("nan") for key, value in row.items()}
-                    for row in csv.DictReader(stream)
+                    dict(zip(names, [float(value or "nan") for value in line], strict=True)) for line in lines if line
                 ]
             if not history or history[-1]["step"] != config.steps:
                 raise ValueError(f"history.csv does not end with step {config.steps}")

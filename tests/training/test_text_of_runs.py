@@ -17,6 +17,7 @@ from fourier_lab.study.ladder import ladder, records_of
 from fourier_lab.sweeps.file import load_sweep
 from fourier_lab.sweeps.plan import Places, plan
 from fourier_lab.tables import points, score_tables, summaries
+from fourier_lab.text import fingerprints
 from fourier_lab.text.corpus import prepare
 from fourier_lab.text.fingerprints import recorded_text, same_text, text_at_hand
 from fourier_lab.training.folders import run_folder
@@ -149,6 +150,39 @@ def test_a_record_in_the_folder_of_another_text_is_refused(runs, tmp_path):
     shutil.copytree(first, tmp_path / second.name)
     with pytest.raises(RecordError, match="not of the run that it is named after"):
         load_record(tmp_path / second.name)
+
+
+def test_fingerprints_are_kept_until_a_file_or_the_code_changes(texts, tmp_path, use, monkeypatch):
+    """Another process finds them; a damaged file, and one of another state, are written anew."""
+    use(folder := Path(shutil.copytree(texts[0], tmp_path / "text")))
+    monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(fingerprints, "_SETTLED_NS", -(10**12))
+    read, own = [], fingerprints._fingerprints
+    monkeypatch.setattr(fingerprints, "_fingerprints", lambda *which: read.append(which) or own(*which))
+
+    def at_hand():
+        fingerprints._kept.cache_clear()
+        return text_at_hand(TINY)
+
+    first = at_hand()
+    (kept,) = (tmp_path / "runs" / "fingerprints").iterdir()
+    assert at_hand() == first and len(read) == 1
+    for damaged in ("", "[]", '{"state": 1}', kept.read_text().replace('"text": {', '"text": [{')):
+        kept.write_text(damaged)
+        assert at_hand() == first
+    assert len(read) == 5 and json.loads(kept.read_text())["text"] == first
+    for path in (folder / "stsb").iterdir():
+        other = (texts[1] / "stsb" / path.name).read_bytes()
+        if other != path.read_bytes():
+            rewrite_in_place(path, other)
+    second = at_hand()
+    use(texts[1])
+    assert second == at_hand() != first
+    use(folder)
+    monkeypatch.setattr(fingerprints, "_SETTLED_NS", 10**15)
+    (folder / "stsb" / "test.parquet").touch()
+    before = kept.read_text()
+    assert at_hand() and kept.read_text() == before, "kept although the file may change within the grain of its times"
 
 
 def test_a_table_has_a_row_for_each_text_and_no_mean_pools_them(runs, capsys):
