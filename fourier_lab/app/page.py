@@ -96,6 +96,11 @@ def study_tabs() -> list[Tab]:
             widgets.explore_sentences,
         ),
         Tab(
+            "Language",
+            "Type a beginning. Slide the waves down: how few still choose the word that all of them choose?",
+            widgets.explore_language,
+        ),
+        Tab(
             "Train",
             "Press start: both embeddings train before your eyes. Then choose semantic ids, start again: what turns over?",
             widgets.explore_live_training,

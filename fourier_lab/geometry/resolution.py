@@ -84,6 +84,26 @@ def norm_for_one_nat(frequencies: ArrayLike, period: int, lag: int = 1) -> float
     return float(1 / distance) if distance else math.inf
 
 
+def margin_columns(sets: Mapping[str, ArrayLike], lags: ArrayLike, period: int) -> Columns:
+    """Return :func:`norm_for_one_nat` against the id difference for several sets of frequencies.
+
+    Args:
+        sets: Frequencies ``(K,)`` by label.
+        lags: Id differences ``(n,)``, integers.
+        period: M in ids.
+
+    Returns:
+        Columns: ``series`` (the label), ``lag`` (ids), ``norm`` (dimensionless).
+    """
+    lags = np.asarray(lags)
+    return stack(
+        {
+            label: {"lag": lags, "norm": [norm_for_one_nat(found, period, int(lag)) for lag in lags]}
+            for label, found in sets.items()
+        }
+    )
+
+
 def kernel_columns(sets: Mapping[str, ArrayLike], lags: ArrayLike, period: int) -> Columns:
     """Return cosine and relative distance against the id difference for several sets of frequencies.
 

@@ -87,16 +87,33 @@ class CausalLM(Backbone):
         Raises:
             ConfigError: If no tokenizer is attached, or the temperature is not above 0.
         """
-        if self.tokenizer is None:
-            raise ConfigError("this model has no tokenizer to read the prompt with. Call set_tokenizer first.")
+        tokenizer, ids = self._read(prompt)
         if not temperature > 0:
             raise ConfigError(f"temperature ({temperature}) must be above 0. Try 1.0, or 0.1 for nearly no chance.")
-        generator, was_training = torch.Generator().manual_seed(seed), self.training
-        ids = self.tokenizer.encode(prompt, add_special_tokens=False).ids or [*line_end(self.tokenizer)]
-        self.eval()
+        generator = torch.Generator().manual_seed(seed)
         for _ in range(n_tokens):
-            context = torch.tensor([ids[-self.config.max_seq_len :]])
-            logits = self.head(self.states(context)[:, -1]).squeeze(0).cpu()
+            logits = self.head(self._last_state(ids)).cpu()
             ids.append(int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)))
+        return tokenizer.decode(ids)
+
+    @torch.no_grad()
+    def state_after(self, prompt: str) -> Tensor:
+        """Return what the head reads after a text, ``(d,)``, in eval mode; the end of a paragraph if it has no token.
+
+        Raises:
+            ConfigError: If no tokenizer is attached.
+        """
+        return self._last_state(self._read(prompt)[1])
+
+    def _read(self, prompt: str) -> tuple[Tokenizer, list[int]]:
+        if self.tokenizer is None:
+            raise ConfigError("this model has no tokenizer to read the prompt with. Call set_tokenizer first.")
+        ids = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        return self.tokenizer, ids or [*line_end(self.tokenizer)]
+
+    def _last_state(self, ids: list[int]) -> Tensor:
+        was_training = self.training
+        self.eval()
+        state = self.states(torch.tensor([ids[-self.config.max_seq_len :]]))[0, -1]
         self.train(was_training)
-        return self.tokenizer.decode(ids)
+        return state

@@ -60,9 +60,13 @@ class ComputedHead(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Return the logits of all ids, ``(..., V)``, for hidden states ``(..., d)``."""
-        amplitudes, scale = self.amplitudes(h), self.scale()
-        sums = self.transform.synthesise(amplitudes.flatten(0, -2) if h.ndim > 1 else amplitudes.unsqueeze(0))
-        logits = self.transform.in_order(sums, self.vocab_size).view(*h.shape[:-1], self.vocab_size)
+        return self.sum_waves(self.amplitudes(h))
+
+    def sum_waves(self, amplitudes: Tensor) -> Tensor:
+        """Return the logits ``(..., V)`` that :meth:`amplitudes` ``(..., 2 K)``, or some of them, add up to."""
+        scale = self.scale()
+        sums = self.transform.synthesise(amplitudes.flatten(0, -2) if amplitudes.ndim > 1 else amplitudes.unsqueeze(0))
+        logits = self.transform.in_order(sums, self.vocab_size).view(*amplitudes.shape[:-1], self.vocab_size)
         logits = logits if scale is None else logits * scale
         return logits if self.bias is None else logits + self.bias
 

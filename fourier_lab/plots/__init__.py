@@ -10,6 +10,7 @@ from .effects import draw_classes, draw_limits, draw_stages, new_panels
 from .figure import new_figure, save_figure
 from .idea import draw_idea, draw_ranks, new_idea
 from .ladder import draw_ladder, draw_weights
+from .logits import draw_logits, draw_margins, draw_next_words, draw_waves
 from .palette import REFERENCE
 from .release import draw_class_words, draw_collapse, draw_folding
 from .runs import (
@@ -43,8 +44,11 @@ __all__ = [
     "draw_kernel",
     "draw_ladder",
     "draw_limits",
+    "draw_logits",
+    "draw_margins",
     "draw_means",
     "draw_neighbours",
+    "draw_next_words",
     "draw_parameters",
     "draw_precision",
     "draw_projection",
@@ -55,6 +59,7 @@ __all__ = [
     "draw_singular_values",
     "draw_spectrum",
     "draw_stages",
+    "draw_waves",
     "draw_weights",
     "new_figure",
     "new_idea",

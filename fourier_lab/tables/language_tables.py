@@ -1,10 +1,11 @@
 """Records of language models as tables: bits per byte of every text, pooled over seeds, and differences paired by seed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..columns import Columns
 from ..errors import RecordError
 from ..evaluation.metrics import mean_interval, plus_minus
 from ..series import IN_SERIES_NAME, series_name
@@ -79,19 +80,24 @@ def bits_against(records: Iterable[RunRecord], against: str) -> str:
         RecordError: If no run of that model is among the records.
         DataError: If several runs of one series share a seed.
     """
+    found = [percent_above(records, against, split) for split in SPLITS]
+    lines = [f"| model minus {against}, % | seeds | bits per byte, validation | test |", "| --- | --- | --- | --- |"]
+    for row, name in enumerate(found[0]["group"]):
+        cells = [plus_minus(each["value"][row], each["high"][row], "+.1f") for each in found]
+        lines.append(f"| {name} | {found[0]['seeds'][row]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def percent_above(records: Iterable[RunRecord], against: str, split: str) -> Columns:
+    """Return :func:`fourier_lab.tables.summaries.difference_columns` of what :func:`bits_against` tells of one text."""
     kept = reported(records)
     names = list(dict.fromkeys(series_name(record.config) for record in kept))
     if against not in names:
         raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(names)}.")
     base = {record.config.seed: record for record in kept if series_name(record.config) == against}
+
+    def percent(run: RunRecord) -> float:
+        return 100 * run.bits_per_byte(split) / base[run.config.seed].bits_per_byte(split)
+
     paired = [record for record in kept if record.config.seed in base]
-    lines = [f"| model minus {against}, % | seeds | bits per byte, validation | test |", "| --- | --- | --- | --- |"]
-
-    def percent(split: str) -> Callable[[RunRecord], float]:
-        return lambda run: 100 * run.bits_per_byte(split) / base[run.config.seed].bits_per_byte(split)
-
-    found = [difference_columns(paired, percent(split), series_name, against, lambda config: "") for split in SPLITS]
-    for row, name in enumerate(found[0]["group"]):
-        cells = [plus_minus(each["value"][row], each["high"][row], "+.1f") for each in found]
-        lines.append(f"| {name} | {found[0]['seeds'][row]} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return difference_columns(paired, percent, series_name, against, lambda config: "")

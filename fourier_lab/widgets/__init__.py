@@ -8,6 +8,7 @@ settings are a plain picture.
 from .basis import explore_basis
 from .explorer import Explorer, View
 from .geometry import explore_geometry
+from .language import explore_language
 from .live import explore_live_training
 from .release import explore_release
 from .results import explore_results
@@ -19,6 +20,7 @@ __all__ = [
     "View",
     "explore_basis",
     "explore_geometry",
+    "explore_language",
     "explore_live_training",
     "explore_release",
     "explore_results",

@@ -1,0 +1,215 @@
+"""Language models of the study: small ones on the toy language, their scores against sizes, and what a head must store."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from .. import plots
+from ..config import RunConfig
+from ..embeddings.basis import frequency_set
+from ..embeddings.frequencies import FREQUENCY_SETS
+from ..embeddings.pruned_fft import smooth_period
+from ..evaluation.metrics import plus_minus
+from ..geometry.resolution import margin_columns
+from ..series import series_name
+from ..tables.language_tables import percent_above
+from ..tables.summaries import mean_columns
+from ..text.pairs import load_pairs
+from ..training.records import RunRecord, load_encoder
+from .comparisons import parameters_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..models.causal_lm import CausalLM
+    from ..models.fourier_head import ComputedHead
+
+TOY = RunConfig(
+    objective="language_model", arm="learned", head="tied", norm="pre", vocab_size=1000, d_model=32, n_layers=1, n_heads=2,
+    feed_forward=2.0, max_seq_len=16, batch_size=32, steps=200, warmup_steps=20, learning_rate=1e-2, threads=1,
+)  # fmt: skip
+
+
+def toy_records(
+    n_waves: Sequence[int],
+    steps: int = TOY.steps,
+    *,
+    computed_input: bool = False,
+    report: Callable[[str], None] | None = None,
+) -> list[RunRecord]:
+    """Train or load language models of the toy language: one whose output is its input's rows, and some with Fourier heads.
+
+    Args:
+        n_waves: K of each Fourier head.
+        steps: Training steps.
+        computed_input: Whether the input rows are computed as well, from random waves, in place of a learned table.
+        report: Called with a line of text at the end of each run.
+
+    Raises:
+        ConfigError: If a number of waves does not fit the vocabulary.
+    """
+    from ..training.train import train_all  # torch, which reading records can do without
+
+    base = TOY.replace(steps=steps, warmup_steps=min(TOY.warmup_steps, steps))
+    if computed_input:
+        base = base.replace(arm="fourier", frequencies="random", period=TOY.vocab_size)
+    heads = [base.replace(head="fourier", head_options={"n_frequencies": n}) for n in n_waves]
+    return [result.record for result in train_all([base, *heads], report=report)]
+
+
+def name_of(record: RunRecord) -> str:
+    """Return what a run's model is called in tables, such as ``learned -> tied``: its input and its output."""
+    return series_name(record.config)
+
+
+def models_of(records: Sequence[RunRecord]) -> "dict[str, CausalLM]":
+    """Return the trained language models of runs by the names that they have in tables."""
+    return {name_of(record): load_encoder(record.folder) for record in records}
+
+
+def bits(split: str) -> Callable[[RunRecord], float]:
+    """Return the function that reads bits per byte off a record, on ``validation``, ``test`` or another text."""
+    return lambda record: record.bits_per_byte(split)
+
+
+def size_figure(
+    records: Sequence[RunRecord], name: str, *, title: str, alt: str, split: str = "test", label: str = "bits per byte"
+) -> Path:
+    """Draw bits per byte against all parameters of a model, one dot per model with its interval over seeds.
+
+    Args:
+        records: Finished runs of language models.
+        name: ``notebook/figure``.
+        title, alt: As in :func:`fourier_lab.plots.figure.save_figure`.
+        split: The text.
+        label: What the score is.
+
+    Returns:
+        Path: The PNG.
+    """
+    columns = mean_columns(records, bits(split), "objective")
+    columns["parameters"] = parameters_of(columns, records)
+    figure, axes = plots.new_figure()
+    plots.draw_parameters(columns, label=label, ax=axes)
+    return plots.save_figure(figure, name, columns, records[0].config, title=title, alt=alt)
+
+
+def margin_figure(name: str, vocab_size: int = 30522, n_frequencies: int = 128) -> Path:
+    """Draw the norm that sets two ids one nat apart, for each set of frequencies, against the difference of the ids.
+
+    Args:
+        name: ``notebook/figure``.
+        vocab_size: V.
+        n_frequencies: K.
+    """
+    period = smooth_period(vocab_size)
+    sets = {
+        each: frequency_set(each, vocab_size, 2 * n_frequencies, period).numpy() for each in (*FREQUENCY_SETS, "mixed")
+    }
+    lags = np.unique(np.geomspace(1, vocab_size // 4, 60).astype(int))
+    columns = margin_columns(sets, lags, period)
+    figure, axes = plots.new_figure()
+    plots.draw_margins(columns, ax=axes)
+    return plots.save_figure(
+        figure,
+        name,
+        columns,
+        None,
+        title=f"What it costs to tell two ids apart (V = {vocab_size:,}, {n_frequencies} waves)",
+        alt="Norm of the amplitudes that puts two ids one nat apart, against the difference of the ids, both logarithmic, a "
+        "line for each set of frequencies.",
+    )
+
+
+def above(records: Sequence[RunRecord], against: str, splits: Mapping[str, str]) -> "pd.DataFrame":
+    """Return by how many percent of its bits per byte each model is above one of them, paired by seed, as text.
+
+    Args:
+        records: Finished runs.
+        against: Name of the model that all others are compared with.
+        splits: Texts by the head of their column.
+    """
+    import pandas as pd
+
+    found: dict[str, dict[str, str]] = {}
+    for head, split in splits.items():
+        columns = percent_above(records, against, split)
+        for group, mean, high in zip(columns["group"], columns["value"], columns["high"], strict=True):
+            found.setdefault(group, {})[head] = plus_minus(mean, high, "+.1f")
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def by_band(records: Sequence[RunRecord], split: str = "test") -> "pd.DataFrame":
+    """Return the perplexity of tokens by their rank in the training text, a row per model, the mean over its seeds.
+
+    Args:
+        records: Finished runs.
+        split: The text.
+    """
+    import pandas as pd
+
+    found: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        row = found.setdefault(name_of(record), {})
+        for band in record.metrics["scores"][split]["bands"]:
+            row.setdefault(f"{band['first']:,} to {band['last']:,}", []).append(band["perplexity"])
+    means = {name: {band: float(np.mean(each)) for band, each in row.items()} for name, row in found.items()}
+    return pd.DataFrame.from_dict(means, orient="index")
+
+
+def prices(records: Sequence[RunRecord], against: str) -> "pd.DataFrame":
+    """Return what each model costs beside one of them: percent of its bits per byte on test, and numbers in its output."""
+    frame = above(records, against, {"percent more": "test"})
+    heads = {name_of(record): record.metrics["parameters"]["head"] for record in records}
+    return frame.assign(output=[f"{heads[name]:,}" for name in frame.index])
+
+
+def sides(records: Sequence[RunRecord]) -> "pd.DataFrame":
+    """Return bits per byte on test and the numbers in input and output, a row per run."""
+    import pandas as pd
+
+    rows = {}
+    for record in records:
+        sizes = record.metrics["parameters"]
+        rows[name_of(record)] = {
+            "bits per byte": f"{record.bits_per_byte('test'):.3f}",
+            "input": f"{sizes['embedding']:,}",
+            "output": f"{sizes['head']:,}",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def toy_beginning() -> str:
+    """Return the first words of a sentence of the toy language that no model has trained on."""
+    sentence = load_pairs("toy", "validation", vocab_size=TOY.vocab_size).first[0]
+    return " ".join(sentence.split()[:3])
+
+
+def wave_figure(model: "CausalLM", prompt: str, kept: int, name: str, config: RunConfig) -> Path:
+    """Draw the logits of all ids after a beginning, from all waves of a computed head and from the strongest, and the waves.
+
+    Args:
+        model: With a Fourier head.
+        prompt: The beginning.
+        kept: How many of the strongest waves to add up.
+        name: ``notebook/figure``.
+        config: Of the model's run.
+    """
+    from ..geometry.logits import logit_columns, wave_columns
+
+    head, state = cast("ComputedHead", model.head), model.state_after(prompt)
+    curves = logit_columns(head, state, [len(head.frequencies), kept])
+    figure, (left, right) = plots.new_figure(1, 2, height=3.4)
+    plots.draw_logits(curves, ax=left)
+    plots.draw_waves(wave_columns(head, state), ax=right)
+    return plots.save_figure(
+        figure,
+        name,
+        curves,
+        config,
+        title="The logits of all ids after a beginning, and their waves",
+        alt="Left the logit of each token id, from all waves and from the strongest alone; right how far each wave moves "
+        "it, against its frequency.",
+    )

@@ -1,0 +1,45 @@
+"""What the lessons on language models tell is what their records hold."""
+
+import numpy as np
+import pytest
+
+from fourier_lab.embeddings.basis import frequency_set
+from fourier_lab.geometry.resolution import margin_columns
+from fourier_lab.paths import RECORDS
+from fourier_lab.study import language
+from fourier_lab.training.records import load_records
+
+AGAINST = "learned -> tied"
+
+
+@pytest.fixture(scope="module")
+def records():
+    return load_records(RECORDS / "language_model")
+
+
+def test_a_price_is_the_mean_over_seeds_of_percent_of_bits(records):
+    frame = language.prices(records, AGAINST)
+    assert {*frame.index} == {language.name_of(record) for record in records} - {AGAINST}
+    by_name = {}
+    for record in records:
+        by_name.setdefault(language.name_of(record), {})[record.config.seed] = record.bits_per_byte("test")
+    for name, row in frame.iterrows():
+        percent = [100 * by_name[name][seed] / bits - 100 for seed, bits in by_name[AGAINST].items()]
+        assert row["percent more"].startswith(f"{np.mean(percent):+.1f} ±")
+    few = next(record for record in records if language.name_of(record) == "learned -> fourier")
+    assert frame.loc["learned -> fourier", "output"] == f"{few.metrics['parameters']['head']:,}"
+
+
+def test_bands_are_means_over_seeds(records):
+    frame = language.by_band(records)
+    first = [r.metrics["scores"]["test"]["bands"][0] for r in records if language.name_of(r) == AGAINST]
+    assert frame.loc[AGAINST, "1 to 10"] == pytest.approx(np.mean([band["perplexity"] for band in first]))
+    assert [*frame.columns][-1] == "1,001 to 4,096"
+
+
+def test_margins_grow_where_codes_are_near():
+    sets = {name: frequency_set(name, 512, 64, 512).numpy() for name in ("harmonic", "random")}
+    columns = margin_columns(sets, [1, 2, 100], 512)
+    by_lag = columns["norm"].reshape(2, 3)
+    assert by_lag[0, 0] == pytest.approx(2 * by_lag[0, 1], rel=0.1) and by_lag[0, 0] > 4 * by_lag[1, 0]
+    assert np.allclose(by_lag[:, 2], 1 / np.sqrt(64), rtol=0.3)  # unrelated codes of norm sqrt(32)
