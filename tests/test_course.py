@@ -16,7 +16,7 @@ from scipy import stats
 from tokenizers import Tokenizer
 
 from fourier_lab import FourierEmbedding, check_embedding, paths
-from fourier_lab.bench import scaling
+from fourier_lab.bench import head, scaling
 from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.evaluation.baselines import IDF_BAG
 from fourier_lab.evaluation.metrics import mean_interval, plus_minus
@@ -676,6 +676,20 @@ def test_the_speed_of_the_shipped_encoder_is_told_as_it_was_measured():
     for row in measured:
         aim = row["target"].removeprefix(">= ").removesuffix("x")
         assert f"| {row['ours']:,.0f} | {row['theirs']:,.0f} | {row['ratio']:.1f} x | {aim} x |" in told
+
+
+def test_what_an_output_layer_costs_is_told_as_it_was_measured():
+    told = section(RESULTS.read_text(encoding="utf-8"), "What an output table buys")
+    measured = {row["name"]: row for row in json.loads((RECORDS / "bench" / "head.json").read_text())["rows"]}
+    for v, d, tokens, aim, memory_aim in head.CASES:
+        time, memory, rival = (measured[f"head_{kind}{v}"] for kind in ("", "memory_", "adaptive_"))
+        ends = f"{time['ratio']:.1f} x | {aim} x | {memory['ratio']:.0f} x | {memory_aim} x | {rival['ratio']:.2f} x |"
+        assert f"| {v:,}, {d:,}, {tokens} | {time['ours']:,.0f} | {time['theirs']:,.0f} | {ends}" in told
+    missed = [f"{case[0]:,}" for case in head.CASES if not measured[f"head_{case[0]}"]["met"]]
+    assert f"Two aims of time are missed, at V = {' and '.join(missed)}." in told
+    for axis in "Vd":
+        row = measured[f"head_growth_{axis.lower()}"]
+        assert f"{axis}^{row['ours']:.2f} (dense {row['theirs']:.2f})" in told
 
 
 def test_the_tenth_of_a_table_is_told_as_its_records_have_it():
