@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
@@ -356,8 +356,12 @@ class RunConfig:
 
     def changes(self) -> dict[str, Any]:
         """Return the settings that are not at their default."""
-        found = {name: (getattr(self, name), usual) for name, usual in defaults(type(self)).items()}  # type: ignore[arg-type]
-        return {name: value for name, (value, usual) in found.items() if value != usual}
+        return dict(self._changes)
+
+    @cached_property
+    def _changes(self) -> dict[str, Any]:
+        own, usual = vars(self), defaults(type(self))  # type: ignore[arg-type]
+        return {name: own[name] for name, value in usual.items() if own[name] != value}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values, every field."""

@@ -153,10 +153,10 @@ def normalise(config: Any) -> None:
         ConfigError: If a value breaks its rule.
     """
     cls = type(config)
+    usual, own = defaults(cls), vars(config)  # type: ignore[arg-type]
     for name, kinds in kinds_of(cls).items():  # type: ignore[arg-type]  # mypy asks the class for the hash of its objects
-        value: Any = getattr(config, name)
-        usual = getattr(cls, name, ...)
-        if type(value) is type(usual) and value == usual:  # a default keeps its rule, and most values are defaults
+        value: Any = own[name]
+        if type(value) is type(usual[name]) and value == usual[name]:  # it keeps its rule, and most values are defaults
             continue
         if getattr(value, "ndim", None) == 0:  # a number of numpy or torch
             value = value.item()
