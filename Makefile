@@ -33,7 +33,8 @@ test: $(INSTALLED)  ## everything that continuous integration runs
 	  --nbval-cell-timeout=$(CELL_S) notebooks
 
 # Left out: what trains, measures, or starts a kernel, a browser or another process. All of it is in 'make test'.
-SLOW := app bench browser cli headless sweeps training widgets test_notebooks.py test_open_door.py
+SLOW := app bench browser cli headless sweeps training widgets test_import_graph.py test_installed.py test_notebooks.py \
+  test_open_door.py
 
 fast: $(INSTALLED)  ## lint, types, the order of the wings, and tests that neither train nor start a kernel
 	$(BIN)/ruff check
