@@ -7,6 +7,8 @@ SHELL := bash
 PYTHON ?= python3
 DATA ?= builtin
 WORKERS ?= 2
+# Tests at a time: one more than there are cores (four at most), for some wait, for kernels, browsers and processes.
+TESTERS ?= $(shell $(PYTHON) -c 'import os; print(1 + min(4, os.cpu_count()))')
 # Longest wait for one cell of a notebook under test: nbval does not see that a kernel was killed, for want of memory say.
 CELL_S ?= 300
 BIN := .venv/bin
@@ -20,23 +22,25 @@ figures: $(INSTALLED)  ## run every notebook, hold its figures against the commi
 
 # One thread a worker: the processor is shared out already. The notebooks run cell by cell at their defaults in a home of
 # their own, so that committed figures stay as they are. Types are checked beside the tests: that takes one core for a minute.
+# Files come in their order: xdist would begin with those of many tests and end with one core at work on a few long ones.
 test: $(INSTALLED)  ## everything that continuous integration runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n auto --maxprocesses 4 --dist loadscope; \
-	  wait $$types
+	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n $(TESTERS) --dist loadscope \
+	  --no-loadscope-reorder; wait $$types
 	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
 	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=$(CELL_S) notebooks
 
 # Left out: what trains, measures, or starts a kernel, a browser or another process. All of it is in 'make test'.
-SLOW := app bench browser cli headless sweeps training widgets test_notebooks.py test_open_door.py
+SLOW := app bench browser cli headless sweeps training widgets test_import_graph.py test_installed.py test_notebooks.py \
+  test_open_door.py
 
 fast: $(INSTALLED)  ## lint, types, the order of the wings, and tests that neither train nor start a kernel
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval -n auto --maxprocesses 4 --dist loadscope $(SLOW:%=--ignore=tests/%)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval -n $(TESTERS) --dist loadscope $(SLOW:%=--ignore=tests/%)
 
 app: $(INSTALLED)  ## serve the explorers as a web page on this machine
 	$(BIN)/fourier-lab app

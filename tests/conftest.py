@@ -1,9 +1,12 @@
 """Settings for all tests."""
 
+import multiprocessing
+import multiprocessing.forkserver
+
 import pytest
 from hypothesis import settings
 
-from fourier_lab import paths
+from fourier_lab import paths, processes
 from fourier_lab.headless import manifest
 from fourier_lab.headless.quick_import import without_grammar
 
@@ -15,9 +18,21 @@ settings.register_profile("fourier_lab", deadline=None, max_examples=40)
 settings.load_profile("fourier_lab")
 
 
+@pytest.fixture(scope="session")
+def prepared():
+    """Processes as clean as new ones, forked from a server that has imported what runs notebooks: no second is lost."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["pytest", "fourier_lab.headless.notebooks", "fourier_lab.headless.pages", "papermill"]
+    )
+    multiprocessing.forkserver.ensure_running()
+    return context
+
+
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path, monkeypatch, prepared):
     """An empty project folder; kernels get it as FOURIER_LAB_HOME."""
+    monkeypatch.setattr(processes, "CONTEXT", prepared)
     for name, value in {
         "PROJECT": tmp_path,
         "ROOT": tmp_path,

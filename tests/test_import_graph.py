@@ -1,4 +1,4 @@
-"""What reads records, draws tables, plans sweeps or checks a folder is free of torch; help is free of numpy too."""
+"""What reads records, draws them, plans sweeps or checks a folder is free of torch; help is free of numpy too."""
 
 import subprocess
 import sys
@@ -13,6 +13,7 @@ CASES = {
     "a plan": ("fourier_lab.sweeps.plan, fourier_lab.sweeps.file", ("torch", "pandas", "datasets")),
     "a table": ("fourier_lab.tables.score_tables, fourier_lab.tables.summaries", ("torch", "pandas", "scipy")),
     "claims": ("fourier_lab.study.claims", ("torch", "pandas", "scipy", "matplotlib")),
+    "a picture of records": ("fourier_lab.plots, fourier_lab.study.figures", ("torch", "pandas", "scipy", "seaborn")),
     "a check of the machine": ("fourier_lab.cli.doctor", ("torch", "pandas", "pyarrow", "jupyter_client")),
     "a run of notebooks": ("fourier_lab.app.serve, fourier_lab.headless.pages", ("torch", "rfc3987_syntax")),
     "a check of a folder": ("fourier_lab.text.fetch, fourier_lab.text.pairs", ("torch",)),

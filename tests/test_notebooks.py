@@ -8,12 +8,15 @@ import re
 import papermill
 import pytest
 
-from fourier_lab import paths
+from fourier_lab import paths, processes
 from fourier_lab.headless import gallery, notebooks
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))  # solutions: test_course.py
-# Parameters for the papermill run, smaller than the defaults, at which nbval runs every notebook.
-TINY = {"d_model": 32, "steps": 60, "warmup_steps": 10, "batch_size": 64, "series": "learned,random"}
+# Parameters for the papermill run, smaller than the defaults, at which nbval runs every notebook. One rate and one home, so
+# that a notebook finds the runs of those before it.
+TINY = {
+    "d_model": 32, "steps": 60, "warmup_steps": 10, "batch_size": 64, "learning_rate": 4e-3, "series": "learned,random",
+}  # fmt: skip
 PARAMETERS: dict[str, dict] = {
     "01_frequency_bases": {"vocab_size": 4000, "d_model": 64},
     "02_train_both": TINY | {"id_orders": "frequency,random", "n_seeds": 1},
@@ -113,10 +116,18 @@ def test_cells_are_thin_and_portable(path):
         assert len(source.splitlines()) <= 20, f"belongs in the library: {source}"
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of runs for every notebook here."""
+    return tmp_path_factory.mktemp("runs")
+
+
 @each_notebook
-def test_it_runs_headless_from_another_folder(path, tmp_path, monkeypatch):
+def test_it_runs_headless_from_another_folder(path, tmp_path, monkeypatch, prepared, trained):
+    monkeypatch.setattr(processes, "CONTEXT", prepared)
     for name in ("ROOT", "FIGURES", "REPORTS"):
         monkeypatch.setattr(paths, name, tmp_path if name == "ROOT" else tmp_path / name.lower())
+    (tmp_path / "runs").symlink_to(trained)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     (result,) = notebooks.run_notebooks([path], PARAMETERS.get(path.stem))

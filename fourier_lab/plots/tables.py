@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..geometry.projections import PROJECTION_NAMES
 from ._marks import DASHES, HALO, Data, axes_or_new, by_series, columns_of, finish, in_order, lines
 from .figure import new_figure, style
 from .palette import MARKERS, REFERENCE, class_colours, colours_of
@@ -119,6 +118,8 @@ def draw_projection(
     if method == "pca":
         ax.set(xlabel="first principal axis (units of the embedding)", ylabel="second principal axis (same units)")
     else:
+        from ..geometry.projections import PROJECTION_NAMES  # torch, which the other pictures can do without
+
         name = PROJECTION_NAMES[method]
         limit = "distances between clusters carry no meaning"
         ax.set(xlabel=f"first {name} axis (arbitrary unit)\n{limit}", ylabel=f"second {name} axis (arbitrary unit)")

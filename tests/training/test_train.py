@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import json
 import shutil
 import sys
@@ -29,8 +30,14 @@ SMALL = RunConfig(
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    return train(SMALL, runs=tmp_path_factory.mktemp("runs"))
+def undisturbed(tmp_path_factory):
+    """Train a run, once for all who ask for it here."""
+    return functools.partial(train, runs=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def result(undisturbed):
+    return undisturbed(SMALL)
 
 
 def comparable(metrics: dict) -> dict:
@@ -72,9 +79,9 @@ def test_two_runs_are_identical_and_a_finished_run_is_loaded(result, tmp_path):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 @pytest.mark.parametrize("stop_at", [7, 24])
-def test_resume_equals_no_interruption(tmp_path, monkeypatch, dropout, stop_at):
+def test_resume_equals_no_interruption(undisturbed, tmp_path, monkeypatch, dropout, stop_at):
     config = SMALL.replace(dropout=dropout)
-    whole = train(config, runs=tmp_path / "whole")
+    whole = undisturbed(config)
 
     def interrupt(progress):
         if progress.step == stop_at:
