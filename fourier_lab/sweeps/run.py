@@ -12,16 +12,22 @@ from pathlib import Path
 
 from .. import paths
 from ..errors import FourierLabError, RecordError
+from ..locks import is_locked
 from ..plugins import allow
-from ..processes import follow_parent, obey_parent, supervise
+from ..processes import follow_parent, obey_parent, supervise, warm_context
 from ..training.costs import Estimator
 from ..training.folders import run_folder
-from ..training.records import RunRecord, is_locked
+from ..training.records import RunRecord
 from .file import Run, Sweep
 from .plan import Places, check_asked, describe, duration, expected_seconds, timed_runs
 
 RETRIES = 2  # of a run whose process was killed; a run that raises an error is not tried again
 _BUSY = "busy"
+_PRELOADED = (
+    "fourier_lab.training.train",
+    "safetensors.torch",
+    "psutil",
+)  # what takes a run longer than its first steps
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,8 @@ class _Engine:
         if self.waiting:
             self.estimator = Estimator(timed_runs(self.places))
         messages: dict[str, str] = {}
-        with closing(supervise(self.next_job, _train, self.workers)) as events:
+        context = warm_context(*_PRELOADED) if self.waiting else None
+        with closing(supervise(self.next_job, _train, self.workers, context)) as events:
             for event, worker, detail in events:
                 run = worker.job.run
                 if event == "started":
