@@ -23,11 +23,8 @@ from .plan import Places, check_asked, describe, duration, expected_seconds, tim
 
 RETRIES = 2  # of a run whose process was killed; a run that raises an error is not tried again
 _BUSY = "busy"
-_PRELOADED = (
-    "fourier_lab.training.train",
-    "safetensors.torch",
-    "psutil",
-)  # what takes a run longer than its first steps
+# What takes a run longer to import than its first steps.
+_PRELOADED = "fourier_lab.training.train", "safetensors.torch", "psutil", "pyarrow"
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,12 @@ def _read(folder: Path) -> Kept | None:
     path.touch()
     reader = pa.ipc.open_file(content)
     batch = reader.get_batch(0)
-    arrays = {name: batch.column(name).values.to_numpy() for name in batch.schema.names}
+    columns = {name: batch.column(name).values for name in batch.schema.names}
+    # Not to_numpy, which imports pandas first.
+    arrays = {
+        name: np.frombuffer(values.buffers()[1], values.type.to_pandas_dtype(), len(values))
+        for name, values in columns.items()
+    }
     return Kept(arrays, json.loads(reader.schema.metadata[b"about"]))
 
 
