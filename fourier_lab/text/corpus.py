@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from ..config import RunConfig, check_config
 from ..errors import DataError
-from .fingerprints import text_at_hand
+from .fingerprints import same_text, text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
 from .kept import Kept, kept
 from .own import tokenizer_file
@@ -129,7 +129,18 @@ def _prepare(
     asked = (corpus, source, vocab_size, id_order, train_pairs, objective, max_seq_len, all_pairs, left_out)
     # Two tokenizers may share all fingerprints, and still cut some text differently.
     cut_by = content(path) if source == "folder" and (path := tokenizer_file(corpus)).is_file() else ""
-    return _from_kept(kept({"pairs": asked, "text": text, "tokenizer": cut_by}, lambda: _to_keep(_tokenised(*asked))))
+
+    def make() -> Kept:
+        made = _tokenised(*asked)
+        read = {f"{name}/train": part["fingerprint"] for name, part in made.account["train"].items()}
+        read |= {
+            f"{graded_name(corpus)}/{split}": each["fingerprint"] for split, each in made.account["graded"].items()
+        }
+        if not same_text(read, dict(text or ())):  # or it would be kept under another text's name
+            raise DataError(f"the files of {corpus} have changed while they were read. Repeat the same command.")
+        return _to_keep(made)
+
+    return _from_kept(kept({"pairs": asked, "text": text, "tokenizer": cut_by}, make))
 
 
 def _to_keep(corpus: Corpus) -> Kept:

@@ -130,6 +130,8 @@ def _tokenised(
     corpus: str, vocab_size: int, length: int, id_order: str, seed: int, contents: tuple[tuple[str, str], ...]
 ) -> Kept:
     texts = _texts(corpus, vocab_size)
+    if contents and dict(contents) != {name: text.fingerprint for name, text in texts.items()}:
+        raise DataError(f"the files of {corpus} have changed while they were read. Repeat the same command.")
     train = texts.pop(f"{corpus}/train")
     own_order = id_order if corpus == "toy" and id_order in TOY_ORDERS else "frequency"
     tokenizer = toy_tokenizer(vocab_size, own_order) if corpus == "toy" else byte_pairs(train.rows, vocab_size)

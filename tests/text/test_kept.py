@@ -123,3 +123,13 @@ def test_a_corpus_from_its_file_is_the_one_that_was_tokenised(runs, monkeypatch,
     assert plain(again) == plain(made) and len(again.train) > 0
     if wing is corpus:
         assert plain(again) == plain(direct[0])
+
+
+def test_text_that_changes_while_it_is_read_is_kept_under_no_name(monkeypatch):
+    config = RunConfig(vocab_size=500, train_pairs=40)
+    monkeypatch.setattr(corpus, "text_at_hand", lambda config: {"toy/train": "of another text"})
+    with pytest.raises(DataError, match="the files of toy have changed while they were read"):
+        corpus.prepare(config)
+    with pytest.raises(DataError, match="the files of toy have changed while they were read"):
+        language._prepare("toy", 500, 8, "frequency", 0, (("toy/train", "of another text"),))
+    assert not list(paths.RUNS.rglob("*.arrow"))
