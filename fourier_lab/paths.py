@@ -5,15 +5,20 @@ inside an installed package. What commands make goes to the root: ``FOURIER_LAB_
 the working directory.
 """
 
+import hashlib
 import os
+import platform
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import check_kind
 
 _SOURCE = Path(__file__).resolve().parent.parent
+_DAY_S = 86400.0
 _PACKED = Path(__file__).resolve().with_name("project")  # pyproject.toml puts it into the wheel
 
 
@@ -58,7 +63,7 @@ def write_atomically(path: Path, data: str | bytes) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Give a temporary neighbour of ``path`` to write to, which is renamed over it unless an error comes up."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_machine()}.tmp")
     try:
         with open(temporary, "wb") as stream:
             yield stream
@@ -70,10 +75,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files (``NAME.PID.tmp``) in ``folder`` whose process is gone."""
+    """Delete temporary files (``NAME.PID-MACHINE.tmp``) in ``folder`` whose process is gone.
+
+    Of another machine's processes nothing is known here: their files go once they have not been written to for a day.
+    """
     for path in folder.glob("*.tmp"):
-        if not _is_alive(path.name.split(".")[-2]):
-            path.unlink(missing_ok=True)
+        process, _, machine = path.name.split(".")[-2].partition("-")
+        with suppress(FileNotFoundError):
+            here = machine in ("", _machine())
+            if not _is_alive(process) if here else time.time() - path.stat().st_mtime > _DAY_S:
+                path.unlink()
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def temporary_folder(prefix: str) -> Path:

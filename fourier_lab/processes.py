@@ -20,6 +20,23 @@ CONTEXT: Any = multiprocessing.get_context("spawn")  # a fork of a process that 
 TICK_S = 1.0
 
 
+def warm_context(*modules: str) -> Any:
+    """Return a context whose processes begin with ``modules`` imported; each is new, and knows nothing of those before.
+
+    They are forks of a server that imports and does nothing else, so that no lock is held in it and no random state moved.
+    Where that is not safe, as with Apple's libraries, or not to be had, they import for themselves.
+    """
+    if sys.platform != "linux" or CONTEXT.get_start_method() != "spawn":
+        return CONTEXT
+    from multiprocessing import forkserver  # not on every system
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    with interrupts_blocked():  # the server is deaf to Ctrl-C only once it has imported them
+        forkserver.ensure_running()
+    return context
+
+
 def check_workers(workers: int) -> None:
     """Raise :class:`ConfigError` if there would be no process to work."""
     if not isinstance(workers, int) or workers < 1:
@@ -38,7 +55,7 @@ class Worker(Generic[J]):
 
 
 def supervise(
-    next_job: Callable[[], J | None], target: Callable[[J, Connection], None], workers: int
+    next_job: Callable[[], J | None], target: Callable[[J, Connection], None], workers: int, context: Any = None
 ) -> Generator[tuple[str, Worker[J], Any], None, None]:
     """Run ``target(job, connection)`` in a process per job, ``workers`` at a time, until there are no more jobs.
 
@@ -49,18 +66,23 @@ def supervise(
         next_job: Gives the next job, or None if there is none at present; asked again when a process has ended.
         target: A function at the top of a module. It calls :func:`obey_parent` first and sends messages.
         workers: Processes at a time.
+        context: What starts them, such as a :func:`warm_context`; :data:`CONTEXT` if None.
 
     Yields:
         ``("started", worker, None)``; ``("message", worker, what)`` for each thing sent; ``("ended", worker, exit_code)``
         once a process is gone, however it ended: negative is the signal that killed it; and ``("running", worker, None)``
         for each process about once a second.
     """
+    context = context or CONTEXT
     running: dict[Connection, Worker[J]] = {}
     try:
         while True:
             while len(running) < workers and (job := next_job()) is not None:
-                receiver, sender = CONTEXT.Pipe(duplex=False)
-                process = CONTEXT.Process(target=target, args=(job, sender))
+                receiver, sender = context.Pipe(duplex=False)
+                # A server's environment is as old as the server; daemons are ended with whoever started them.
+                process = context.Process(
+                    target=_in_environment, args=(dict(os.environ), target, job, sender), daemon=True
+                )
                 process.start()
                 sender.close()  # so that the end of the process is the end of the pipe
                 running[receiver] = Worker(job, process)
@@ -86,6 +108,14 @@ def supervise(
             worker.process.terminate()
         for worker in running.values():
             worker.process.join()
+
+
+def _in_environment(
+    environment: dict[str, str], target: Callable[[J, Connection], None], job: J, sender: Connection
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    target(job, sender)
 
 
 def obey_parent() -> None:

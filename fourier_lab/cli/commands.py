@@ -115,7 +115,8 @@ def sweep(options: argparse.Namespace) -> int:
 
     Finished runs are loaded, interrupted ones resume, whatever stopped them: repeat the same command. A failing run is
     named and does not stop the others. Records are exported, without weights, to results/NAME; a run whose record is
-    there counts as finished: name other --runs and --results to compute everything again.
+    there counts as finished: name other --runs and --results to compute everything again. With --dask the runs go to the
+    workers of a cluster, which share the folder of runs (sweeps/CLUSTER.md).
     """
     from ..sweeps.file import load_sweep
     from ..sweeps.plan import plan
@@ -133,7 +134,7 @@ def sweep(options: argparse.Namespace) -> int:
         for line in plan(asked, options.workers, **places):
             say(line)
         return 0
-    outcomes = run_sweep(asked, options.workers, say, **places)
+    outcomes = run_sweep(asked, options.workers, say, **places, dask=options.dask)
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     if records:
         from ..tables.score_tables import results_table

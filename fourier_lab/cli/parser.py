@@ -117,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("file", type=Path, metavar="FILE", help="YAML file of runs, or its name in sweeps/")
     sweep.add_argument("--dry-run", action="store_true", help="print the runs, their state and the hours they take")
     sweep.add_argument("--workers", type=int, default=1, help="runs at a time; processor cores are shared out")
+    sweep.add_argument(
+        "--dask", metavar="WHERE", help="let a Dask cluster compute: tcp://HOST:PORT, its scheduler's file, or local"
+    )
     sweep.add_argument("--smoke", action="store_true", help="the file's quick trial, with results of its own")
     sweep.add_argument("--only", metavar="GROUP", help="runs of this group alone")
     sweep.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where run folders go")

@@ -4,24 +4,24 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from .. import paths
-from ..errors import FourierLabError, RecordError
-from ..plugins import allow
-from ..processes import follow_parent, obey_parent, supervise
+from ..errors import ConfigError, RecordError
+from ..locks import is_locked
+from ..processes import TICK_S, supervise, warm_context
 from ..training.costs import Estimator
-from ..training.folders import run_folder
-from ..training.records import RunRecord, is_locked
+from ..training.records import RunRecord
 from .file import Run, Sweep
+from .job import BUSY, PRELOADED, Job, train_job
 from .plan import Places, check_asked, describe, duration, expected_seconds, timed_runs
 
+_SEEN_S = 60.0  # file systems keep what they know of a folder for about half of that
 RETRIES = 2  # of a run whose process was killed; a run that raises an error is not tried again
-_BUSY = "busy"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def run_sweep(
     *,
     runs: Path | None = None,
     results: Path | None = None,
+    dask: str | None = None,
 ) -> list[Outcome]:
     """Finish every run of a sweep and return what became of each, in order.
 
@@ -64,32 +65,36 @@ def run_sweep(
         report: Receives a line at the start and end of each run; the logger if None.
         runs: Folder of run folders; the project's ``runs/`` if None.
         results: Folder of the sweeps' exported records; the project's ``results/`` if None.
+        dask: Let the workers of a Dask cluster compute, see :func:`fourier_lab.sweeps.cluster.connected`; a run that asks
+            for the device ``cuda`` goes to a worker with the resource ``GPU``. A lost worker's run goes on elsewhere, until
+            it has lost more workers than the scheduler allows.
 
     Raises:
-        ConfigError: If ``sweep`` is no sweep, or ``workers`` is below 1.
+        ConfigError: If ``sweep`` is no sweep, ``workers`` is below 1, or ``dask`` leads to no cluster.
+        MissingPackageError: If ``dask`` is given and Dask is not installed.
+        TrainingError: If the scheduler of the cluster is lost.
     """
     check_asked(sweep, workers)
     say = report or logging.getLogger(__name__).info
     if sweep.notebook is not None:
+        if dask is not None:
+            raise ConfigError(f"notebooks run on this machine alone, and {sweep.name} is of one. Leave --dask out.")
         return _run_notebooks(sweep, workers, say)
-    return _Engine(sweep, workers, say, Places.of(sweep, runs, results)).run()
+    places = Places.of(sweep, runs, results)
+    if dask is None:
+        return _Engine(sweep, workers, say, places).run()
+    from .cluster import connected
 
-
-@dataclass(frozen=True)
-class _Job:
-    """One run for one process; plain values only."""
-
-    run: Run
-    runs: Path
-    threads: int
-    patient: bool  # wait if another process is at this run: there is no other to go on to
+    with connected(dask, workers) as client:
+        return _Engine(sweep, workers, say, places, client).run()
 
 
 class _Engine:
     """One call of :func:`run_sweep`."""
 
-    def __init__(self, sweep: Sweep, workers: int, say: Callable[[str], None], places: Places):
-        self.sweep, self.workers, self.say, self.places = sweep, workers, say, places
+    def __init__(self, sweep: Sweep, workers: int, say: Callable[[str], None], places: Places, client: Any = None):
+        self.sweep, self.say, self.places, self.client = sweep, say, places, client
+        self.n_workers = workers
         self.waiting: list[Run] = []
         self.outcomes: dict[str, Outcome] = {}
         self.begun: dict[str, float] = {}
@@ -112,11 +117,12 @@ class _Engine:
         if self.waiting:
             self.estimator = Estimator(timed_runs(self.places))
         messages: dict[str, str] = {}
-        with closing(supervise(self.next_job, _train, self.workers)) as events:
+        with closing(self.events()) as events:
             for event, worker, detail in events:
                 run = worker.job.run
                 if event == "started":
-                    self.tell(run, f"started: {describe(run)}")
+                    self.begun.setdefault(run.digest, time.monotonic())
+                    self.tell(run, f"started{f' on {detail}' if detail else ''}: {describe(run)}")
                 elif event == "message":
                     messages[run.digest] = detail
                 elif event == "ended":
@@ -124,6 +130,21 @@ class _Engine:
                     self.write_table()  # now, for the next run may take hours or be interrupted
         self.write_table()
         return [self.outcomes[run.digest] for run in self.sweep.runs]
+
+    @property
+    def workers(self) -> int:
+        """How many runs are at work at a time: on a cluster, as many as it has workers now."""
+        return self.n_workers if self.client is None else max(1, len(self.client.nthreads()))
+
+    def events(self) -> Generator[tuple[str, Any, Any], None, None]:
+        """Let the runs be computed, and yield what becomes of them."""
+        if self.client is None or not self.waiting:
+            context = warm_context(*PRELOADED) if self.waiting else None
+            return supervise(self.next_job, train_job, self.n_workers, context)
+        from .cluster import supervise_on
+
+        self.places.runs.mkdir(parents=True, exist_ok=True)
+        return supervise_on(self.client, self.next_job)
 
     def write_table(self) -> None:
         if any(outcome.record for outcome in self.outcomes.values()):
@@ -134,19 +155,19 @@ class _Engine:
             except RecordError as error:  # of another group's record, or one that is in no sweep file: the runs go on
                 self.say(f"no table: {error}")
 
-    def next_job(self) -> _Job | None:
+    def next_job(self) -> Job | None:
         """Return the next run that no other process works on; if there is none, the next one, which then waits."""
         if not self.waiting:
             return None
         free = [run for run in self.waiting if not is_locked(self.places.folder(run))]
         run = (free or self.waiting)[0]
         self.waiting.remove(run)
-        self.begun.setdefault(run.digest, time.monotonic())
-        return _Job(run, self.places.runs, max(1, (os.cpu_count() or 1) // self.workers), patient=not free)
+        threads = None if self.client else max(1, (os.cpu_count() or 1) // self.n_workers)
+        return Job(run, self.places.runs.absolute(), threads, not free, os.environ.get("FOURIER_LAB_DATA"))
 
     def ended(self, run: Run, error: str | None, exit_code: int) -> None:
         """Take note that the process of ``run`` is gone; no ``error`` at all means that it was killed."""
-        if error == _BUSY:
+        if error == BUSY:
             self.waiting.append(run)
             self.tell(run, "is in work elsewhere, comes later")
             return
@@ -171,13 +192,24 @@ class _Engine:
         outcome = Outcome(run, "failed", seconds, error=error)
         if not error:
             try:
-                record = self.places.finished(run)
-                assert record is not None  # its process said so
+                record = self.written(run)
                 outcome = Outcome(run, status, seconds, self.places.export(record))
             except RecordError as problem:
                 outcome = Outcome(run, "failed", seconds, error=str(problem))
         self.outcomes[run.digest] = outcome
         return outcome
+
+    def written(self, run: Run) -> RunRecord:
+        """Return the record of a run that is done; what another machine wrote may take a while to be seen here."""
+        until = time.monotonic() + (_SEEN_S if self.client else 0)
+        while (record := self.places.finished(run)) is None:
+            if time.monotonic() > until:
+                raise RecordError(
+                    f"the run is done, and its record is not in {self.places.folder(run)}: all machines must share one "
+                    "folder of runs, and the data. Name one that they share with --runs."
+                )
+            time.sleep(TICK_S)
+        return record
 
     def tell(self, run: Run, text: str) -> None:
         """Say one line about a run, with the time of day and the time left for all of them."""
@@ -190,32 +222,6 @@ class _Engine:
         words = "about" if len(expected) == len(undone) else "at least"
         eta = f"; {words} {duration(left / self.workers)} left in all" if left else ""
         self.say(f"{time.strftime('%H:%M:%S')} {number} {run.digest} {text}{eta}")
-
-
-def _train(job: _Job, connection: Connection) -> None:
-    """Train one run in this process and send back its error, or an empty text; nothing if it was asked to stop."""
-    obey_parent()
-    follow_parent()
-    import torch
-
-    from ..training.train import train
-
-    assert job.run.config is not None
-    allow(vars(job.run.config).values())  # named in the sweep file
-    if not job.patient and is_locked(run_folder(job.runs, job.run.config)):  # taken while this process started
-        connection.send(_BUSY)
-        return
-    torch.set_num_threads(job.threads)
-    try:
-        train(job.run.config, runs=job.runs)
-        error = ""
-    except KeyboardInterrupt:
-        return
-    except (FourierLabError, OSError) as problem:
-        error = str(problem)
-    except Exception as problem:  # whatever stops this run is reported and must not stop the others
-        error = f"{type(problem).__name__}: {problem}"
-    connection.send(error)
 
 
 def _run_notebooks(sweep: Sweep, workers: int, say: Callable[[str], None]) -> list[Outcome]:

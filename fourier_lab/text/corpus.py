@@ -1,6 +1,7 @@
 """What a run reads: tokenised training, held-out and graded pairs, in the id order that it asks for."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,8 +11,10 @@ from tokenizers import Tokenizer
 
 from ..config import RunConfig, check_config
 from ..errors import DataError
-from .fingerprints import text_at_hand
+from .fingerprints import same_text, text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
+from .kept import Kept, kept
+from .own import tokenizer_file
 from .pairs import (
     ENTAILMENT,
     SCORED,
@@ -22,6 +25,7 @@ from .pairs import (
     splits_of,
     training_pairs,
 )
+from .places import content
 from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
 from .vocabulary import around
 
@@ -119,7 +123,68 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
 @lru_cache(maxsize=4)
 def _prepare(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, left_out: str, _text: tuple[tuple[str, str], ...] | None,
+    max_seq_len: int, all_pairs: bool, left_out: str, text: tuple[tuple[str, str], ...] | None,
+) -> Corpus:  # fmt: skip
+    """Prepare the text of these fingerprints, or take it from where it is kept."""
+    asked = (corpus, source, vocab_size, id_order, train_pairs, objective, max_seq_len, all_pairs, left_out)
+    # Two tokenizers may share all fingerprints, and still cut some text differently.
+    cut_by = content(path) if source == "folder" and (path := tokenizer_file(corpus)).is_file() else ""
+
+    def make() -> Kept:
+        made = _tokenised(*asked)
+        read = {f"{name}/train": part["fingerprint"] for name, part in made.account["train"].items()}
+        read |= {
+            f"{graded_name(corpus)}/{split}": each["fingerprint"] for split, each in made.account["graded"].items()
+        }
+        if not same_text(read, dict(text or ())):  # or it would be kept under another text's name
+            raise DataError(f"the files of {corpus} have changed while they were read. Repeat the same command.")
+        return _to_keep(made)
+
+    return _from_kept(kept({"pairs": asked, "text": text, "tokenizer": cut_by}, make))
+
+
+def _to_keep(corpus: Corpus) -> Kept:
+    """Return a corpus as arrays: the ids of each distinct sentence of a split once, and which sentences its pairs are."""
+    arrays = {"keys/first": corpus.keys[0], "keys/second": corpus.keys[1]}
+    splits = _splits(corpus)
+    for name, pairs in splits.items():
+        distinct = {id(sentence): sentence for sentence in pairs.first + pairs.second}
+        number = {key: i for i, key in enumerate(distinct)}
+        arrays[f"{name}/ids"] = np.concatenate([*distinct.values()])
+        arrays[f"{name}/ends"] = np.cumsum([len(sentence) for sentence in distinct.values()])
+        arrays[f"{name}/first"], arrays[f"{name}/second"] = (
+            np.array([number[id(sentence)] for sentence in side]) for side in (pairs.first, pairs.second)
+        )
+        arrays[f"{name}/label"] = pairs.label
+    about = {"tokenizer": corpus.tokenizer.to_str(), "account": corpus.account}
+    return Kept(arrays, about | {"ends": {name: pairs.ends for name, pairs in splits.items()}})
+
+
+def _from_kept(found: Kept) -> Corpus:
+    arrays, pairs = found.arrays, {}
+    for name, (before, after) in found.about["ends"].items():
+        ids, ends = arrays[f"{name}/ids"], arrays[f"{name}/ends"].tolist()
+        distinct = [ids[start:end] for start, end in itertools.pairwise([0, *ends])]
+        first, second = ([distinct[i] for i in arrays[f"{name}/{side}"].tolist()] for side in ("first", "second"))
+        pairs[name] = TokenPairs(first, second, arrays[f"{name}/label"].copy(), (before, after))
+    return Corpus(
+        tokenizer=Tokenizer.from_str(found.about["tokenizer"]),
+        train=pairs.pop("train"),
+        keys=(arrays["keys/first"], arrays["keys/second"]),
+        graded={name.removeprefix("graded/"): pairs.pop(name) for name in [*pairs] if name.startswith("graded/")},
+        held_out={name.removeprefix("held_out/"): each for name, each in pairs.items()},
+        account=found.about["account"],
+    )
+
+
+def _splits(corpus: Corpus) -> dict[str, TokenPairs]:
+    held_out = {f"held_out/{name}": pairs for name, pairs in corpus.held_out.items()}
+    return {"train": corpus.train, **held_out, **{f"graded/{name}": pairs for name, pairs in corpus.graded.items()}}
+
+
+def _tokenised(
+    corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
+    max_seq_len: int, all_pairs: bool, left_out: str,
 ) -> Corpus:  # fmt: skip
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
 

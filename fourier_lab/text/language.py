@@ -13,7 +13,9 @@ from tokenizers import Tokenizer
 from ..config import RunConfig
 from ..errors import DataError
 from .byte_pairs import byte_pairs
+from .fingerprints import text_at_hand
 from .id_order import first_word, order_ids, reorder
+from .kept import Kept, kept
 from .own import data_folder
 from .pairs import TOY_SIZES
 from .places import content, find
@@ -96,18 +98,40 @@ def prepare_language(config: RunConfig) -> LanguageCorpus:
         ConfigError: If ``vocab_size`` is too small for byte pairs.
     """
     shuffled = config.id_order not in ("frequency", "semantic", "by_count", "reversed", "alphabetical")
-    texts = _texts(config.corpus, config.vocab_size)
-    contents = tuple((name, text.fingerprint) for name, text in texts.items())
     order = config.id_order, config.seed if shuffled else 0
-    return _prepare(config.corpus, config.vocab_size, config.max_seq_len, *order, contents)
+    text = {} if config.corpus == "toy" else text_at_hand(config) or text_fingerprints(config.corpus)
+    return _prepare(config.corpus, config.vocab_size, config.max_seq_len, *order, tuple(text.items()))
 
 
 @lru_cache(maxsize=4)
 def _prepare(
     corpus: str, vocab_size: int, length: int, id_order: str, seed: int, contents: tuple[tuple[str, str], ...]
 ) -> LanguageCorpus:
-    """Prepare the texts of these fingerprints."""
+    """Prepare the texts of these fingerprints, or take them from where they are kept."""
+    asked = (corpus, vocab_size, length, id_order, seed, contents)
+    arrays, about = kept({"windows": asked}, lambda: _tokenised(*asked))
+    train = windows_of(arrays["train"], length, f"{corpus}/train")
+    held_out: dict[str, dict[str, np.ndarray]] = {}
+    for number, (split, book) in enumerate(about["held_out"]):
+        held_out.setdefault(split, {})[book] = arrays[f"held_out/{number}"].reshape(-1, length + 1).copy()
+    numbers = np.arange(len(train))
+    return LanguageCorpus(
+        tokenizer=Tokenizer.from_str(about["tokenizer"]),
+        train=train,
+        keys=(numbers, numbers),
+        held_out=held_out,
+        counts=arrays["counts"].copy(),
+        token_bytes=arrays["token_bytes"].copy(),
+        account=about["account"],
+    )
+
+
+def _tokenised(
+    corpus: str, vocab_size: int, length: int, id_order: str, seed: int, contents: tuple[tuple[str, str], ...]
+) -> Kept:
     texts = _texts(corpus, vocab_size)
+    if contents and dict(contents) != {name: text.fingerprint for name, text in texts.items()}:
+        raise DataError(f"the files of {corpus} have changed while they were read. Repeat the same command.")
     train = texts.pop(f"{corpus}/train")
     own_order = id_order if corpus == "toy" and id_order in TOY_ORDERS else "frequency"
     tokenizer = toy_tokenizer(vocab_size, own_order) if corpus == "toy" else byte_pairs(train.rows, vocab_size)
@@ -117,31 +141,25 @@ def _prepare(
         order = order_ids(id_order, token_words(tokenizer), counts, first_word(tokenizer), seed)
         tokenizer = reorder(tokenizer, order)
         ids, counts = np.argsort(order)[ids], counts[order]
-    windows = windows_of(ids, length, f"{corpus}/train")
+    n_windows = len(windows_of(ids, length, f"{corpus}/train"))
     account: dict[str, Any] = {
-        "train": {corpus: {"rows": len(train.rows), "windows": len(windows), "fingerprint": train.fingerprint}},
+        "train": {corpus: {"rows": len(train.rows), "windows": n_windows, "fingerprint": train.fingerprint}},
         "train_tokens": len(ids),
         "vocab_size": len(counts),
         "vocabulary": vocabulary_hash(tokenizer),
     }
     if corpus != "toy":
         account["text"] = dict(contents)
-    numbers = np.arange(len(windows))
-    return LanguageCorpus(
-        tokenizer=tokenizer,
-        train=windows,
-        keys=(numbers, numbers),
-        held_out={
-            name.removeprefix(f"{corpus}/"): {
-                book: _spread(windows_of(encode(tokenizer, rows), length, f"{name} ({book})"), len(text.books))
-                for book, rows in text.books.items()
-            }
-            for name, text in texts.items()
-        },
-        counts=counts,
-        token_bytes=token_bytes(tokenizer),
-        account=account,
-    )
+    held_out = {
+        (name.removeprefix(f"{corpus}/"), book): _spread(
+            windows_of(encode(tokenizer, rows), length, f"{name} ({book})"), len(text.books)
+        )
+        for name, text in texts.items()
+        for book, rows in text.books.items()
+    }
+    arrays = {"train": ids, "counts": counts, "token_bytes": token_bytes(tokenizer)}
+    arrays |= {f"held_out/{number}": windows.ravel() for number, windows in enumerate(held_out.values())}
+    return Kept(arrays, {"tokenizer": tokenizer.to_str(), "account": account, "held_out": [*held_out]})
 
 
 def _spread(windows: np.ndarray, n_books: int) -> np.ndarray:

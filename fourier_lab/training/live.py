@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, TrainingError
+from ..locks import is_locked
 from ..paths import temporary_folder
 from ..processes import CONTEXT, interrupts_blocked, obey_parent
 from ..series import read_in, series_name
 from .folders import run_folder
-from .records import RunRecord, is_locked
+from .records import RunRecord
 
 if TYPE_CHECKING:
     from .trainer import Progress

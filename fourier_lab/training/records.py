@@ -4,17 +4,11 @@
 """
 
 import csv
-import errno
 import io
 import itertools
 import json
-import logging
-import os
 import re
-import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,14 +20,13 @@ from numpy.typing import NDArray
 from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, RecordError, leave_out, way_out
 from ..field_rules import recall_parts
-from ..paths import as_path, remove_leftovers, write_atomically
+from ..paths import as_path, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 from ..text.places import stamp
 
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
 
-_log = logging.getLogger(__name__)
 EVALUATIONS = "evaluations.json"  # scores beyond STS-B, see fourier_lab.training.evaluations
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
@@ -210,52 +203,6 @@ def _write(
         if encoder.tokenizer is not None:
             write_atomically(folder / "tokenizer.json", encoder.tokenizer.to_str())
     write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-
-
-@contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the right to work on the run in ``folder``; wait while another process has it, after a warning that names it.
-
-    The lock is ``flock`` on the file ``.lock``, so the kernel releases it when a process dies, however that happens. On
-    Windows, and on a file system without such locks, nobody waits: two processes may then do a run twice, and each still
-    writes whole files. Temporary files of processes that died are removed.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a+") as stream:
-        if not _lock(stream.fileno(), wait=False):
-            stream.seek(0)
-            holder = f"process {number}" if (number := stream.read().strip()) else "another process"
-            _log.warning("waiting for %s, which works on the run in %s", holder, folder)
-            _lock(stream.fileno(), wait=True)
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        remove_leftovers(folder)
-        yield
-
-
-def is_locked(folder: Path) -> bool:
-    """Say whether another process works on the run in ``folder`` now."""
-    try:
-        with open(folder / ".lock", "a") as stream:
-            return not _lock(stream.fileno(), wait=False)
-    except FileNotFoundError:  # nobody has ever worked on it
-        return False
-
-
-def _lock(descriptor: int, *, wait: bool) -> bool:
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as problem:
-        if problem.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-            raise
-    return True
 
 
 def is_trained(folder: Path) -> bool:

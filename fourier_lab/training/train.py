@@ -17,6 +17,7 @@ from ..errors import ConfigError, TrainingError, check_kind, list_of
 from ..evaluation.beyond import check_sets
 from ..evaluation.metrics import sts_scores
 from ..evaluation.similarity import embedding_similarity
+from ..locks import run_lock
 from ..models.sentence_encoder import SentenceEncoder
 from ..paths import RUNS, as_path
 from ..processes import deferred_interrupts
@@ -28,7 +29,7 @@ from .evaluations import are_complete, evaluate
 from .folders import load_run, run_folder
 from .language_trainer import LanguageTrainer
 from .memory import check_memory, shortage_told
-from .records import RunRecord, is_trained, load_encoder, run_lock, write_record
+from .records import RunRecord, is_trained, load_encoder, write_record
 from .trainer import Progress, Trainer
 
 

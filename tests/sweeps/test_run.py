@@ -4,6 +4,7 @@ import functools
 import json
 import multiprocessing
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -20,13 +21,14 @@ from made_up_notebooks import WRITES_A_FIGURE, write_notebook
 from fourier_lab import RunConfig, load_records, paths, processes
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, TrainingError, records_left_out
+from fourier_lab.locks import is_locked, run_lock
 from fourier_lab.sweeps import plan
 from fourier_lab.sweeps.file import load_sweep
 from fourier_lab.sweeps.plan import Places, timed_runs
 from fourier_lab.sweeps.run import RETRIES, run_sweep
 from fourier_lab.training import train as training
 from fourier_lab.training.costs import Estimator, step_work
-from fourier_lab.training.records import is_complete, is_locked, run_lock, write_record
+from fourier_lab.training.records import is_complete, write_record
 
 FILE = """
 question: Does dropout help?
@@ -333,6 +335,12 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
     (tmp_path / "run" / f"checkpoint.{2**22 + 1}.tmp").touch()
     (tmp_path / "run" / f"checkpoint.{10**30}.tmp").touch()
     (tmp_path / "run" / f"checkpoint.{os.getpid()}.tmp").touch()
+    for name, age in (
+        ("young", 3600),
+        ("old", 90000),
+    ):  # of a process of another machine, whatever its number means here
+        (tmp_path / "run" / f"{name}.{2**22 + 1}-0123abcd.tmp").touch()
+        os.utime(tmp_path / "run" / f"{name}.{2**22 + 1}-0123abcd.tmp", [time.time() - age] * 2)
     with run_lock(tmp_path / "run"):
         assert is_locked(tmp_path / "run")
         monkeypatch.setattr("sys.platform", "win32")  # has no such locks, and no run waits for one
@@ -340,20 +348,22 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
         with run_lock(tmp_path / "run"):
             monkeypatch.undo()
     assert not is_locked(tmp_path / "run")
-    assert [path.name for path in (tmp_path / "run").glob("*.tmp")] == [f"checkpoint.{os.getpid()}.tmp"]
+    left = sorted(path.name for path in (tmp_path / "run").glob("*.tmp"))
+    assert left == [f"checkpoint.{os.getpid()}.tmp", f"young.{2**22 + 1}-0123abcd.tmp"]
 
 
 def test_who_waits_for_a_lock_says_for_whom(tmp_path):
-    program = "import sys, pathlib\nfrom fourier_lab.training.records import run_lock\n"
+    program = "import sys, pathlib\nfrom fourier_lab.locks import run_lock\n"
     program += "with run_lock(pathlib.Path(sys.argv[1])): print('mine')"
     command = [sys.executable, "-c", program, str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with run_lock(tmp_path / "run"):
         second = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert f"waiting for process {os.getpid()}, which works on the run in {tmp_path}" in second.stderr.readline()
+        holder = f"process {os.getpid()} on {platform.node()}"
+        assert f"waiting for {holder}, which works on the run in {tmp_path}" in second.stderr.readline()
         assert second.poll() is None
     assert second.communicate(timeout=60) == ("mine\n", "") and second.returncode == 0
-    assert (tmp_path / "run" / ".lock").read_text() == str(second.pid)
+    assert (tmp_path / "run" / ".lock").read_text() == f"{second.pid} {platform.node()}"
 
 
 @WARNS
@@ -422,6 +432,45 @@ def test_a_sweep_killed_two_dozen_times_equals_an_undisturbed_one(write, tmp_pat
     assert np.all([not is_locked(path) for path in (tmp_path / "stormy" / "runs").iterdir()])
 
 
+def test_a_run_in_a_warm_process_equals_one_in_a_fresh_process(write, tmp_path):
+    """The second of two runs in turn, each with numbers of its own for threads and seed."""
+    sweep = load_sweep(write(TINY.replace("[0, 0.1]", "[0.1]").replace("steps: 120", "steps: 12")))
+    run_sweep(sweep, runs=tmp_path / "warm", results=tmp_path / "results")
+    config = sweep.configs[1]
+    program = "import pathlib, sys\nfrom fourier_lab import RunConfig, train\n"
+    program += "train(RunConfig.from_dict(eval(sys.argv[1])), runs=pathlib.Path(sys.argv[2]))"
+    command = [sys.executable, "-c", program, repr(config.to_dict()), str(tmp_path / "fresh")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(command, env=environment, check=True, timeout=240)
+    warm, fresh = (tmp_path / name / config.digest() for name in ("warm", "fresh"))
+    assert comparable(warm) == comparable(fresh)
+    assert (warm / "weights.safetensors").read_bytes() == (fresh / "weights.safetensors").read_bytes()
+
+
+def test_the_processes_of_a_warm_context_start_from_the_same_state_and_the_present_environment(monkeypatch):
+    context, seen = processes.warm_context("torch"), []
+    jobs = iter(["first", "second", None])
+    monkeypatch.setenv("FOURIER_LAB_TEST", "here")
+    for event, _, detail in processes.supervise(lambda: next(jobs), spoil_and_tell, 1, context):
+        if event == "message":
+            seen.append(detail)
+    (pid, *first), (other, *second) = seen
+    assert pid != other and first == second and first[-1] == "here"
+
+
+def spoil_and_tell(job, connection):
+    """Send what a run could inherit, and leave it changed behind."""
+    state = [
+        int(torch.randint(2**40, ())),
+        torch.get_num_threads(),
+        torch.get_default_dtype(),
+    ]
+    connection.send((os.getpid(), *map(str, state), os.environ["FOURIER_LAB_TEST"]))
+    os.environ["FOURIER_LAB_TEST"] = "changed"
+    torch.set_num_threads(3)
+    torch.set_default_dtype(torch.float64)
+
+
 PROGRAM = """
 import sys
 from fourier_lab.cli import parser
@@ -450,8 +499,7 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_saves_a_checkpoint(write, tmp_pa
             time.sleep(0.05)
 
     wait_until(lambda: is_locked(folder))
-    children = Path(f"/proc/{sweep.pid}/task/{sweep.pid}/children").read_text().split()
-    os.kill(max(map(int, children)), signal.SIGKILL)  # the older child is multiprocessing's resource tracker
+    os.kill(int((folder / ".lock").read_text().split()[0]), signal.SIGKILL)
     wait_until((folder / "checkpoint.pt").is_file)
     pressed = time.time()
     sweep.send_signal(signal.SIGINT)

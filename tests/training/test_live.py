@@ -10,8 +10,8 @@ import pytest
 
 from fourier_lab import RunConfig, load_record
 from fourier_lab.errors import ConfigError, TrainingError
+from fourier_lab.locks import run_lock
 from fourier_lab.training import live
-from fourier_lab.training.records import run_lock
 
 TINY = RunConfig(
     vocab_size=300,

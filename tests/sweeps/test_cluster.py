@@ -1,0 +1,172 @@
+"""Sweeps on a Dask cluster: a real scheduler and workers on this machine, workers killed, Ctrl-C; records as undisturbed."""
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fourier_lab.cli import parser
+from fourier_lab.errors import ConfigError, MissingPackageError
+from fourier_lab.locks import is_locked
+from fourier_lab.sweeps import cluster
+from fourier_lab.sweeps.file import load_sweep
+from fourier_lab.sweeps.run import run_sweep
+from fourier_lab.training.train import train
+
+SWEEP = """
+question: Does a cluster give the same numbers?
+base: {d_model: 16, vocab_size: 2000, steps: 300, warmup_steps: 5, batch_size: 32, train_pairs: 600, threads: 1}
+grid: {dropout: [0, 0.1, 0.2]}
+"""
+# A run's process imports the program of its worker, after torch.
+WORKER = """
+import sys
+if "torch" in sys.modules:
+    from fourier_lab.training import trainer
+    trainer.CHECKPOINT_SECONDS = 0.2
+if __name__ == "__main__":
+    from distributed.cli.dask_worker import main
+    main()
+"""
+LIMIT_S = 400
+
+
+def environment(**more):
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path), **more}
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The file of a scheduler with two workers, which gives a run up once it has lost two."""
+    pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("cluster")
+    file, program = folder / "scheduler.json", folder / "worker.py"
+    program.write_text(WORKER)
+    quiet = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    worker = [sys.executable, str(program), "--nthreads", "1", "--no-dashboard", "--scheduler-file", str(file)]
+    few = environment(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1")
+    started = [subprocess.Popen([*scheduler, "--scheduler-file", str(file)], env=few, **quiet)]
+    wait_until(file.is_file, started[0])
+    started += [subprocess.Popen(worker, env=environment(), **quiet) for _ in range(2)]
+    yield file
+    for process in reversed(started):  # the scheduler last, which workers take their leave of
+        process.terminate()
+        process.wait(timeout=LIMIT_S)
+
+
+def wait_until(happened, process):
+    """Wait until something happened, while a process lives."""
+    deadline = time.monotonic() + LIMIT_S
+    while not happened():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def start_sweep(folder, text, scheduler):
+    (folder / "cluster.yaml").write_text(text)
+    command = [sys.executable, "-m", "fourier_lab", "sweep", folder / "cluster.yaml", "--dask", scheduler]
+    # A shell starts background jobs deaf to Ctrl-C, and children inherit that.
+    hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command += ["--runs", folder / "runs", "--results", folder / "results"]
+    return subprocess.Popen(command, env=environment(), preexec_fn=hearing, **streams)
+
+
+def at_work(folder):
+    """Return the process at work on a run, None if there is none."""
+    return int((folder / ".lock").read_text().split()[0]) if is_locked(folder) else None
+
+
+def kill_worker(of):
+    """Kill the worker that a run's process is of; between them is the server that the process is a fork of."""
+    psutil.Process(of).parent().parent().send_signal(signal.SIGKILL)
+
+
+def comparable(folder: Path) -> dict:
+    """Everything in a run folder that must not depend on where it was computed."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    history = [line.rsplit(",", 1)[0] for line in (folder / "history.csv").read_text().splitlines()]
+    costs = ("duration_s", "pairs_per_s", "peak_memory_bytes", "commit")
+    weights = (folder / "weights.safetensors").read_bytes()
+    return {k: v for k, v in metrics.items() if k not in costs} | {"history": history, "weights": weights}
+
+
+def test_a_lost_worker_costs_no_number_and_a_run_that_loses_every_worker_is_given_up(scheduler, tmp_path):
+    sweep = start_sweep(tmp_path, SWEEP, scheduler)
+    disturbed, deadly, calm = (run.config for run in load_sweep(tmp_path / "cluster.yaml").runs)
+    first, second = (tmp_path / "runs" / config.digest() for config in (disturbed, deadly))
+
+    def strike() -> None:
+        """Kill the first run's worker once it has a checkpoint, and every worker that begins the second."""
+        struck, victims = False, set()
+        while sweep.poll() is None:
+            time.sleep(0.02)
+            if not struck and (first / "checkpoint.pt").is_file() and (pid := at_work(first)):
+                kill_worker(pid)
+                struck = True
+            if (pid := at_work(second)) and pid not in victims:
+                kill_worker(pid)
+                victims.add(pid)
+        strikes.extend([struck, len(victims)])
+
+    strikes: list[int] = []
+    storm = threading.Thread(target=strike)
+    storm.start()
+    said, errors = sweep.communicate(timeout=LIMIT_S)
+    storm.join()
+    assert strikes[0] and strikes[1] >= 2
+    assert sweep.returncode == 1 and f"FAILED {deadly.digest()}" in errors, errors
+    assert "workers were lost while it ran on them, perhaps for want of memory" in errors
+    assert said.count(f"{disturbed.digest()} started on tcp://") >= 2
+    for config in (disturbed, calm):
+        train(config, runs=tmp_path / "undisturbed")
+        assert comparable(tmp_path / "runs" / config.digest()) == comparable(tmp_path / "undisturbed" / config.digest())
+        assert (tmp_path / "results" / "cluster" / config.digest() / "metrics.json").is_file()
+    assert not is_locked(second)  # its processes ended with their workers
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_idle_workers(scheduler, tmp_path):
+    sweep = start_sweep(tmp_path, SWEEP.replace("steps: 300", "steps: 1000000"), scheduler)
+    folders = [tmp_path / "runs" / run.digest for run in load_sweep(tmp_path / "cluster.yaml").runs]
+    wait_until(lambda: sum((folder / "checkpoint.pt").is_file() for folder in folders) == 2, sweep)
+    pids = [pid for folder in folders if (pid := at_work(folder))]
+    workers = [psutil.Process(pid).parent().parent() for pid in pids]
+    pressed = time.time()
+    sweep.send_signal(signal.SIGINT)
+    said, errors = sweep.communicate(timeout=LIMIT_S)
+    assert sweep.returncode == 130 and "repeat the same command to resume" in errors, errors
+    checkpoints = [folder / "checkpoint.pt" for folder in folders if (folder / "checkpoint.pt").is_file()]
+    assert len(checkpoints) == 2 and all(path.stat().st_mtime > pressed for path in checkpoints)
+    assert not any(psutil.pid_exists(pid) for pid in pids) and not any(map(is_locked, folders))
+    assert len(workers) == 2 and all(worker.is_running() for worker in workers)
+
+
+def test_a_cluster_that_is_not_there_is_named_with_the_way_out(tmp_path, monkeypatch, capsys):
+    (tmp_path / "cluster.yaml").write_text(SWEEP)
+    (tmp_path / "notebook.yaml").write_text("question: How many?\nnotebook: 01_one\ngrid: {steps: [4, 5]}\n")
+    places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
+    sweep = load_sweep(tmp_path / "cluster.yaml")
+    with pytest.raises(ConfigError, match="notebooks run on this machine alone.*Leave --dask out"):
+        run_sweep(load_sweep(tmp_path / "notebook.yaml"), dask="local")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "distributed", None)
+        command = ["sweep", str(tmp_path / "cluster.yaml"), "--dask", "local"]
+        assert parser.main([*command, *(f"--{name}={path}" for name, path in places.items())]) == 2
+        assert "pip install 'fourier-lab[cluster]'" in capsys.readouterr().err
+        with pytest.raises(MissingPackageError):
+            run_sweep(sweep, dask="tcp://127.0.0.1:8786", **places)
+    pytest.importorskip("distributed")
+    with pytest.raises(ConfigError, match="'cluster.json' is none of these"):
+        run_sweep(sweep, dask="cluster.json", **places)
+    monkeypatch.setattr(cluster, "_CONNECT_S", 0.5)
+    with pytest.raises(ConfigError, match="no Dask scheduler answers at tcp://127.0.0.1:9 "):
+        run_sweep(sweep, dask="tcp://127.0.0.1:9", **places)
