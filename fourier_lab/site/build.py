@@ -18,6 +18,7 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
+from .explorers import DATA, EXPLORERS, data_script
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
@@ -95,6 +96,7 @@ class _Site:
                 self._copy(f"figures/{picture.name}.{ending}")
         self._write_index()
         self._write_figures()
+        self._write_explorers()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
@@ -139,6 +141,22 @@ class _Site:
             groups.setdefault(picture.group, []).append(picture)
         notebooks = {group: self._pages.get(f"notebooks/{group.rpartition('/')[2]}.ipynb") for group in groups}
         self._write("figures.html", "figures", title="Figures", groups=groups, notebooks=notebooks)
+
+    def _write_explorers(self) -> None:
+        """Write the pages that compute in the browser, the scripts that they name, and their data."""
+        pictures = {picture.name: picture for picture in self._pictures}
+        self._write("live/index.html", "live/index", title="Explorers", explorers=EXPLORERS)
+        for name, explorer in EXPLORERS.items():
+            self._write(
+                f"live/{name}.html", f"live/{name}", title=explorer.title, explorers=EXPLORERS, own=name,
+                explorer=explorer, picture=pictures.get(explorer.figure),
+            )  # fmt: skip
+        live = self._out / "live"
+        shutil.copytree(_FOLDER / "vendored", live / "vendored")
+        for script in _FOLDER.glob("live/*.js"):
+            shutil.copyfile(script, live / script.name)
+        for name in DATA:
+            paths.write_atomically(live / f"data/{name}.js", data_script(name))
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
