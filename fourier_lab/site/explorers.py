@@ -1,14 +1,11 @@
 """Pages that compute in the reader's browser: what each asks, its scripts, and the data that it is given as a script."""
 
-import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import paths
-from ..embeddings.frequency_sets import choose_frequencies
-from ..text.tokenizer import token_words, tokenizer_from_file
+from . import page_data
 
 CHARTS = ("vendored/d3.min.js", "vendored/plot.umd.min.js")
 
@@ -40,31 +37,26 @@ EXPLORERS = {
         (*CHARTS, "data/words.js", "data/drawn.js", "maths.js", "lab.js", "basis.js"),
         "01_frequency_bases/frequency_sets",
     ),
+    "release": Explorer(
+        "Release",
+        "When the period is not the vocabulary",
+        "The paper normalises an id by V − 1, the released code by 127: ids that differ by a multiple of it get one row. Which "
+        "words are told apart then?",
+        (*CHARTS, "data/words.js", "maths.js", "lab.js", "release.js"),
+        "01_frequency_bases/period_127",
+    ),
+    "results": Explorer(
+        "Results",
+        "Every committed record as a point",
+        "What each configuration stores, costs and scores, its seeds pooled; the numbers are those of the tables.",
+        (*CHARTS, "data/points.js", "lab.js", "results.js"),
+        "snli_mnli/04_table_1/arms",
+    ),
 }
 
 
-def _words() -> list[str]:
-    """Return the words of the vocabulary that the shipped encoders have."""
-    encoder = sorted(paths.SHIPPED_ENCODERS.iterdir())[0]
-    return token_words(tokenizer_from_file(encoder / "tokenizer.json"))
-
-
-def _drawn() -> dict[str, Any]:
-    """Return the frequency sets that are drawn, by ``V,d,seed``, for the sizes that the page offers."""
-    sizes, widths, seeds = (500, 2000, 12000, 30522, 50257), (8, 16, 32, 64, 128, 256, 512), range(3)
-    sets = {
-        name: {
-            f"{v},{d},{seed}": choose_frequencies(name, v, d, seed=seed).tolist()
-            for v, d, seed in itertools.product(sizes, widths, seeds)
-            if d < v - 2
-        }
-        for name in ("random", "mixed")
-    }
-    return {"V": sizes, "d": widths, **sets}
-
-
 # Read by a page as ``LabData.NAME``: a page opened from disk may load scripts, but no other files.
-DATA: Mapping[str, Callable[[], Any]] = {"words": _words, "drawn": _drawn}
+DATA: Mapping[str, Callable[[], Any]] = {"words": page_data.words, "drawn": page_data.drawn, "points": page_data.points}
 
 
 def data_script(name: str) -> str:

@@ -6,9 +6,8 @@ Lab.explore(
     const { drawn, words } = LabData;
     const [HARMONIC, LOG] = ["harmonic", "log"];
     const WAVES = 5; // as many as the eye can follow
-    const POINTS = 300; // of a curve
+    const [POINTS, CYCLES] = [300, 12]; // of a curve
     const COLOURS = { [HARMONIC]: "#0072B2", [LOG]: "#009E73", random: "#CC79A7", mixed: "#000000" };
-    const SECOND = "#D55E00";
     let seen = {}; // what the cells were last drawn for, and what they are
 
     const nearest = (values, wanted) => values.reduce((a, b) => (Math.abs(b - wanted) < Math.abs(a - wanted) ? b : a));
@@ -49,27 +48,32 @@ Lab.explore(
 
     const named = (id, V) => (words.length === V ? `${Lab.commas.format(id)} “${words[id]}”` : Lab.commas.format(id));
 
-    // Up to POINTS whole numbers from low to high, evenly or geometrically.
-    function spread(low, high, geometric) {
-      const n = Math.min(POINTS, high - low + 1);
+    // Up to `most` whole numbers from low to high, evenly or geometrically.
+    function spread(low, high, { most = POINTS, geometric = false } = {}) {
+      const n = Math.min(most, high - low + 1);
       const at = (t) => (geometric ? low * (high / low) ** t : low + (high - low) * t);
       return [...new Set(Array.from({ length: n }, (_, i) => Math.round(at(n > 1 ? i / (n - 1) : 0))))];
     }
 
+    // Around p, so few ids that the fastest of the waves can be followed.
     function drawWaves(settings, frequencies, period) {
       const { V, p, set } = settings;
       const lowest = [...frequencies].sort((a, b) => a - b).slice(0, WAVES);
+      const span = Math.min(V - 1, (CYCLES * period) / lowest[lowest.length - 1]);
+      const low = Math.max(0, Math.min(p - span / 2, V - 1 - span));
       // One below the other: a wave fills 0.8 of its line.
       const at = (id, k, line) => ({ k, id, line, value: Maths.row(id, [k], period)[0] });
-      const waves = lowest.flatMap((k, line) => spread(0, V - 1).map((id) => at(id, k, line)));
+      const over = (ids) => lowest.flatMap((k, line) => ids.map((id) => at(id, k, line)));
+      const curves = over(Array.from({ length: POINTS }, (_, i) => low + (span * i) / (POINTS - 1)));
+      const waves = over(spread(Math.ceil(low), Math.floor(low + span)));
       const y = (wave) => 0.4 * wave.value - wave.line;
-      Lab.plot("waves", `The ${lowest.length} slowest sines over all ids, read at id ${named(p, V)}`, {
+      Lab.plot("waves", `The ${lowest.length} slowest sines near id ${named(p, V)}`, {
         height: 60 * lowest.length + 40,
         marginLeft: 64,
         x: { label: "token id p" },
         y: { label: null, ticks: lowest.map((_, line) => -line), tickSize: 0, tickFormat: (tick) => `k = ${Lab.commas.format(lowest[-tick])}` },
         marks: [
-          Plot.line(waves, { x: "id", y, z: "k", stroke: "#888" }),
+          Plot.line(curves, { x: "id", y, z: "k", stroke: "#888" }),
           Plot.ruleX([p], { stroke: COLOURS[set], strokeDasharray: "4 3" }),
           Plot.dot(lowest.map((k, line) => at(p, k, line)), { x: "id", y, r: 4, fill: COLOURS[set] }),
           Plot.tip(waves, Plot.pointer({ x: "id", y, title: (d) => `id ${named(d.id, V)}\nk = ${Lab.commas.format(d.k)}: ${d.value.toFixed(4)}` })),
@@ -112,7 +116,8 @@ Lab.explore(
         const cosines = Maths.kernel(frequencies, period, lags);
         return lags.map((lag, i) => ({ lag, cosine: cosines[i], distance: Maths.distance(cosines[i]) }));
       };
-      const near = curve(spread(0, reach));
+      const most = Math.max(POINTS, Math.round((4 * reach * d) / V)); // four in a cell, or lobes would be lost
+      const near = curve(spread(0, reach, { most }));
       const chosen = [{ lag: apart, cosine, distance: Maths.distance(cosine) }];
       const label = `of two ids against how far they are apart; ${Lab.plural(apart, "id")} apart it is`;
       Lab.plot("kernel", `Cosine ${label} ${cosine.toFixed(5)}`, {
@@ -126,7 +131,7 @@ Lab.explore(
           tip(near, "cosine"),
         ],
       });
-      const far = curve(spread(1, Math.max(2, reach), true)).filter((e) => e.distance > 0);
+      const far = curve(spread(1, Math.max(2, reach), { geometric: true })).filter((e) => e.distance > 0);
       Lab.plot("distance", `Distance ${label} ${Maths.distance(cosine).toFixed(4)} of their norm`, {
         x: { label: "difference of the ids", type: "log", ticks: 5, tickFormat: "~s" },
         y: { label: "distance / norm", type: "log", ticks: 4, tickFormat: "~g" },
@@ -137,6 +142,7 @@ Lab.explore(
           tip(far, "distance"),
         ],
       });
+      return { drawn: near.length, of: reach + 1 };
     }
 
     function drawCells(settings, period) {
@@ -167,7 +173,7 @@ Lab.explore(
       const [cosine] = Maths.kernel(frequencies, period, [p - q]);
       drawWaves(settings, frequencies, period);
       drawRows(settings, Maths.row(p, frequencies, period), Maths.row(q, frequencies, period));
-      drawKernel(settings, frequencies, period, cosine);
+      const lags = drawKernel(settings, frequencies, period, cosine);
       const cells = drawCells(settings, period);
       const repeat = Maths.rowPeriod(frequencies, period);
       const others = Math.floor((V - 1 - (p % repeat)) / repeat);
@@ -177,6 +183,8 @@ Lab.explore(
           + `equally full ones${set === HARMONIC ? "" : " (cells are those of the harmonic set at this width)"}.`,
         `${Lab.commas.format(Math.min(V, repeat))} distinct rows for ${Lab.commas.format(V)} ids; `
           + (others ? `${Lab.plural(others, "other id")} exactly on the row of ${named(p, V)}.` : `no other id on the row of ${named(p, V)}.`),
+        ...(set === HARMONIC || lags.drawn === lags.of ? []
+          : [`Of ${Lab.commas.format(lags.of)} differences ${Lab.commas.format(lags.drawn)} are drawn; between them the curve jumps as much.`]),
         ...(words.length === V ? [] : [`Ids have words here at V = ${Lab.commas.format(words.length)}, the vocabulary of the encoders that ship with the study.`]),
       ]);
     }

@@ -15,6 +15,11 @@ const Lab = (() => {
 
   const plural = (n, noun) => `${commas.format(n)} ${noun}${n === 1 ? "" : "s"}`;
 
+  // Fill the menu of a setting, and choose one of its options.
+  function offer(name, options, value = options[0]) {
+    form.elements[name].replaceChildren(...options.map((option) => new Option(option, option, option === value, option === value)));
+  }
+
   // Controls by the name of their setting; a slider (data-for) moves with its number box.
   function controls() {
     const found = {};
@@ -166,6 +171,19 @@ const Lab = (() => {
       redraw();
     });
     readLink();
+    // A word typed into a field with data-find="p" becomes the id p.
+    for (const field of document.querySelectorAll("[data-find]")) {
+      field.addEventListener("change", () => {
+        const word = field.value.trim().toLowerCase();
+        const id = LabData.words.indexOf(word);
+        if (id >= 0) {
+          take({ [field.dataset.find]: String(id) }, settings);
+          writeLink();
+        } else if (word) {
+          message.textContent = `“${word}” is not one of the ${commas.format(LabData.words.length)} word pieces. Try another form or a shorter word.`;
+        }
+      });
+    }
     return {
       // Change settings from the picture, as a click does.
       set(changes) {
@@ -200,5 +218,5 @@ const Lab = (() => {
     );
   }
 
-  return { commas, explore, plot, plural, say, text };
+  return { commas, explore, offer, plot, plural, say, text };
 })();
