@@ -21,6 +21,9 @@ from ..headless.pages import notebook_html, notebook_title
 from .explorers import DATA, EXPLORERS, data_script
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
+_SCROLLS = re.compile(
+    r'<(pre(?=[ >])|div(?= class="(?:wide|output_html)\b))'
+)  # by itself where it is wider than the page
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
 _FOLDER = Path(__file__).parent
 _MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
@@ -161,7 +164,8 @@ class _Site:
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
         text = self._template(f"{template}.html.j2").render(top=top, page=page, **content)
-        paths.write_atomically(self._out / page, text)
+        # What scrolls must be within reach of the keyboard.
+        paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))
 
     def _link(self, source: str, page: str) -> Link:
         """Return the function that turns links of a file of the project into links of its page."""

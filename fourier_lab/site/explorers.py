@@ -40,10 +40,17 @@ EXPLORERS = {
     "release": Explorer(
         "Release",
         "When the period is not the vocabulary",
-        "The paper normalises an id by V − 1, the released code by 127: ids that differ by a multiple of it get one row. Which "
-        "words are told apart then?",
+        "The paper normalises an id by V − 1, the released code by 127: ids that differ by a multiple of it get one "
+        "row. Which words are told apart then?",
         (*CHARTS, "data/words.js", "maths.js", "lab.js", "release.js"),
         "01_frequency_bases/period_127",
+    ),
+    "geometry": Explorer(
+        "Geometry",
+        "Every token of a trained encoder",
+        "Where training puts the tokens, from the fixed T(p) to the state after each layer: two pictures, linked by the word.",
+        ("vendored/d3.min.js", "data/clouds.js", "lab.js", "cloud.js", "geometry.js"),
+        "snli_mnli/03_embedding_geometry/projections",
     ),
     "results": Explorer(
         "Results",
@@ -56,7 +63,12 @@ EXPLORERS = {
 
 
 # Read by a page as ``LabData.NAME``: a page opened from disk may load scripts, but no other files.
-DATA: Mapping[str, Callable[[], Any]] = {"words": page_data.words, "drawn": page_data.drawn, "points": page_data.points}
+DATA: Mapping[str, Callable[[], Any]] = {
+    "words": page_data.words,
+    "drawn": page_data.drawn,
+    "points": page_data.points,
+    "clouds": page_data.clouds,
+}
 
 
 def data_script(name: str) -> str:

@@ -81,4 +81,6 @@ def test_shared_rows_and_cells_are_those_of_the_library(computed):
         for name, expected in {"mass": mass[::EVERY], "folded": folded[::EVERY], "cells": cells}.items():
             np.testing.assert_allclose(found[name], expected, **CLOSE, err_msg=f"{name} of {at}")
         assert found["effective"] == pytest.approx(resolution.effective_number(cells), abs=1e-6)
-        assert found["folding"] == {name: pytest.approx(folds[name][0], abs=1e-6) for name in ("rows", "largest", "lost")}
+        assert found["folding"] == {
+            name: pytest.approx(folds[name][0], abs=1e-6) for name in ("rows", "largest", "lost")
+        }

@@ -14,7 +14,7 @@ from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.headless import gallery
 from fourier_lab.headless.markdown import to_html
 from fourier_lab.headless.pages import _WITHOUT_WORDS, notebook_html
-from fourier_lab.site import build_site
+from fourier_lab.site import build, build_site
 from fourier_lab.site.explorers import EXPLORERS
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000300000002") + bytes(20)
@@ -72,6 +72,7 @@ def write_notebook(path, title, *outputs, source="1 + 1"):
 def project(tmp_path, monkeypatch):
     for name in ("PROJECT", "ROOT", "NOTEBOOKS", "FIGURES", "REPORTS"):
         monkeypatch.setattr(paths, name, tmp_path if name in ("PROJECT", "ROOT") else tmp_path / name.lower())
+    monkeypatch.setattr(build, "data_script", lambda name: "")  # which takes long, and is of the study's own records
     (tmp_path / "README.md").write_text(README)
     (tmp_path / "results").mkdir()
     (tmp_path / "results/README.md").write_text(RESULTS)

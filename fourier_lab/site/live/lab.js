@@ -206,8 +206,9 @@ const Lab = (() => {
       style: { fontSize: "12px", background: "transparent", overflow: "visible" },
       ...options,
     });
-    chart.setAttribute("role", "img");
-    chart.setAttribute("aria-label", label);
+    chart.setAttribute("aria-hidden", "true"); // its parts have names of no use
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", label);
     place.replaceChildren(chart);
     return chart;
   }
