@@ -48,7 +48,7 @@ EXPLORERS = {
     "geometry": Explorer(
         "Geometry",
         "Every token of a trained encoder",
-        "Where training puts the tokens, from the fixed T(p) to the state after each layer: two pictures, linked by the word.",
+        "Where training puts the tokens, from T(p) to the state after each layer, in two pictures linked by the word.",
         ("vendored/d3.min.js", "data/clouds.js", "lab.js", "cloud.js", "geometry.js"),
         "snli_mnli/03_embedding_geometry/projections",
     ),

@@ -9,10 +9,9 @@ import itertools
 import math
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-
-import matplotlib as mpl
 
 from .. import paths
 from ..embeddings.frequency_sets import choose_frequencies
@@ -104,8 +103,8 @@ def clouds() -> dict[str, Any]:
 
     Returns:
         dict: ``words`` (lists of words) and ``views``, each with ``name``, ``words`` (which list), ``places`` (principal
-            components ``(V, 2)``, int16 as a share of the largest) and ``near`` (ids ``(V, 8)``, uint16, nearest by cosine in all
-            dimensions first), both in base64 with the low byte first.
+            components ``(V, 2)``, int16 as a share of the largest) and ``near`` (ids ``(V, 8)``, uint16, nearest by cosine
+            in all dimensions first), both in base64 with the low byte first.
     """
     vocabularies: list[list[str]] = []
     views = []

@@ -73,9 +73,14 @@ const Lab = (() => {
     let written = "";
     let writing = 0;
 
-    function follow() {
-      const { ranges = {}, note = "" } = (page.fit && page.fit(settings)) || {};
+    function adjust(chosen) {
+      const { ranges = {}, note = "" } = (page.fit && page.fit(chosen)) || {};
       for (const [name, traits] of Object.entries(ranges)) Object.assign(known[name], traits);
+      return note;
+    }
+
+    function follow() {
+      const note = adjust(settings);
       for (const [name, element] of Object.entries(known)) {
         if (kind(element) === "number") settings[name] = Math.min(Number(element.max), Math.max(Number(element.min), settings[name]));
         show(element, settings[name]);
@@ -118,17 +123,13 @@ const Lab = (() => {
       settings = { ...start };
       const names = Object.keys(known).filter((name) => name in texts);
       for (const name of Object.keys(texts)) {
-        if (!(name in known)) problems.push(`There is no setting ${name} here. Choose from ${Object.keys(known).join(", ")}.`);
+        if (!Object.keys(known).includes(name)) problems.push(`There is no setting ${name} here. Choose from ${Object.keys(known).join(", ")}.`);
       }
       for (const name of names) {
         const { value, problem } = parse(name, known[name], texts[name]);
         if (problem) problems.push(`${problem} It stays ${settings[name]}.`);
         else settings[name] = value;
-        if (page.fit && kind(known[name]) !== "number") follow(); // ranges of later numbers depend on it
-        else if (page.fit) {
-          const { ranges = {} } = page.fit({ ...settings }) || {};
-          for (const [other, traits] of Object.entries(ranges)) Object.assign(known[other], traits);
-        }
+        adjust({ ...settings }); // ranges of later settings depend on it
       }
       const note = follow();
       if (note) problems.push(note);
