@@ -69,18 +69,22 @@ class Cloud {
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
     if (!width || !height) return;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const image = paper.createImageData(width, height);
-    const pixels = new Uint32Array(image.data.buffer).fill(0xffffffff);
+    if (!this.image || this.image.width !== width || this.image.height !== height) {
+      Object.assign(canvas, { width, height });
+      this.image = paper.createImageData(width, height);
+    }
+    const pixels = new Uint32Array(this.image.data.buffer).fill(0xffffffff);
     const { unit, middle } = this.scale();
     const size = Math.round(ratio * Math.min(5, 1.6 + Math.log2(view.zoom)));
     for (let i = 0; i < this.x.length; i += 1) {
       const left = Math.round(middle[0] + (this.x[i] - view.x) * unit - size / 2);
       const top = Math.round(middle[1] - (this.y[i] - view.y) * unit - size / 2);
       if (left < 0 || top < 0 || left + size >= width || top + size >= height) continue;
-      for (let row = top; row < top + size; row += 1) pixels.fill(this.colours[i], row * width + left, row * width + left + size);
+      for (let row = top; row < top + size; row += 1) {
+        for (let column = left; column < left + size; column += 1) pixels[row * width + column] = this.colours[i];
+      }
     }
-    paper.putImageData(image, 0, 0);
+    paper.putImageData(this.image, 0, 0);
     this.paintMarks(ratio);
     if (this.path) this.paintPath(ratio);
   }
