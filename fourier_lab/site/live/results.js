@@ -64,14 +64,15 @@
     };
     const across = (end) => (point) => shift(point.values[x][end], point);
     const at = (name, end) => (name === x && x !== y ? across(end) : (point) => point.values[name][end]);
-    const scale = (name) => ({ label: quantities[name].label, type: quantities[name].log ? "log" : "linear", tickFormat: "~s", ticks: 6, inset: 14 });
+    const kind = (name) => (quantities[name].log ? { type: "log", tickFormat: "~s" } : { type: "linear" });
+    const scale = (name) => ({ label: quantities[name].label, ...kind(name), ticks: 6, inset: 14 });
     const barred = (name) => shown.filter((point) => point.values[name][1] !== null && point.values[name][2] !== null);
     const look = { symbol: (point) => point.symbol, stroke: "colour", r: 4.5, strokeWidth: 1.5 };
     const chart = Lab.plot("points", `${Lab.plural(shown.length, "point")}: ${quantities[y].label} against ${quantities[x].label}; the table below has their numbers`, {
       height: 420,
       grid: true,
-      x: { ...scale(x) },
-      y: { ...scale(y), tickFormat: "~g" },
+      x: scale(x),
+      y: scale(y),
       symbol: { type: "identity" },
       marks: [
         Plot.ruleX(barred(y), { x: at(x, 0), y1: at(y, 1), y2: at(y, 2), stroke: "colour" }),
@@ -93,7 +94,7 @@
     const series = new Map(shown.map((point) => [point.series, point]));
     const mark = ({ symbol, colour }) => Plot.plot({
       width: 14, height: 14, margin: 0, symbol: { type: "identity" }, x: { axis: null, domain: [0, 1] }, y: { axis: null, domain: [0, 1] },
-      marks: [Plot.dot([0.5], { x: [0.5], y: [0.5], symbol: [symbol], fill: colour, r: 4.5 })],
+      marks: [Plot.dot([0.5], { x: [0.5], y: [0.5], symbol: [symbol], fill: colour, stroke: colour, r: 4 })],
     });
     document.getElementById("legend").replaceChildren(...[...series].sort().map(([name, point]) => {
       const entry = document.createElement("span");
