@@ -18,7 +18,8 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
-from .explorers import DATA, EXPLORERS, data_script
+from .explorers import DATA, EXPLORERS, data_script, script_of
+from .search import sections
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
 _SCROLLS = re.compile(
@@ -81,6 +82,7 @@ class _Site:
         self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
         self._pages |= _PAGES
         self._waiting = ["results/README.md"]
+        self._sections: list[dict[str, str]] = []  # of the pages written so far
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
             autoescape=True,
@@ -110,6 +112,8 @@ class _Site:
             page, text = self._pages[source], _file(source).read_text(encoding="utf-8")
             title = text.lstrip("# ").partition("\n")[0]
             self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
+        paths.write_atomically(self._out / "live/data/search.js", script_of("search", self._sections))
+        self._write("search.html", "search", title="Search")
 
     def _write_index(self) -> None:
         """Write the front page: the README's sections, and what the executed notebooks found below those that it lists."""
@@ -164,6 +168,7 @@ class _Site:
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
         text = self._template(f"{template}.html.j2").render(top=top, page=page, **content)
+        self._sections += sections(page, content["title"], text)
         # What scrolls must be within reach of the keyboard.
         paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))
 

@@ -73,5 +73,10 @@ DATA: Mapping[str, Callable[[], Any]] = {
 
 def data_script(name: str) -> str:
     """Return the script that sets ``LabData.NAME`` to what :data:`DATA` has under this name."""
-    written = json.dumps(DATA[name](), separators=(",", ":"), allow_nan=False)
+    return script_of(name, DATA[name]())
+
+
+def script_of(name: str, data: Any) -> str:
+    """Return the script that sets ``LabData.NAME`` to some data, which JSON can write."""
+    written = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return f"(window.LabData ??= {{}}).{name} = {written};\n"

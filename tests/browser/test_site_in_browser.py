@@ -41,3 +41,21 @@ def test_figures_appear_and_tell_where_they_come_from(site, visit):
     assert "configuration" in figure.inner_text() or "Notebook" in figure.inner_text()
     keep(page, "site_figures_desktop")
     assert page.troubles == []
+
+
+def test_search_finds_a_section_by_its_words_and_leads_there(site, visit):
+    page = visit((site / "search.html").as_uri(), offline=True)
+    page.get_by_label("Words").fill("Fourier learned")
+    texts = page.evaluate("""[...document.querySelectorAll("#found a")].map(link => {
+      const own = LabData.search.find(({address}) => address === link.getAttribute("href"));
+      return `${own.heading} ${own.text}`.toLowerCase();
+    })""")
+    assert texts and all("fourier" in text and "learned" in text for text in texts)
+    link = page.locator("#found a").first
+    address = link.get_attribute("href")
+    link.click()
+    page.wait_for_url(f"**/{address}")
+    page.go_back()
+    page.get_by_label("Words").fill("zzzz")
+    page.get_by_text("No section has all these words").wait_for()
+    assert page.troubles == []
