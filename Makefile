@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help figures app site test fast lab bench lock clean
+.PHONY: help figures app site test fast lab bench lock vendor clean
 
 PYTHON ?= python3
 DATA ?= builtin
@@ -58,6 +58,9 @@ lock: $(INSTALLED)  ## write the versions now in .venv to requirements.lock
 	{ echo "# Written by 'make lock'; do not edit. Local version tags are dropped: torch's differ by platform."; \
 	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > requirements.lock
 	touch $(INSTALLED)
+
+vendor: $(INSTALLED)  ## take the scripts of others anew from npm, in the versions that each manifest.json names
+	$(BIN)/python -m fourier_lab.site.vendor fourier_lab/site/vendored tests/browser/vendored
 
 clean:  ## remove .venv, reports and caches; trained runs and figures stay
 	rm -rf .venv reports .hypothesis .mypy_cache .pytest_cache .ruff_cache

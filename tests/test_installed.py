@@ -56,6 +56,9 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel):
         assert shipped and not missing
     for name in shipped_encoders():
         assert all((wheel / "fourier_lab" / "shipped_encoders" / name / file).is_file() for file in FILES)
+    for folder in ("live", "vendored", "templates/live"):
+        scripts = [path.name for path in (paths.PROJECT / "fourier_lab/site" / folder).iterdir() if path.is_file()]
+        assert scripts and all((wheel / "fourier_lab/site" / folder / name).is_file() for name in scripts)
 
 
 def test_an_installed_package_finds_notebooks_sweeps_and_records(wheel, command):

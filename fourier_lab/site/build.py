@@ -18,8 +18,13 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
+from .explorers import DATA, EXPLORERS, data_script, script_of
+from .search import sections
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
+_SCROLLS = re.compile(
+    r'<(pre(?=[ >])|div(?= class="(?:wide|output_html)\b))'
+)  # by itself where it is wider than the page
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
 _FOLDER = Path(__file__).parent
 _MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
@@ -77,6 +82,7 @@ class _Site:
         self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
         self._pages |= _PAGES
         self._waiting = ["results/README.md"]
+        self._sections: list[dict[str, str]] = []  # of the pages written so far
         environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
             autoescape=True,
@@ -95,6 +101,7 @@ class _Site:
                 self._copy(f"figures/{picture.name}.{ending}")
         self._write_index()
         self._write_figures()
+        self._write_explorers()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
@@ -105,6 +112,8 @@ class _Site:
             page, text = self._pages[source], _file(source).read_text(encoding="utf-8")
             title = text.lstrip("# ").partition("\n")[0]
             self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
+        paths.write_atomically(self._out / "live/data/search.js", script_of("search", self._sections))
+        self._write("search.html", "search", title="Search")
 
     def _write_index(self) -> None:
         """Write the front page: the README's sections, and what the executed notebooks found below those that it lists."""
@@ -140,10 +149,28 @@ class _Site:
         notebooks = {group: self._pages.get(f"notebooks/{group.rpartition('/')[2]}.ipynb") for group in groups}
         self._write("figures.html", "figures", title="Figures", groups=groups, notebooks=notebooks)
 
+    def _write_explorers(self) -> None:
+        """Write the pages that compute in the browser, the scripts that they name, and their data."""
+        pictures = {picture.name: picture for picture in self._pictures}
+        self._write("live/index.html", "live/index", title="Explorers", explorers=EXPLORERS)
+        for name, explorer in EXPLORERS.items():
+            self._write(
+                f"live/{name}.html", f"live/{name}", title=explorer.title, explorers=EXPLORERS, own=name,
+                explorer=explorer, picture=pictures.get(explorer.figure),
+            )  # fmt: skip
+        live = self._out / "live"
+        shutil.copytree(_FOLDER / "vendored", live / "vendored")
+        for script in _FOLDER.glob("live/*.js"):
+            shutil.copyfile(script, live / script.name)
+        for name in DATA:
+            paths.write_atomically(live / f"data/{name}.js", data_script(name))
+
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
         text = self._template(f"{template}.html.j2").render(top=top, page=page, **content)
-        paths.write_atomically(self._out / page, text)
+        self._sections += sections(page, content["title"], text)
+        # What scrolls must be within reach of the keyboard.
+        paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))
 
     def _link(self, source: str, page: str) -> Link:
         """Return the function that turns links of a file of the project into links of its page."""

@@ -3,8 +3,12 @@
 import os
 import shutil
 
+import nbformat
 import pytest
 from seen import DESKTOP, PATIENCE_MS, SCREENSHOTS, is_elsewhere, is_goodbye
+
+from fourier_lab import paths
+from fourier_lab.site import build_site
 
 CHROMIUM = os.environ.get("FOURIER_LAB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -20,6 +24,25 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def site(browser, tmp_path_factory):
+    """The folder of the static site, with one executed notebook that has every kind of output."""
+    folder = tmp_path_factory.mktemp("site")
+    output = nbformat.v4.new_output
+    outputs = [
+        output("display_data", {"text/html": f"<table>{'<td>wide</td>' * 99}</table>", "text/plain": "a table"}),
+        output("stream", name="stderr", text="careful " * 99),
+        output("execute_result", {"text/plain": "1" * 999}, execution_count=1),
+        output("error", ename="ValueError", evalue="<v>", traceback=["ValueError: <v>"]),
+    ]
+    cells = [nbformat.v4.new_markdown_cell("# Run"), nbformat.v4.new_code_cell("1 if a is b else 2", outputs=outputs)]
+    source = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))[0]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / source.name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "REPORTS", folder)
+        return build_site(folder / "site").parent
 
 
 @pytest.fixture(scope="module")

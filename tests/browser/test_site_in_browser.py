@@ -1,27 +1,36 @@
-"""The static site in a browser, from files: pages load whole, and a phone shows them without scrolling sideways."""
+"""The static site in a browser, from files: pages load whole, and everyone can read them, on a phone too."""
+
+from pathlib import Path
 
 from seen import PHONE, keep
 
-from fourier_lab.site import build_site
+AXE = Path(__file__).resolve().parent / "vendored/axe.min.js"
+# Whatever stands in somebody's way, and where: a label that is missing, a contrast that is too low.
+BARRIERS = """axe.run(document, {resultTypes: ["violations"], preload: false}).then(({violations}) =>
+  violations.map(({help, nodes}) => `${help}: ${nodes.map(({html}) => html.slice(0, 99)).slice(0, 3).join("; ")}`))"""
 
 
-def test_every_page_loads_whole_and_fits_a_phone(tmp_path, visit):
-    first = build_site(tmp_path / "site")
-    pages = sorted(first.parent.rglob("*.html"))
-    assert {"index.html", "study.html", "figures.html"} <= {path.name for path in pages}
+def test_every_page_loads_whole_fits_a_phone_and_shuts_nobody_out(site, visit):
+    pages = sorted(site.rglob("*.html"))
+    assert {"index.html", "study.html", "figures.html", "basis.html"} <= {path.name for path in pages}
+    assert any(path.parent.name == "notebooks" and path.name[0].isdigit() for path in pages)
     for path in pages:
         page = visit(path.as_uri(), viewport=PHONE)
         page.wait_for_load_state("load")
+        if page.locator("#settings").count():
+            page.locator("#settings[data-drawn]").wait_for()
         too_wide = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
-        name = path.relative_to(first.parent).with_suffix("").as_posix().replace("/", "_")
+        name = path.relative_to(site).with_suffix("").as_posix().replace("/", "_")
         keep(page, f"site_{name}_phone")
         assert too_wide <= 0, f"{name} is {too_wide} pixels too wide"
+        page.add_script_tag(path=AXE)
+        assert page.evaluate(BARRIERS) == [], name
         assert page.troubles == []
         page.close()
 
 
-def test_figures_appear_and_tell_where_they_come_from(tmp_path, visit):
-    page = visit(build_site(tmp_path / "site").as_uri())
+def test_figures_appear_and_tell_where_they_come_from(site, visit):
+    page = visit((site / "index.html").as_uri())
     page.get_by_role("link", name="Figures", exact=True).click()
     figure = page.locator("figure").last
     figure.scroll_into_view_if_needed()
@@ -31,4 +40,22 @@ def test_figures_appear_and_tell_where_they_come_from(tmp_path, visit):
     figure.get_by_text("Numbers and provenance").click()
     assert "configuration" in figure.inner_text() or "Notebook" in figure.inner_text()
     keep(page, "site_figures_desktop")
+    assert page.troubles == []
+
+
+def test_search_finds_a_section_by_its_words_and_leads_there(site, visit):
+    page = visit((site / "search.html").as_uri(), offline=True)
+    page.get_by_label("Words").fill("Fourier learned")
+    texts = page.evaluate("""[...document.querySelectorAll("#found a")].map(link => {
+      const own = LabData.search.find(({address}) => address === link.getAttribute("href"));
+      return `${own.heading} ${own.text}`.toLowerCase();
+    })""")
+    assert texts and all("fourier" in text and "learned" in text for text in texts)
+    link = page.locator("#found a").first
+    address = link.get_attribute("href")
+    link.click()
+    page.wait_for_url(f"**/{address}")
+    page.go_back()
+    page.get_by_label("Words").fill("zzzz")
+    page.get_by_text("No section has all these words").wait_for()
     assert page.troubles == []
