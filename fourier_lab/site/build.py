@@ -18,6 +18,7 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
+from .encoder_data import write_encoders
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
@@ -95,6 +96,7 @@ class _Site:
                 self._copy(f"figures/{picture.name}.{ending}")
         self._write_index()
         self._write_figures()
+        self._write_encoder()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
@@ -139,6 +141,14 @@ class _Site:
             groups.setdefault(picture.group, []).append(picture)
         notebooks = {group: self._pages.get(f"notebooks/{group.rpartition('/')[2]}.ipynb") for group in groups}
         self._write("figures.html", "figures", title="Figures", groups=groups, notebooks=notebooks)
+
+    def _write_encoder(self) -> None:
+        """Write the page in which the shipped encoders run, and what it loads."""
+        live = self._out / "live"
+        shown = write_encoders(live / "data")
+        for name in ("encoder.js", "encoder_page.js", "encoder.css"):
+            shutil.copyfile(_FOLDER / "live" / name, live / name)
+        self._write("live/encoder.html", "encoder", title="A sentence encoder in this page", **shown)
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
