@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from ..embeddings.frequencies import resolve_period
@@ -80,8 +81,8 @@ def encoder_data(encoder: SentenceEncoder) -> dict[str, Any]:
 @lru_cache(maxsize=8)
 def _shipped(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what the page says about a shipped encoder, and its scripts by their names; the vocabulary's is shared."""
-    encoder = SentenceEncoder.from_pretrained(name)
-    rules = json.dumps(token_rules(encoder.tokenizer))
+    encoder, tokenizer = _open(name)
+    rules = json.dumps(token_rules(tokenizer))
     vocabulary = f"words-{hashlib.sha256(rules.encode()).hexdigest()[:8]}"
     config, data = encoder.config, encoder_data(encoder)
     shown = {
@@ -105,9 +106,9 @@ def _script(name: str, value: str) -> str:
 @lru_cache(maxsize=8)
 def _still(name: str, *sentences: str) -> dict[str, Any]:
     """Return tokens of two sentences, the cosines of their embeddings, and the cosine of the sentences."""
-    encoder = SentenceEncoder.from_pretrained(name)
-    words = token_words(encoder.tokenizer)
-    ids = tokenize(encoder.tokenizer, sentences, encoder.config.max_seq_len)
+    encoder, tokenizer = _open(name)
+    words = token_words(tokenizer)
+    ids = tokenize(tokenizer, sentences, encoder.config.max_seq_len)
     first, second = (F.normalize(encoder.embedding(torch.from_numpy(row))) for row in ids)
     a, b = encoder.encode(sentences, normalize=True)
     return {
@@ -117,6 +118,12 @@ def _still(name: str, *sentences: str) -> dict[str, Any]:
         "matrix": (first @ second.T).tolist(),
         "cosine": float(a @ b),
     }
+
+
+def _open(name: str) -> tuple[SentenceEncoder, Tokenizer]:
+    encoder = SentenceEncoder.from_pretrained(name)
+    assert encoder.tokenizer is not None  # it came out of the same folder
+    return encoder, encoder.tokenizer
 
 
 def _base64(values: Tensor) -> str:

@@ -16,13 +16,15 @@ Normalise = Callable[[str], str]
 
 # Marks that stay in the text, of the combining classes 224 and 216: canonical order puts the second one first.
 _LATE, _EARLY = "\u302e", "\U0001d165"
+_LETTERS = 0x30000  # where the planes end whose letters BERT's rules tell apart
 _HANGUL = range(0xAC00, 0xD7A4)  # syllables, whose parts every browser knows: Unicode has promised never to change them
 
 
 def token_rules(tokenizer: Tokenizer) -> dict[str, Any]:
     """Return what a page needs to cut text as ``tokenizer`` does, JSON-ready; see ``live/encoder.js`` for its reader.
 
-    Every character that Python's Unicode knows is shown to the tokenizer. Those newer than that are left as they are.
+    Every character of the planes of letters is shown to the tokenizer, for it knows some that Python's Unicode does not, and
+    beyond these planes every one that Python knows. Marks are those that Python knows.
 
     Raises:
         ConfigError: If the tokenizer is none in BERT's manner, or has added tokens.
@@ -62,8 +64,9 @@ def _character_rules(clean: bool, chinese: bool, strip_accents: bool | None, low
         is the place of marks among those that follow each other, which dropped characters in ``bars`` keep apart.
     """
     normalise = normalizers.BertNormalizer(clean, chinese, strip_accents, lowercase).normalize_str
-    known = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cn", "Cs") and chr(c) != "|"]
-    become = dict(zip(known, _each(normalise, known), strict=True)) | {"|": "|"}
+    categories = ((c, unicodedata.category(chr(c))) for c in range(0x110000) if c != ord("|"))
+    seen = [chr(c) for c, kind in categories if kind != "Cs" and (kind != "Cn" or c < _LETTERS)]
+    become = dict(zip(seen, _each(normalise, seen), strict=True)) | {"|": "|"}
     hangul = become["\uac00"] != "\uac00"
     mapped = {c: to for c, to in become.items() if to not in ("", c, f" {c} ") and not (hangul and ord(c) in _HANGUL)}
     stay = sorted({c for to in become.values() for c in to})
@@ -114,7 +117,5 @@ def _marks(normalise: Normalise, stay: list[str], dropped: list[str]) -> tuple[d
 
 def _ranges(characters: Iterable[str]) -> list[int]:
     """Return the starts and ends, ends left out, of the ranges that characters fill: ``[start, end, start, end, ...]``."""
-    codes = sorted(map(ord, characters))
-    starts = [c for before, c in zip([-1, *codes], codes, strict=False) if c != before + 1 or c == 0]
-    ends = [c + 1 for c, after in zip(codes, [*codes[1:], -1], strict=True) if after != c + 1]
-    return [edge for pair in zip(starts, ends, strict=True) for edge in pair]
+    codes = set(map(ord, characters))
+    return sorted(codes ^ {c + 1 for c in codes})

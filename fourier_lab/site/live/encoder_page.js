@@ -12,8 +12,7 @@
   const SIDES = ["a", "b"];
   const at = (id) => document.getElementById(id);
   const encoders = new Map(page.encoders.map((encoder) => [encoder.name, encoder]));
-  const chosen = { side: 0, place: 1 }; // the token that is looked at
-  let shown = null, turn = 0, example = 0, linkProblem = "";
+  let shown = null, chosen = null, turn = 0, example = 0, linkProblem = "";
 
   // ---- words and elements
 
@@ -22,7 +21,7 @@
     const text = Math.abs(value).toFixed(digits);
     return value < 0 && Number(text) ? `−${text}` : text;
   };
-  const megabytes = (numbers) => `${((numbers * 4) / 1e6).toPrecision(numbers < 2.5e5 ? 1 : 3)} MB`;
+  const megabytes = (numbers) => `${((numbers * 4) / 1e6).toFixed(1)} MB`;
 
   function element(name, attributes = {}, ...children) {
     const isSvg = ["svg", "path", "line"].includes(name);
@@ -197,7 +196,7 @@
       list.replaceChildren(
         ...tokens.slice(0, SHOWN).map(({ id, token, word, isUnknown, row }, place) => {
           const points = [...row].map((value, i) => [i, 20 - (19 * value) / highest]);
-          const press = () => look(s, place);
+          const press = () => look(...(chosen = [s, place]));
           const parts = [
             bidi(token, { class: "token" }),
             element("span", { class: "id" }, number(id), ...(isUnknown ? [": ", bidi(word)] : [])),
@@ -211,25 +210,28 @@
     at("shown").textContent = longest > SHOWN ? `Drawn are the first ${SHOWN} tokens of a sentence. All of them count.` : "";
   }
 
+  /** The token that was chosen, as long as it is there; else the heaviest of the first sentence. */
+  function lookedAt() {
+    const tokens = shown.sides.map((side) => side.tokens.slice(0, SHOWN));
+    if (chosen && tokens[chosen[0]][chosen[1]]) return chosen;
+    const weights = tokens[0].map(({ weight }) => weight);
+    return [0, weights.indexOf(Math.max(...weights))];
+  }
+
   /** Show how the row of a token comes about. */
   function look(side, place) {
-    const last = Math.min(shown.sides[side].tokens.length, SHOWN) - 1;
-    Object.assign(chosen, { side, place: Math.min(place, last) });
     SIDES.forEach((name, s) =>
       at(`tokens-${name}`)
         .querySelectorAll("button")
-        .forEach((button, i) => button.setAttribute("aria-pressed", s === side && i === chosen.place)),
+        .forEach((button, i) => button.setAttribute("aria-pressed", s === side && i === place)),
     );
-    const { id, token, row } = shown.sides[side].tokens[chosen.place];
+    const { id, token, row } = shown.sides[side].tokens[place];
     const { frequencies, period } = self.fourierLab[shown.encoder];
     const wanted = CYCLES.map((cycles) => (cycles * period) / (2 * AROUND));
     const nearest = (k) => frequencies.reduce((best, f) => (Math.abs(f - k) < Math.abs(best - k) ? f : best));
     const wave = (k, p) => Math.sin(k * Math.PI * ((2 * p) / period - 1));
     const waves = [...new Set(wanted.map(nearest))].map((k) => {
-      const points = Array.from({ length: 40 * CYCLES.length * 4 }, (_, i) => {
-        const x = (2 * AROUND * i) / (40 * CYCLES.length * 4 - 1);
-        return [x, 10 - 9 * wave(k, id - AROUND + x)];
-      });
+      const points = Array.from({ length: 8 * AROUND + 1 }, (_, i) => [i / 4, 10 - 9 * wave(k, id - AROUND + i / 4)]);
       const y = 10 - 9 * wave(k, id);
       const picture = drawing(
         2 * AROUND,
@@ -305,7 +307,7 @@
     if (!step) return;
     event.preventDefault();
     const now = at("matrix").querySelector(".here")?.dataset.cell.split(" ").map(Number);
-    const [i, j] = now ? [now[0] + step[0], now[1] + step[1]] : [0, 0];
+    const [i, j] = now ? now.map((place, axis) => place + step[axis]) : [0, 0];
     const next = at("matrix").querySelector(`[data-cell="${i} ${j}"]`);
     if (!next) return;
     point(next);
@@ -328,7 +330,7 @@
           element("td", {}, `${Math.round(100 * weight)} %`),
           element("td", {}, signed(share)),
           element("td", {}, without === null ? "" : signed(without)),
-          element("td", { class: "bar", "aria-hidden": "true" }, element("span", bar)),
+          element("td", { class: "bar", "aria-hidden": "true" }, ...(without === null ? [] : [element("span", bar)])),
         );
       };
       const lines = tokens.slice(0, SHOWN).map((t) => line(bidi(t.token), t.weight, t.share, t.without));
@@ -343,10 +345,10 @@
 
   function drawNear({ near, pairs }) {
     near.forEach((cosines, s) => {
-      const best = cosines.map((cosine, i) => ({ cosine, text: page.sentences[i] })).sort((x, y) => y.cosine - x.cosine);
-      const lines = best.slice(0, NEAR).map(({ cosine, text }) => {
+      const others = cosines.map((cosine, i) => ({ cosine, text: page.sentences[i] })).filter(({ text }) => text !== at(SIDES[s]).value);
+      const lines = others.sort((x, y) => y.cosine - x.cosine).slice(0, NEAR).map(({ cosine, text }) => {
         const put = () => change({ [SIDES[1 - s]]: text });
-        return element("li", {}, `${signed(cosine)} `, element("button", { type: "button", click: put }, text));
+        return element("li", {}, element("span", {}, signed(cosine)), element("button", { type: "button", click: put }, text));
       });
       at(`near-${SIDES[s]}`).replaceChildren(...lines);
     });
@@ -380,7 +382,7 @@
       drawStored(encoders.get(wanted.encoder));
       const rows = found.sides.flatMap(({ tokens }) => tokens.slice(0, SHOWN).map(({ row }) => row));
       drawTokens(Math.max(...rows.map((row) => row.reduce((most, value) => Math.max(most, Math.abs(value)), 0))));
-      look(chosen.side, chosen.place);
+      look(...lookedAt());
       drawMatrix();
       drawParts();
       at("time").textContent = `The two vectors took ${found.milliseconds.toFixed(1)} ms.`;
