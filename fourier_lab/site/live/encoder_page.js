@@ -231,8 +231,8 @@
     const nearest = (k) => frequencies.reduce((best, f) => (Math.abs(f - k) < Math.abs(best - k) ? f : best));
     const wave = (k, p) => Math.sin(k * Math.PI * ((2 * p) / period - 1));
     const waves = [...new Set(wanted.map(nearest))].map((k) => {
-      const points = Array.from({ length: 8 * AROUND + 1 }, (_, i) => [i / 4, 10 - 9 * wave(k, id - AROUND + i / 4)]);
-      const y = 10 - 9 * wave(k, id);
+      const points = Array.from({ length: 8 * AROUND + 1 }, (_, i) => [i / 4, 10 - 7 * wave(k, id - AROUND + i / 4)]);
+      const y = 10 - 7 * wave(k, id);
       const picture = drawing(
         2 * AROUND,
         20,
@@ -337,8 +337,9 @@
       const rest = tokens.slice(SHOWN), sum = (key) => rest.reduce((total, t) => total + t[key], 0);
       if (rest.length) lines.push(line(`the other ${rest.length}`, sum("weight"), sum("share"), null));
       const heads = ["token", "weight", "adds", "without", ""].map((word) => element(word ? "th" : "td", word ? { scope: "col" } : {}, word));
+      const caption = element("caption", {}, `${s ? "Second" : "First"} sentence`);
       at(`parts-${SIDES[s]}`).replaceChildren(
-        element("table", { class: "parts" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...lines)),
+        element("table", { class: "parts" }, caption, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...lines)),
       );
     });
   }
@@ -354,7 +355,7 @@
     });
     const lower = pairs.filter((cosine) => cosine < shown.cosine).length;
     const share = `It is higher than ${Math.round((100 * lower) / pairs.length)} % of the ${number(pairs.length)} pairs of the listed sentences.`;
-    at("cosine").replaceChildren(element("strong", {}, signed(shown.cosine)), `is the cosine of the two sentences. ${share}`);
+    at("cosine").replaceChildren(element("strong", {}, signed(shown.cosine)), ` is the cosine of the two sentences. ${share}`);
     const bins = new Array(80).fill(0);
     for (const cosine of pairs) bins[Math.min(79, Math.floor((cosine + 1) * 40))]++;
     const highest = Math.max(...bins), x = (shown.cosine + 1) * 40;
