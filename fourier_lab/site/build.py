@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
@@ -19,6 +18,7 @@ from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
 from .encoder_data import write_encoders
+from .templating import templates
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
@@ -78,14 +78,6 @@ class _Site:
         self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
         self._pages |= _PAGES
         self._waiting = ["results/README.md"]
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._template = environment.get_template
 
     def write(self) -> None:
         """Write every page."""
@@ -148,11 +140,11 @@ class _Site:
         shown = write_encoders(live / "data")
         for name in ("encoder.js", "encoder_page.js", "encoder.css"):
             shutil.copyfile(_FOLDER / "live" / name, live / name)
-        self._write("live/encoder.html", "encoder", title="A sentence encoder in this page", **shown)
+        self._write("live/encoder.html", "encoder", title="A sentence encoder in this page", inline=None, **shown)
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
-        text = self._template(f"{template}.html.j2").render(top=top, page=page, **content)
+        text = templates().get_template(f"{template}.html.j2").render(top=top, page=page, **content)
         paths.write_atomically(self._out / page, text)
 
     def _link(self, source: str, page: str) -> Link:

@@ -8,15 +8,17 @@ from urllib.parse import unquote, urlencode, urlparse
 
 import numpy as np
 import pytest
+import torch
 from seen import PHONE, keep
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from fourier_lab import SentenceEncoder
+from fourier_lab import ModelConfig, SentenceEncoder
+from fourier_lab.cli import parser
 from fourier_lab.models.pretrained import shipped_encoders
 from fourier_lab.site import build_site
 from fourier_lab.site.encoder_data import EXAMPLES
 from fourier_lab.site.token_rules import token_rules
-from fourier_lab.text.tokenizer import Cutter, with_special_tokens
+from fourier_lab.text.tokenizer import Cutter, with_special_tokens, wordpiece_tokenizer
 
 SENTENCES = [
     "", " \t\n", "\0", "\u200b\u200d\ufeff", "A man is playing a guitar.", "UPPER and lower, don't!", "x" * 100, "x" * 101,
@@ -242,6 +244,34 @@ def test_a_phone_and_the_keyboard_suffice(page, address):
     assert page.locator("#token .note").inner_text() != before
     controls = page.locator("#encoder").locator("input, textarea, button, [tabindex='0']").all()
     assert all(control.evaluate("e => e.labels?.length || e.ariaLabel || e.innerText") for control in controls)
+    assert page.troubles == []
+
+
+def test_ones_own_encoder_is_one_file(tmp_path, visit):
+    vocabulary = tmp_path / "vocab.txt"
+    vocabulary.write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "man", "##s", "rain", "ing", "##ing", "<", "/"])
+    )
+    torch.manual_seed(0)
+    config = ModelConfig(
+        "fourier", 12, d_model=10, n_layers=0, n_heads=1, frequencies="harmonic", pooler="none", max_seq_len=8
+    )
+    encoder = SentenceEncoder(config, wordpiece_tokenizer(vocabulary))
+    torch.nn.init.normal_(encoder.embedding.norm.weight)
+    encoder.save_pretrained(tmp_path / "mine")
+    assert parser.main(["page", str(tmp_path / "mine"), "--out", str(tmp_path / "mine.html")]) == 0
+    page = visit((tmp_path / "mine.html").as_uri() + "#a=A+man+rains&b=raining+</script>+a+a+a+a", offline=True)
+    page.wait_for_function("document.body.dataset.turn")
+    assert cosine(page) == expected(encoder, "A man rains", "raining </script> a a a a")
+    assert "4 more" in page.locator("#note-b").inner_text()
+    vectors = page.evaluate("""() => {
+        const engine = fourierEncoder(), { encoders } = JSON.parse(document.getElementById("page-data").textContent);
+        const [{ name, rules }] = encoders;
+        engine.load(name, fourierLab[name], fourierLab[rules]);
+        return ["A man rains", ""].map((text) => [...engine.read(name, text).vector]);
+    }""")
+    assert abs(np.array(vectors) - encoder.encode(["A man rains", ""])).max() < 1e-5
+    keep(page, "encoder_of_ones_own")
     assert page.troubles == []
 
 

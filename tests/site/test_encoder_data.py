@@ -33,8 +33,14 @@ def test_scripts_hold_the_numbers_of_the_encoders_and_are_named_by_the_page(tmp_
 
 @pytest.mark.parametrize(
     "settings",
-    [{"arm": "fourier"}, {"n_layers": 1, "n_heads": 1}, {"pooler": "tanh"}, {"departures": ("padding_mean",)}],
-    ids=lambda settings: next(iter(settings)),
+    [
+        {"arm": "learned"},
+        {"arm": "fourier", "mlp": "geglu"},
+        {"n_layers": 1, "n_heads": 1},
+        {"pooler": "tanh"},
+        {"departures": ("padding_mean",)},
+    ],
+    ids=str,
 )
 def test_what_a_page_cannot_compute_is_refused_in_words(settings):
     whole = {"arm": "wide_fourier", "vocab_size": 200, "d_model": 8, "n_layers": 0, "n_heads": 1, "pooler": "none"}

@@ -107,9 +107,9 @@ function fourierEncoder() {
     return { cut, normalise, words, unknown: rules.unknown };
   }
 
-  /** An encoder without layers: a vector is the weighted mean of its tokens' rows E(p) = RMSNorm(W T(p)). */
+  /** An encoder without layers: a vector is the weighted mean of its tokens' rows E(p) = RMSNorm(W T(p) + b). */
   function model(data) {
-    const map = floats(data.map), gain = floats(data.gain), weights = floats(data.weights);
+    const map = floats(data.map), bias = floats(data.bias), gain = floats(data.gain), weights = floats(data.weights);
     const width = gain.length, count = data.frequencies.length, period = data.period;
     const known = new Map();
 
@@ -139,6 +139,7 @@ function fourierEncoder() {
         }
         out.set([sum0, sum1, sum2, sum3].slice(0, width - i), i);
       }
+      for (let i = 0; i < width; i++) out[i] += bias[i];
       const scale = 1 / Math.sqrt(dot(out, out) / width + data.eps);
       return out.map((value, i) => value * scale * gain[i]);
     }

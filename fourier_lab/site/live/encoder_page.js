@@ -98,6 +98,7 @@
 
   /** Run a script of data once; files are not fetched, which pages from a disk may not do. */
   function script(name) {
+    if (self.fourierLab?.[name]) return null; // it is part of the page
     if (!scripts.has(name)) {
       const arrives = new Promise((resolve, reject) => {
         const missing = `data/${name}.js does not lie beside this page. Copy the whole folder of the site, and open it again.`;
