@@ -98,7 +98,7 @@ def encoder_data(encoder: SentenceEncoder) -> dict[str, Any]:
     if linear is None:
         raise ConfigError(
             "a page computes encoders without layers and pooler, over 'wide_fourier' or over 'fourier' with the mlp "
-            f"'linear' or 'none'; this one has {config.arm!r}, {config.n_layers} layers and the pooler {config.pooler!r}. Use "
+            f"'linear' or 'none'; this one has {config.arm!r}, {config.n_layers} layers, pooler {config.pooler!r}. Use "
             "SentenceEncoder.export, which writes ONNX."
         )
     weight, bias, frequencies = linear

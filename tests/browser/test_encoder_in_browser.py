@@ -202,6 +202,8 @@ def test_a_link_restores_the_page_and_follows_what_is_written(page, address, enc
     assert cosine(page) == expected(encoders["fourier-400k"], "It rains.", "Rain & wind?")
     drawn(page, lambda: page.evaluate("location.hash = 'a=Back'"))
     assert page.locator("#a").input_value() == "Back" and page.get_by_label("fourier-100k").is_checked()
+    drawn(page, lambda: page.locator("#a").fill("so long " * 5000))
+    assert page.url == address and page.locator("#no-link").is_visible() and not page.locator("#link").is_visible()
     assert page.troubles == []
 
 
@@ -283,7 +285,9 @@ def test_without_workers_or_scripts_there_is_a_page(address, visit, encoders):
     page.reload()
     page.wait_for_function("document.body.dataset.turn")
     assert cosine(page) == wanted and page.troubles == []
-    still = visit(address, offline=True, java_script_enabled=False)
+    still = visit(address, offline=True, java_script_enabled=False, viewport=PHONE)
+    keep(still, "site_encoder_still")
     words = still.locator("#still").inner_text()
     assert "needs JavaScript" in words and f"cosine is {wanted}" in words and still.locator("#still td").count() > 70
     assert not still.locator("#encoder").is_visible() and still.troubles == []
+    assert still.locator("main").evaluate("main => main.scrollWidth - innerWidth") <= 0

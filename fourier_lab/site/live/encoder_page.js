@@ -139,16 +139,17 @@
   }
 
   function writeLink() {
-    const link = new URLSearchParams(settings()).toString();
-    const address = link.length > LONGEST_LINK ? location.pathname : `#${link}`;
-    if (`#${link}` !== location.hash) history.replaceState(null, "", address);
+    const link = new URLSearchParams(settings()).toString(), fits = link.length <= LONGEST_LINK;
+    if (`#${link}` !== location.hash) history.replaceState(null, "", fits ? `#${link}` : location.pathname);
+    at("link").hidden = !fits;
+    at("no-link").hidden = fits;
   }
 
   /** Set what the address asks for; what it does not say is as at first. */
   function readLink() {
     const [a, b] = page.examples[0];
     const wanted = { encoder: page.encoders[0].name, a, b };
-    const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : ""); // else it is a place in the page
+    const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     const strange = [];
     for (const [key, value] of given) {
       if (!(key in wanted)) strange.push(`the setting “${key}”`);
@@ -418,6 +419,7 @@
   at("matrix").addEventListener("keydown", walk);
   at("matrix").addEventListener("pointerover", ({ target }) => target.dataset.cell && point(target));
   addEventListener("hashchange", () => {
+    if (!location.hash.includes("=")) return; // a place in the page
     readLink();
     update();
   });
