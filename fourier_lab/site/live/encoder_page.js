@@ -181,7 +181,7 @@
   }
 
   function drawStored({ name, numbers, of_embedding: own, of_table: table, vocab_size: V, d_model: d }) {
-    const bar = (size) => element("div", { class: "size", style: `width: ${(100 * size) / table}%` });
+    const bar = (size) => element("div", { class: "size", style: `width: ${(100 * size) / Math.max(numbers, table)}%` });
     const share = `${number(own)} of the embedding and ${number(numbers - own)} for the weights of tokens`;
     at("stored").replaceChildren(
       element("p", {}, element("strong", {}, megabytes(numbers)), ` in ${name}: ${number(numbers)} numbers, ${share}.`),
