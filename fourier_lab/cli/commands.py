@@ -319,6 +319,20 @@ def site(options: argparse.Namespace) -> int:
     return 0
 
 
+def page(options: argparse.Namespace) -> int:
+    """Write one HTML file in which an encoder of yours runs in any browser, without a server or a network.
+
+    ENCODER is the folder of a run or of a saved encoder, or the start of a run's name in runs/, or a shipped encoder. It
+    must be a bag, without layers and pooler, over wide_fourier or fourier, with a WordPiece tokenizer.
+    """
+    from ..site.encoder_data import write_encoder_page
+    from ..study.own_scores import open_encoder
+
+    name, encoder = open_encoder(options.encoder, options.runs)
+    say(f"wrote {write_encoder_page(encoder, options.out, name)}")
+    return 0
+
+
 def doctor(options: argparse.Namespace) -> int:
     """Check Python, packages, kernel, data folder, permissions and disk; with --thorough, that packages can be imported."""
     from . import doctor as machine

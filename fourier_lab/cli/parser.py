@@ -197,6 +197,13 @@ def _parser() -> argparse.ArgumentParser:
     site = add("site", commands.site, "site --out reports/site")
     site.add_argument("--out", type=Path, metavar="FOLDER", help="where the pages go; reports/site if not given")
 
+    page = add("page", commands.page, "page fourier-100k --out encoder.html")
+    page.add_argument(
+        "encoder", metavar="ENCODER", help="folder of a run or saved encoder, or the start of a run's name"
+    )
+    page.add_argument("--out", type=Path, default=Path("encoder.html"), metavar="FILE", help="where the page goes")
+    page.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run folders")
+
     doctor = add("doctor", commands.doctor, "doctor")
     doctor.add_argument("--thorough", action="store_true", help="import every package, and ask torch for the processor")
     return parser

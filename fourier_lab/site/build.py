@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
@@ -18,15 +17,18 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
+from .encoder_data import write_encoders
 from .explorers import DATA, EXPLORERS, data_script, script_of
 from .search import sections
+from .templating import templates
 
 _SECTION = re.compile(r"^(?=## )", flags=re.MULTILINE)
 _SCROLLS = re.compile(
-    r'<(pre(?=[ >])|div(?= class="(?:wide|output_html)\b))'
+    r'<(pre(?=[ >])|div(?= class="(?:wide|output_html)\b)(?![^>]* tabindex=))'
 )  # by itself where it is wider than the page
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
 _FOLDER = Path(__file__).parent
+ENCODER = "A sentence encoder in this page"
 _MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
 
 
@@ -83,14 +85,6 @@ class _Site:
         self._pages |= _PAGES
         self._waiting = ["results/README.md"]
         self._sections: list[dict[str, str]] = []  # of the pages written so far
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._template = environment.get_template
 
     def write(self) -> None:
         """Write every page."""
@@ -164,10 +158,15 @@ class _Site:
             shutil.copyfile(script, live / script.name)
         for name in DATA:
             paths.write_atomically(live / f"data/{name}.js", data_script(name))
+        shutil.copyfile(_FOLDER / "live/encoder.css", live / "encoder.css")
+        shown = write_encoders(live / "data")
+        self._write(
+            "live/encoder.html", "encoder", title=ENCODER, explorers=EXPLORERS, own="encoder", inline=None, **shown
+        )
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
-        text = self._template(f"{template}.html.j2").render(top=top, page=page, **content)
+        text = templates().get_template(f"{template}.html.j2").render(top=top, page=page, **content)
         self._sections += sections(page, content["title"], text)
         # What scrolls must be within reach of the keyboard.
         paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))

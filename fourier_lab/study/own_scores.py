@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,9 +38,7 @@ def score_file(
     Raises:
         ConfigError, DataError, RecordError: If one of them is missing or malformed.
     """
-    name, model = _load(encoder, runs)
-    remedy = "Name the run of a sentence encoder; the scores of a language model are in its record."
-    check_kind(model, SentenceEncoder, f"sentences have no vectors in {name}", remedy)
+    name, model = open_encoder(encoder, runs)
     low, high = score_range
     if not low < high:
         raise ConfigError(f"--range must rise, got {low:g} {high:g}. Give the lowest and the highest possible score.")
@@ -70,8 +69,22 @@ def score_file(
     return "\n".join(lines), not first.get("collapsed", False)
 
 
-def _load(encoder: str, runs: Path) -> tuple[str, SentenceEncoder]:
-    """Return an encoder with what the table calls it."""
+def open_encoder(encoder: str, runs: Path) -> tuple[str, SentenceEncoder]:
+    """Return an encoder with its name.
+
+    Args:
+        encoder, runs: As for :func:`score_file`.
+
+    Raises:
+        ConfigError, RecordError: If it is missing, damaged, or a language model.
+    """
+    name, model = _load(encoder, runs)
+    remedy = "Name the run of a sentence encoder; the scores of a language model are in its record."
+    check_kind(model, SentenceEncoder, f"sentences have no vectors in {name}", remedy)
+    return name, model
+
+
+def _load(encoder: str, runs: Path) -> tuple[str, Any]:
     folder = Path(encoder).expanduser()
     if encoder in shipped_encoders() or (folder / "model.safetensors").is_file():
         return folder.absolute().name, SentenceEncoder.from_pretrained(folder if folder.is_dir() else encoder)

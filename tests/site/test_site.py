@@ -130,12 +130,12 @@ def test_every_relative_link_resolves_with_its_anchor_and_nothing_is_loaded_from
     pages = read_pages(folder)
     assert set(pages) == {
         "index.html", "study.html", "figures.html", "notebooks/02_b.html", "notebooks/snli_mnli/02_b.html",
-        "notebooks/03_c.html", "notebooks/README.html", "live/index.html", *(f"live/{name}.html" for name in EXPLORERS),
-        "search.html",
+        "notebooks/03_c.html", "notebooks/README.html", "live/index.html", "live/encoder.html",
+        *(f"live/{name}.html" for name in EXPLORERS), "search.html",
     }  # fmt: skip
     followed = 0
     for name, page in pages.items():
-        computes = name == "search.html" or name.removeprefix("live/").removesuffix(".html") in EXPLORERS
+        computes = name == "search.html" or name.removeprefix("live/").removesuffix(".html") in (*EXPLORERS, "encoder")
         assert (page.scripts > 0) == computes
         for tag, address in page.links:
             if "://" in address or address.startswith("data:"):
