@@ -15,7 +15,6 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from fourier_lab import ModelConfig, SentenceEncoder
 from fourier_lab.cli import parser
 from fourier_lab.models.pretrained import shipped_encoders
-from fourier_lab.site import build_site
 from fourier_lab.site.encoder_data import EXAMPLES
 from fourier_lab.site.token_rules import token_rules
 from fourier_lab.text.tokenizer import Cutter, with_special_tokens, wordpiece_tokenizer
@@ -57,8 +56,8 @@ def odd_texts():
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    return (build_site(tmp_path_factory.mktemp("encoder") / "site").parent / "live/encoder.html").as_uri()
+def address(site):
+    return (site / "live/encoder.html").as_uri()
 
 
 @pytest.fixture(scope="module")
