@@ -340,7 +340,7 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
         ("old", 90000),
     ):  # of a process of another machine, whatever its number means here
         (tmp_path / "run" / f"{name}.{2**22 + 1}-0123abcd.tmp").touch()
-        os.utime(tmp_path / "run" / f"{name}.{2**22 + 1}-0123abcd.tmp", [time.time() - age] * 2)
+        os.utime(tmp_path / "run" / f"{name}.{2**22 + 1}-0123abcd.tmp", (time.time() - age,) * 2)
     with run_lock(tmp_path / "run"):
         assert is_locked(tmp_path / "run")
         monkeypatch.setattr("sys.platform", "win32")  # has no such locks, and no run waits for one
