@@ -121,6 +121,7 @@ def test_a_lost_worker_costs_no_number_and_a_run_that_loses_every_worker_is_give
         if found := re.search(rf"{deadly.digest()} started on (\S+):", line):
             kill_worker_at(found[1])
             deaths += 1
+    sweep.stdout.close()
     storm.join()
     told = "".join(said)
     assert sweep.wait() == 1 and f"FAILED {deadly.digest()}" in told, told
