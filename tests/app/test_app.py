@@ -87,7 +87,9 @@ def test_records_that_are_left_out_are_named_above_the_tab():
 def test_the_study_has_a_tab_for_each_explorer():
     tabs = study_tabs()
     names = [tab.title for tab in tabs]
-    assert names == ["Basis", "Release", "Geometry", "Sentences", "Train", "Results", "Bake-off", "Curves", "Figures"]
+    assert names == [
+        "Basis", "Release", "Geometry", "Sentences", "Language", "Train", "Results", "Bake-off", "Curves", "Figures",
+    ]  # fmt: skip
     assert all(tab.guide for tab in tabs)
 
 

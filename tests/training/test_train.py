@@ -376,12 +376,16 @@ def test_the_peak_of_memory_is_the_runs_own():
     if not a_peak_can_be_reset():
         pytest.skip("this kernel keeps a process's peak")
     cpu = torch.device("cpu")
-    device.reset_peak_memory(cpu)
-    before, used = device.peak_memory_bytes(cpu), torch.ones(2**25)  # 128 MiB
-    assert device.peak_memory_bytes(cpu) - before > 2**26
-    del used
-    device.reset_peak_memory(cpu)
-    assert device.peak_memory_bytes(cpu) - before < 2**26
+
+    def rises_and_falls() -> bool:
+        device.reset_peak_memory(cpu)
+        before, used = device.peak_memory_bytes(cpu), torch.ones(2**25)  # 128 MiB
+        rise = device.peak_memory_bytes(cpu) - before
+        del used
+        device.reset_peak_memory(cpu)
+        return rise > 2**26 and device.peak_memory_bytes(cpu) - before < 2**26
+
+    assert any(rises_and_falls() for _ in range(3))  # the kernel may take pages of a large process back meanwhile
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
