@@ -596,6 +596,37 @@ def test_the_output_heads_are_told_as_their_records_have_it():
     assert first in told and last in told, (first, last)
 
 
+def test_the_larger_output_heads_are_told_as_their_records_have_it():
+    page = RESULTS.read_text(encoding="utf-8")
+    told, records = (
+        " ".join(section(page, "At 16,384 ids and width 256").split()),
+        load_records(RECORDS / "language_model_large"),
+    )
+    assert results_table(records) in page and paired_table(records, "learned -> tied") in page
+    heads = {}
+    for record in records:
+        heads.setdefault(record.config.head, {})[record.config.seed] = record
+    assert all({*runs} == {0, 1, 2} for runs in heads.values())
+
+    def more(name, than, split="test"):
+        bits = [{seed: run.bits_per_byte(split) for seed, run in heads[each].items()} for each in (name, than)]
+        mean, _, high = mean_interval([100 * own / bits[1][seed] - 100 for seed, own in bits[0].items()])
+        return f"{mean:+.1f} ± {high - mean:.1f}"
+
+    own = heads["fourier"][0].metrics["parameters"]["head"]
+    assert own == 2 * 2048 * 257 + 16384
+    share = f"{100 * own / (16384 * 257):.1f} % of a table's {16384 * 257:,}"
+    assert f"2,048 waves, {own:,} parameters, {share}, are {more('fourier', 'tied')} % from the tied" in told
+    assert f"({more('fourier', 'tied', 'validation')} % on validation)" in told
+    assert f"(waves minus decoupled {more('fourier', 'decoupled')} %)" in told
+    assert f"one after the other, are {more('hash_cascade', 'tied')} % from the tied model, and behind both." in told
+    assert "+" == more("hash_cascade", "fourier")[0] == more("hash_cascade", "decoupled")[0]
+    tried = load_records(RECORDS / "language_model_large_rates")
+    for head_name in ("tied", "fourier"):
+        bits = {r.config.learning_rate: r.bits_per_byte("validation") for r in tried if r.config.head == head_name}
+        assert min(bits, key=bits.get) == 0.003 and len(bits) == 2
+
+
 def test_the_shipped_encoders_are_told_as_their_records_have_it():
     told = section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package")
     runs = load_records(RECORDS / "shipped")
