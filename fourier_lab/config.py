@@ -318,7 +318,7 @@ class RunConfig:
     def model(self, vocab_size: int) -> ModelConfig:
         """Return the model's shape for a tokenizer of ``vocab_size`` ids."""
         shared = {name: getattr(self, name) for name in defaults(ModelConfig) if hasattr(self, name)}
-        return ModelConfig(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
+        return _shape(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
 
     def pretrained(self) -> Self:
         """Return the run whose final weights this one starts from."""
@@ -421,9 +421,22 @@ class RunConfig:
             *without: Fields to leave out as well, such as ``seed`` for a name that runs of other seeds share.
             **stated: Values to count though they are a default, such as one that was none in a former version.
         """
+        return self._name(without, stated) if without or stated else self._digest
+
+    @cached_property
+    def _digest(self) -> str:
+        return self._name((), {})
+
+    def _name(self, without: Iterable[str], stated: Mapping[str, Any]) -> str:
         idle = idle_fields(type(self)).union(without)  # type: ignore[arg-type]
         decisive = {name: value for name, value in self.changes().items() if name not in idle}
-        return hashlib.sha256(json.dumps(decisive | stated, sort_keys=True).encode()).hexdigest()[:10]
+        return hashlib.sha256(json.dumps(decisive | {**stated}, sort_keys=True).encode()).hexdigest()[:10]
+
+
+@lru_cache(maxsize=512)
+def _shape(**settings: Any) -> ModelConfig:
+    """Return the checked shape that many runs of a table have in common."""
+    return ModelConfig(**settings)
 
 
 @lru_cache(maxsize=512)

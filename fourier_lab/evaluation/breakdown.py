@@ -1,6 +1,7 @@
 """One method beyond its headline score: on further similarity sets, on unseen pairs alone, by subset, by rarest word."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -100,4 +101,4 @@ def matched_scores(hits: np.ndarray, rarity: np.ndarray) -> dict[str, Any]:
 def subset_mean(scores: dict[str, Any], measure: str = "spearman") -> float:
     """Return the mean correlation x 100 over the subsets of a set, or that of the whole set if it has none."""
     parts: Sequence[dict[str, Any]] = [*scores["subsets"].values()] or [scores["all"]]
-    return float(np.mean([part[measure]["value"] for part in parts]))
+    return fmean(part[measure]["value"] for part in parts)

@@ -4,6 +4,7 @@ import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -190,6 +191,10 @@ def _with_pairs(measured: Measured, records: Sequence[RunRecord], bag: str) -> M
     return replace(measured, pairs_low=low, pairs_high=high)
 
 
+def _of_sweep(name: str) -> Callable[[], list[RunRecord]]:
+    return partial(sweep_records, name, with_history=False)
+
+
 def _between_embeddings(records: Sequence[RunRecord]) -> list[Measured]:
     """Return each embedding minus the table, mixed waves first: on STS-B, on other sets, and in pairs matched."""
 
@@ -248,7 +253,7 @@ def _shipped_effects() -> list[Effects]:
 CLAIMS = {
     "table_1": Claim(
         "Table 1: at equal layers and width, a Fourier embedding scores about as well as a table",
-        "04_table_1", "snli_mnli/04_table_1/arms", lambda: sweep_records("table_1"),
+        "04_table_1", "snli_mnli/04_table_1/arms", _of_sweep("table_1"),
         between_arms,
         ("Fourier ahead", "Fourier behind", "not told apart"),
         "one pass over a part of the training text, not the paper's 50 over all of it.",
@@ -256,21 +261,21 @@ CLAIMS = {
     ),
     "table_2": Claim(
         "Table 2: fine-tuned with 58,432 parameters it comes near BERT-Tiny's 4.4 million",
-        "05_table_2", "snli_mnli/05_table_2/sizes", lambda: sweep_records("table_2"), _against_bert_tiny,
+        "05_table_2", "snli_mnli/05_table_2/sizes", _of_sweep("table_2"), _against_bert_tiny,
         ("above", "below, at this budget", "level"),
         "BERT-Tiny's figure is one run from the GLUE server; ours are means over seeds on the same test pairs, after 600 "
         "steps of pre-training and 15 epochs of fine-tuning, which leave them below the paper's own validation scores.",
     ),
     "departures": Claim(
         "The published experiment is the network of the paper",
-        "06_paper_and_code", "snli_mnli/06_paper_and_code/departures", lambda: sweep_records("departures"),
+        "06_paper_and_code", "snli_mnli/06_paper_and_code/departures", _of_sweep("departures"),
         _of_departures,
         ("the dead feed-forward gains", "the dead feed-forward costs", "the dead feed-forward moves nothing we can see"),
         "short runs at d = 128; what 50 epochs at 2e-5 would add to either arm.",
     ),
     "id_order": Claim(
         "The embedding exploits structure in the order of the token ids",
-        "07_id_order", "snli_mnli/07_id_order/orders", lambda: sweep_records("id_order"),
+        "07_id_order", "snli_mnli/07_id_order/orders", _of_sweep("id_order"),
         _of_shuffling,
         ("the order hurts STS-B", "the order helps STS-B", "on STS-B not told from shuffled"),
         "one vocabulary in order of frequency; an order by meaning exists in the toy language only.",
@@ -278,7 +283,7 @@ CLAIMS = {
     ),
     "dropout": Claim(
         "A Fourier embedding needs no dropout",
-        "08_dropout", "snli_mnli/08_dropout/scores", lambda: sweep_records("dropout"), of_setting("dropout", "0.0", "0.1"),
+        "08_dropout", "snli_mnli/08_dropout/scores", _of_sweep("dropout"), of_setting("dropout", "0.0", "0.1"),
         ("dropout helps harmonic", "dropout hurts harmonic", "harmonic with dropout not told from without"),
         "ten epochs of 5,120 pairs at d = 128; longer training may over-fit more.",
         shown=4,
@@ -292,19 +297,19 @@ CLAIMS = {
     ),
     "from_zero": Claim(
         "Our question: does training beat words in common?",
-        "10_from_zero", "snli_mnli/10_from_zero/ladder", lambda: sweep_records("table_1"), _above_untrained,
+        "10_from_zero", "snli_mnli/10_from_zero/ladder", _of_sweep("table_1"), _above_untrained,
         ("the harmonic encoder beats idf overlap", "idf overlap beats the harmonic encoder", "not told from idf overlap"),
         "idf counts the same training text; it has seen which words are rare, but no pair.",
     ),
     "nli": Claim(
         "Our question: does it classify entailment as accurately as a table?",
-        "11_nli_accuracy", "snli_mnli/11_nli_accuracy/accuracy", lambda: sweep_records("nli"), _nli,
+        "11_nli_accuracy", "snli_mnli/11_nli_accuracy/accuracy", _of_sweep("nli"), _nli,
         ("Fourier ahead", "Fourier behind", "not told apart"),
         "500 steps at d = 128; published accuracies come from pre-trained vectors and many epochs.",
     ),
     "bake_off": Claim(
         "Our question: in a weighted bag of tokens, does a Fourier embedding do as well as a table 118 times as large?",
-        "13_bake_off", "snli_mnli/13_bake_off/ranking", lambda: sweep_records("bake_off"), _between_embeddings,
+        "13_bake_off", "snli_mnli/13_bake_off/ranking", _of_sweep("bake_off"), _between_embeddings,
         ("mixed waves ahead", "mixed waves behind", "not told apart"),
         "rates were chosen by the loss on held-out NLI pairs, and the table's is four times as high, which costs it points "
         "of STS-B (the next claim); encoders with layers.",
@@ -312,7 +317,7 @@ CLAIMS = {
     ),
     "bake_off_one_rate": Claim(
         "Our question: does it do as well if both train at one rate, 0.002?",
-        "13_bake_off", "snli_mnli/13_bake_off/one_rate", lambda: sweep_records("bake_off_one_rate"), _between_embeddings,
+        "13_bake_off", "snli_mnli/13_bake_off/one_rate", _of_sweep("bake_off_one_rate"), _between_embeddings,
         ("mixed waves ahead", "mixed waves behind", "not told apart"),
         "0.002 is the rate that the held-out loss chose for the waves; for the table it chose 0.008.",
         shown=9,

@@ -16,13 +16,16 @@ from ..training.records import RunRecord, load_records
 SERIES = ("learned", *FREQUENCY_SETS)
 
 
-def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], None] | None = None) -> list[RunRecord]:
+def sweep_records(
+    name: str, *, smoke: bool = False, report: Callable[[str], None] | None = None, with_history: bool = True
+) -> list[RunRecord]:
     """Return the runs of a sweep: at smoke size trained now, at full size the finished ones that the project ships.
 
     Args:
         name: Stem of a file in ``sweeps/``.
         smoke: Train the sweep's smoke size on the built-in corpus; finished runs are loaded.
         report: Called with a line of text at the end of each training run.
+        with_history: Whether finished records come with what was measured at each step.
 
     Raises:
         ConfigError: If there is no such sweep.
@@ -34,7 +37,8 @@ def sweep_records(name: str, *, smoke: bool = False, report: Callable[[str], Non
         from ..training.train import train_all  # torch, which reading records can do without
 
         return [result.record for result in train_all(configs, report=report)]
-    finished = {record.config.digest(): record for record in load_records(paths.RECORDS / name)}
+    read = load_records(paths.RECORDS / name, with_history=with_history)
+    finished = {record.config.digest(): record for record in read}
     records = [finished[config.digest()] for config in configs if config.digest() in finished]
     if not records:
         raise RecordError(

@@ -1,9 +1,8 @@
 """Scores beyond STS-B as quantities of a run or of an untrained method, ready for tables."""
 
 from collections.abc import Collection, Mapping
+from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from ..evaluation.breakdown import subset_mean
 
@@ -29,7 +28,7 @@ def beyond(scores: Mapping[str, Any], evaluations: Mapping[str, Any]) -> dict[st
         found |= {f"{name}_subsets": subset_mean(parts)} if parts["subsets"] else {}
         found |= {f"{name}_rarest_{band}": _value(part) for band, part in parts["by_rarest"].items()}
     if sets:
-        found["mean_of_sets"] = float(np.mean([_value(scores["test"]), *map(subset_mean, sets.values())]))
+        found["mean_of_sets"] = fmean([_value(scores["test"]), *map(subset_mean, sets.values())])
     for split, part in evaluations.get("matched", {}).items():
         found[f"matched_{split}"] = 100 * part["share"]
         found |= {f"matched_{split}_rarest_{band}": 100 * each["share"] for band, each in part["by_rarest"].items()}

@@ -215,13 +215,14 @@ def difference_columns(
     """
     cases = _cases(records, group, series)
     partners = {(name, run.config.seed): run for (label, name), runs in cases.items() if label == base for run in runs}
+    of_partner = {case: value(run) for case, run in partners.items()}
     rows = []
     for (label, name), runs in cases.items():
         pairs = [(run, partners[name, run.config.seed]) for run in runs if (name, run.config.seed) in partners]
         for pair in pairs:
             check_text(f"{label} minus {base}", pair)
         if label != base and pairs:
-            interval = mean_interval([value(run) - value(other) for run, other in pairs])
+            interval = mean_interval([value(run) - of_partner[name, run.config.seed] for run, _ in pairs])
             over_pairs = np.nan, np.nan
             if isinstance(value, Score):
                 over_pairs = pairs_interval(

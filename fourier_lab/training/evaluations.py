@@ -35,8 +35,6 @@ def evaluate(folder: Path, config: RunConfig, encoder: "SentenceEncoder") -> Non
     """Score a finished run on the sets that its record lacks, and keep the scores beside it."""
     from ..evaluation.beyond import evaluations, of_encoder
 
-    if are_complete(folder, config):
-        return
     encoder.eval()
     found = evaluations(config, of_encoder(encoder), read_evaluations(folder))
     write_atomically(folder / EVALUATIONS, json.dumps(found, indent=1) + "\n")

@@ -10,7 +10,7 @@ import json
 import re
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class RunRecord:
     metrics: dict[str, Any]
     history: list[dict[str, float]]
 
-    @property
+    @cached_property
     def text(self) -> dict[str, str]:
         """Return the fingerprints of what was read, see :func:`fourier_lab.text.fingerprints.recorded_text`."""
         return recorded_text(self.config, self.metrics.get("data", {}))
@@ -70,9 +70,9 @@ class RunRecord:
         extra = 64 * (seed if isinstance(listed, str) else len(listed))
         return 32 * int(self.metrics["parameters"][part]) + extra
 
-    @property
+    @cached_property
     def evaluations(self) -> dict[str, Any]:
-        """Return the scores beyond STS-B that are kept beside the record; empty if none are."""
+        """Return the scores beyond STS-B that were kept beside the record when it was read; empty if none were."""
         return read_evaluations(self.folder)
 
     def is_collapsed(self, split: str) -> bool:
@@ -215,7 +215,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
 
     Args:
         folder: The run folder.
-        with_history: Whether to read history and resamples too, most of the time for whoever looks at hundreds of records.
+        with_history: Whether to read history and resamples too, half of the time for whoever looks at hundreds of records.
 
     Raises:
         RecordError: If it is unfinished, damaged, cut short, or its configuration is not the one its folder is named
@@ -234,9 +234,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
             with open(folder / "history.csv", newline="") as stream:
                 lines = csv.reader(stream)
                 names = next(lines, [])
-                history = [
-                    dict(zip(names, [float(value or "nan") for value in line], strict=True)) for line in lines if line
-                ]
+                history = [dict(zip(names, _numbers(line), strict=True)) for line in lines if line]
             if not history or history[-1]["step"] != config.steps:
                 raise ValueError(f"history.csv does not end with step {config.steps}")
         digest = metrics["digest"]
@@ -262,13 +260,18 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
         )
     record = RunRecord(folder, config, metrics, history)
     if with_history:
-        _ = record.resampled(), record.evaluations  # damaged ones raise here, before a table of many records needs them
+        _ = record.resampled(), record.evaluations
     name = _FOLDER.fullmatch(folder.absolute().name)
     if name and (name[1] != digest or name[2] not in (None, text_name(record.text))):
         raise RecordError(
             f"{folder} holds the record of run {digest}, not of the run that it is named after. Delete it."
         )
     return record
+
+
+def _numbers(line: list[str]) -> list[float]:
+    """Return the cells of a row; what was not measured at a step is empty in its row."""
+    return [*map(float, line)] if "" not in line else [float(cell or "nan") for cell in line]
 
 
 def _settings(values: dict[str, Any], precision: str) -> tuple[RunConfig, set[str]]:
@@ -283,8 +286,10 @@ def _settings(values: dict[str, Any], precision: str) -> tuple[RunConfig, set[st
     return config.replace(precision=precision), {config.digest()}
 
 
-def load_records(folder: Path) -> list[RunRecord]:
+def load_records(folder: Path, *, with_history: bool = True) -> list[RunRecord]:
     """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
+
+    Their history is read only ``with_history``; a damaged one is found then alone.
 
     One that is damaged, or of a run on the same text that another one holds, is left out with a :class:`RecordWarning` that
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
@@ -292,7 +297,8 @@ def load_records(folder: Path) -> list[RunRecord]:
     records: dict[str, list[RunRecord]] = {}
     for path in sorted(as_path(folder).glob("*/metrics.json")):
         try:
-            record = load_record(path.parent)
+            record = load_record(path.parent, with_history=with_history)
+            _ = record.resampled(), record.evaluations  # damaged ones raise here, before a table of many needs them
         except RecordError as error:
             leave_out(error)
             continue

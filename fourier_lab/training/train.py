@@ -93,18 +93,22 @@ def train(
     # If another process is at this run, its result is found once it is done.
     with run_lock(folder):
         if (found := _finished(folder, config)) is not None:
-            evaluate(folder, config, found.encoder)
-            return found
+            return _evaluated(found, folder, config)
         check_sets(config)  # before hours of training
         with _alone_in_the_process(config), threads(config.threads), shortage_told():
-            found = _train(config, folder, callback, runs)
-            if config.evaluated_on:
-                evaluate(folder, config, found.encoder)
-            return found
+            return _evaluated(_train(config, folder, callback, runs), folder, config)
 
 
 def _finished(folder: Path, config: RunConfig) -> TrainResult | None:
     return TrainResult(load_run(folder, config), load_encoder(folder)) if is_trained(folder) else None
+
+
+def _evaluated(found: TrainResult, folder: Path, config: RunConfig) -> TrainResult:
+    """Score a finished run on the sets that it lacks; its record holds what was there when it was read."""
+    if are_complete(folder, config):
+        return found
+    evaluate(folder, config, found.encoder)
+    return TrainResult(load_run(folder, config), found.encoder)
 
 
 _training = threading.RLock()  # held again by the thread that has it, for a first stage
