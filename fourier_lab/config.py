@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
-from .embeddings.registry import EMBEDDINGS, FourierSettings
+from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS, FourierSettings
 from .errors import ConfigError, check_kind
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
 from .field_rules import (
@@ -118,6 +118,8 @@ class ModelConfig:
             )
         if not isinstance(self.feed_forward, str) and self.feed_forward * self.d_model < 1:
             raise ConfigError(f"feed_forward ({self.feed_forward}) times d_model must be at least 1. The paper uses 4.")
+        if isinstance(self.feed_forward, str) and self.feed_forward in FEED_FORWARDS.settings:
+            self.feed_forward_settings().parameters(self.d_model)
         if "padding_mean" in self.departures and self.token_weights != "none":
             raise ConfigError(
                 f"token_weights {self.token_weights!r} weigh tokens, and the departure 'padding_mean' averages padding with "
@@ -151,6 +153,14 @@ class ModelConfig:
         if "period" in expansion:
             expansion["period"] = self.id_period
         return settings(**expansion, **dict(self.embedding_options))
+
+    def feed_forward_settings(self) -> Any:
+        """Return the settings of a named feed-forward as the frozen dataclass of its class.
+
+        Raises:
+            ConfigError: If the feed-forward is code that nobody named, see :mod:`fourier_lab.plugins`.
+        """
+        return FEED_FORWARDS.settings_of(str(self.feed_forward))(**dict(self.feed_forward_options))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..plugins import Kind
+from .feed_forward_settings import LowRankSettings, MemorySettings, ReLUSettings, SiLUSettings
 from .rivals import settings as rivals
 
 
@@ -77,7 +78,17 @@ EMBEDDINGS = Kind(
     {"fourier": FourierSettings, "learned": LearnedSettings, "wide_fourier": WideFourierSettings}
     | {name: kind for name, (_, kind) in _RIVALS.items()},
 )
-FEED_FORWARDS = Kind("fourier_lab.feed_forwards", "feed-forward", {"silu": "fourier_lab.embeddings.fourier:SiLUMLP"})
+FEED_FORWARDS = Kind(
+    "fourier_lab.feed_forwards",
+    "feed-forward",
+    {
+        "silu": "fourier_lab.embeddings.fourier:SiLUMLP",
+        "relu": "fourier_lab.models.feed_forwards:ReLUFeedForward",
+        "low_rank": "fourier_lab.models.feed_forwards:LowRankFeedForward",
+        "memory": "fourier_lab.models.feed_forwards:MemoryFeedForward",
+    },
+    {"silu": SiLUSettings, "relu": ReLUSettings, "low_rank": LowRankSettings, "memory": MemorySettings},
+)
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.norm1 = nn.RMSNorm(d)
         self.feed_forward = build_feed_forward(config)
+        self.reads_ids = reads_ids(self.feed_forward)
         self.norm2 = nn.RMSNorm(d)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -131,9 +132,17 @@ class Block(nn.Module):
         attended = self.dropout(self.attention(qkv, packed, cosine, sine))
         if self.pre:
             x = x + attended
-            return x + self.dropout(self.feed_forward(self.norm2(x)))
+            return x + self.dropout(self._fed(self.norm2(x), packed))
         x = self.norm1(x + attended)
-        return self.norm2(x + (attended if self.dead else self.dropout(self.feed_forward(x))))
+        return self.norm2(x + (attended if self.dead else self.dropout(self._fed(x, packed))))
+
+    def _fed(self, x: Tensor, packed: PackedSentences) -> Tensor:
+        return self.feed_forward(x, packed.token_ids) if self.reads_ids else self.feed_forward(x)
+
+
+def reads_ids(feed_forward: nn.Module) -> bool:
+    """Say whether a feed-forward is called with token states and with the tokens' ids, int64 ``(n_tokens,)``."""
+    return bool(getattr(feed_forward, "reads_ids", False))
 
 
 def build_feed_forward(config: ModelConfig) -> nn.Module:
@@ -147,10 +156,10 @@ def build_feed_forward(config: ModelConfig) -> nn.Module:
         return SiLUMLP(d)
     if not isinstance(config.feed_forward, str):
         return GeGLU(d, int(config.feed_forward * d))
-    settings = FEED_FORWARDS.settings_of(config.feed_forward)(**dict(config.feed_forward_options))
-    built = FEED_FORWARDS.build(config.feed_forward, (d,), settings)
+    built = FEED_FORWARDS.build(config.feed_forward, (d,), config.feed_forward_settings())
+    ids = (torch.zeros(3, dtype=torch.int64),) if reads_ids(built) else ()
     with torch.no_grad(), torch.random.fork_rng():
-        found = built(torch.zeros(3, d))
+        found = built(torch.zeros(3, d), *ids)
     if found.shape != (3, d):
         raise ConfigError(
             f"the feed-forward {config.feed_forward!r} must keep the shape (n_tokens, {d}), but turns (3, {d}) into "

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -81,3 +82,17 @@ OBJECTIVES: dict[str, Callable[[int], nn.Module]] = {
     "sts": lambda d_model: STSLoss(),
     "language_model": lambda d_model: nn.Identity(),  # the loss is its head's
 }
+
+
+@runtime_checkable
+class Penalised(Protocol):
+    """A part of a model that adds something to its loss."""
+
+    def penalty(self) -> Tensor:
+        """Return what the last forward pass of training adds, float ``()``; asked for once after each."""
+        ...
+
+
+def penalised_parts(model: nn.Module) -> list[Penalised]:
+    """Return the parts of a model that add something to its loss."""
+    return [part for part in model.modules() if isinstance(part, Penalised)]

@@ -20,8 +20,9 @@ def count_by_formula(config: ModelConfig) -> int:
     square = 2 * linear(d, d) if silu else linear(d, d)
 
     feed_forward = square
-    if not silu:
-        assert not isinstance(config.feed_forward, str)  # a named one is counted once it is built
+    if isinstance(config.feed_forward, str):
+        feed_forward = config.feed_forward_settings().parameters(d)
+    elif not silu:
         hidden = int(config.feed_forward * d)
         feed_forward = linear(d, 2 * hidden) + linear(hidden, d)
     embedding = config.embedding_settings().parameters(config.vocab_size, d)

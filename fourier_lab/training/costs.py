@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from ..config import RunConfig
+from ..embeddings.registry import FEED_FORWARDS
 
 # Mean tokens of a training sentence, special tokens included: the toy language's, and that of SNLI with MNLI.
 _TOKENS = {"toy": 6, "text": 15}
@@ -38,12 +39,22 @@ def step_work(config: RunConfig) -> float:
     whatever the batch: its gradient is dense and the optimiser visits every row. Padding to ``max_seq_len`` counts as text.
     """
     d, length = config.d_model, mean_length(config)
-    width = 4.0 if isinstance(config.feed_forward, str) else config.feed_forward  # of a named one nothing is known
+    width = _feed_forward_width(config)
     per_token = d * d * (2 + config.n_layers * (4 + 3 * width)) + 2 * config.n_layers * length * d
     table = 10 * config.vocab_size * d if config.arm == "learned" else 0
     if config.objective == "language_model":  # a window each, and logits of all ids, however they are computed
         return config.batch_size * length * 3 * (per_token + config.vocab_size * d) + table
     return 2 * config.batch_size * length * 3 * per_token + table
+
+
+def _feed_forward_width(config: RunConfig) -> float:
+    """Return the hidden width of the GeGLU that has as many parameters, in units of d; of a stranger's 4 is taken."""
+    if not isinstance(config.feed_forward, str):
+        return config.feed_forward
+    if config.feed_forward not in FEED_FORWARDS.settings:
+        return 4.0
+    settings = config.model(config.vocab_size).feed_forward_settings()
+    return settings.parameters(config.d_model) / (3 * config.d_model**2)
 
 
 class Estimator:

@@ -22,7 +22,7 @@ from ..evaluation.metrics import proportion_interval, scores_and_resamples, sts_
 from ..evaluation.similarity import embedding_similarity
 from ..field_rules import packages_of
 from ..models.blocks import count_parameters
-from ..models.losses import OBJECTIVES, ContrastiveLoss
+from ..models.losses import OBJECTIVES, ContrastiveLoss, penalised_parts
 from ..models.sentence_encoder import SentenceEncoder
 from ..paths import replacing
 from ..provenance import commit, versions
@@ -76,6 +76,7 @@ class Trainer:
         model = config.model(corpus.account["vocab_size"])
         self.encoder = self.build(model).to(self.device)
         self.objective = OBJECTIVES[config.objective](config.d_model).to(self.device)
+        self.penalised = penalised_parts(self.encoder)
         self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
         self.step, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
@@ -173,7 +174,7 @@ class Trainer:
             group["lr"] = rate
         loss, _ = self.loss(self.corpus.train, index)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        sum((part.penalty() for part in self.penalised), start=loss).backward()
         norm = float(nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]],
                                               self.config.clip_norm))  # fmt: skip
         value = loss.item()
