@@ -50,6 +50,7 @@ def figures(options: argparse.Namespace) -> int:
         workers=options.workers,
         force=options.force,
         report=say,
+        dask=options.dask,
     )
     say("\n" + notebooks.summary(results))
     failed = any(result.status == "failed" for result in results)

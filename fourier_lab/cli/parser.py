@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("--corpus", default="snli+mnli", help="training text if --data is a folder or hub")
     figures.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     figures.add_argument("--workers", type=int, default=1, help="notebooks at a time")
+    _add_dask(figures)
     figures.add_argument("--force", action="store_true", help="run unchanged notebooks too")
     outcome = figures.add_mutually_exclusive_group()
     outcome.add_argument(
@@ -117,9 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("file", type=Path, metavar="FILE", help="YAML file of runs, or its name in sweeps/")
     sweep.add_argument("--dry-run", action="store_true", help="print the runs, their state and the hours they take")
     sweep.add_argument("--workers", type=int, default=1, help="runs at a time; processor cores are shared out")
-    sweep.add_argument(
-        "--dask", metavar="WHERE", help="let a Dask cluster compute: tcp://HOST:PORT, its scheduler's file, or local"
-    )
+    _add_dask(sweep)
     sweep.add_argument("--smoke", action="store_true", help="the file's quick trial, with results of its own")
     sweep.add_argument("--only", metavar="GROUP", help="runs of this group alone")
     sweep.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="where run folders go")
@@ -207,6 +206,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor = add("doctor", commands.doctor, "doctor")
     doctor.add_argument("--thorough", action="store_true", help="import every package, and ask torch for the processor")
     return parser
+
+
+def _add_dask(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dask", metavar="WHERE", help="let a Dask cluster compute: tcp://HOST:PORT, its scheduler's file, or local"
+    )
 
 
 def _meanings(config: type) -> dict[str, str]:

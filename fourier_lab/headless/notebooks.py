@@ -14,8 +14,8 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -45,6 +45,15 @@ class _Job:
     environment: dict[str, str]
     fingerprint: str
     beside: bool
+    needs_gpu = False
+
+    @property
+    def name(self) -> str:
+        return self.notebook
+
+    @property
+    def shared(self) -> Path:
+        return Path(self.environment["FOURIER_LAB_HOME"])
 
 
 @dataclass
@@ -68,6 +77,7 @@ def run_notebooks(
     workers: int = 1,
     force: bool = False,
     report: Callable[[str], None] | None = None,
+    dask: str | None = None,
 ) -> list[NotebookResult]:
     """Run ``notebooks`` with papermill, each in its own process, and return their results in order.
 
@@ -81,11 +91,15 @@ def run_notebooks(
         workers: Notebooks at a time; the processor cores are shared out among them.
         force: Run unchanged notebooks too.
         report: Receives progress lines; the logger if None.
+        dask: Let the workers of a Dask cluster run them, see :func:`fourier_lab.cluster.connected`; all machines must have
+            the project's home, the notebooks and the data in the same places.
 
     Raises:
         NotebookError: Before anything runs, if a file is missing or unreadable, a parameter is not declared, or two
             notebooks have one name.
-        ConfigError: If ``workers`` is below 1.
+        ConfigError: If ``workers`` is below 1, or ``dask`` leads to no cluster.
+        MissingPackageError: If ``dask`` is given and Dask is not installed.
+        TrainingError: If the scheduler of the cluster is lost.
     """
     say = report or logging.getLogger(__name__).info
     check_workers(workers)
@@ -109,7 +123,8 @@ def run_notebooks(
             results[job.notebook] = kept
             say(f"[{job.number}/{len(jobs)}] {job.notebook} unchanged, skipped")
     waiting = deque(job for job in jobs if job.notebook not in results)
-    results |= _run_all(waiting, len(jobs), workers, manifest, say)
+    with _supervisor(dask if waiting else None, workers) as supervisor:
+        results |= _run_all(waiting, len(jobs), workers, manifest, say, supervisor)
     return [results[name] for name in names]
 
 
@@ -168,6 +183,8 @@ def _plan(
         "FOURIER_LAB_FIGURES": str(figures_folder(beside=not values)),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # silences a debugger warning that each kernel would print
     }
+    if "FOURIER_LAB_DATA" in os.environ:  # for other machines
+        environment["FOURIER_LAB_DATA"] = os.environ["FOURIER_LAB_DATA"]
     if workers > 1:
         environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // workers))
     return _Job(
@@ -198,8 +215,25 @@ def _unformatted(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
+@contextmanager
+def _supervisor(dask: str | None, workers: int) -> Iterator[Callable[..., Any]]:
+    """Give what does jobs, on this machine or on a cluster."""
+    if dask is None:
+        yield lambda next_job: supervise(next_job, _execute, workers)
+        return
+    from ..cluster import connected, supervise_on
+
+    with connected(dask, workers) as client:
+        yield lambda next_job: supervise_on(client, next_job, _execute)
+
+
 def _run_all(
-    waiting: deque[_Job], total: int, workers: int, manifest: Manifest, say: Callable[[str], None]
+    waiting: deque[_Job],
+    total: int,
+    workers: int,
+    manifest: Manifest,
+    say: Callable[[str], None],
+    supervisor: Callable[..., Any],
 ) -> dict[str, NotebookResult]:
     """Keep up to ``workers`` processes busy; tell starts, ends and, every ``HEARTBEAT_S``, the cell in progress."""
     running: dict[str, _Running] = {}
@@ -214,18 +248,18 @@ def _run_all(
         eta = f"; about {seconds_left:.0f} s left in all" if seconds_left else ""
         say(f"{time.strftime('%H:%M:%S')} [{job.number}/{total}] {job.notebook} {text}{eta}")
 
-    with closing(supervise(lambda: waiting.popleft() if waiting else None, _execute, workers)) as events:
+    with closing(supervisor(lambda: waiting.popleft() if waiting else None)) as events:
         for event, worker, detail in events:
             job = worker.job
             if event == "started":
                 running[job.notebook] = _Running(job, worker.begun, worker.begun, _figure_stamps(job))
-                tell(job, "started")
+                tell(job, f"started{f' on {detail}' if detail else ''}")
                 continue
             run = running[job.notebook]
             if event == "message" and "cell" in detail:
                 run.cell = detail["cell"]
-            elif event == "message":
-                run.message = detail
+            elif event == "message":  # of a cluster that cannot do it, in words
+                run.message = {"error": detail} if isinstance(detail, str) else detail
             elif event == "ended":
                 del running[job.notebook]
                 results[job.notebook] = result = _collect(run, **run.message)

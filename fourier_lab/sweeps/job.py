@@ -35,6 +35,18 @@ class Job:
     patient: bool
     data: str | None = None
 
+    @property
+    def name(self) -> str:
+        return self.run.digest
+
+    @property
+    def shared(self) -> Path:
+        return self.runs
+
+    @property
+    def needs_gpu(self) -> bool:
+        return self.run.config is not None and self.run.config.device == "cuda"
+
 
 def train_job(job: Job, connection: Connection) -> None:
     """Train one run in this process and send back its error, or an empty text; nothing if it was asked to stop."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
-from ..errors import ConfigError, RecordError
+from ..errors import RecordError
 from ..locks import is_locked
 from ..processes import TICK_S, supervise, warm_context
 from ..training.costs import Estimator
@@ -65,7 +65,7 @@ def run_sweep(
         report: Receives a line at the start and end of each run; the logger if None.
         runs: Folder of run folders; the project's ``runs/`` if None.
         results: Folder of the sweeps' exported records; the project's ``results/`` if None.
-        dask: Let the workers of a Dask cluster compute, see :func:`fourier_lab.sweeps.cluster.connected`; a run that asks
+        dask: Let the workers of a Dask cluster compute, see :func:`fourier_lab.cluster.connected`; a run that asks
             for the device ``cuda`` goes to a worker with the resource ``GPU``. A lost worker's run goes on elsewhere, until
             it has lost more workers than the scheduler allows.
 
@@ -77,13 +77,11 @@ def run_sweep(
     check_asked(sweep, workers)
     say = report or logging.getLogger(__name__).info
     if sweep.notebook is not None:
-        if dask is not None:
-            raise ConfigError(f"notebooks run on this machine alone, and {sweep.name} is of one. Leave --dask out.")
-        return _run_notebooks(sweep, workers, say)
+        return _run_notebooks(sweep, workers, say, dask)
     places = Places.of(sweep, runs, results)
     if dask is None:
         return _Engine(sweep, workers, say, places).run()
-    from .cluster import connected
+    from ..cluster import connected
 
     with connected(dask, workers) as client:
         return _Engine(sweep, workers, say, places, client).run()
@@ -141,10 +139,10 @@ class _Engine:
         if self.client is None or not self.waiting:
             context = warm_context(*PRELOADED) if self.waiting else None
             return supervise(self.next_job, train_job, self.n_workers, context)
-        from .cluster import supervise_on
+        from ..cluster import supervise_on
 
         self.places.runs.mkdir(parents=True, exist_ok=True)
-        return supervise_on(self.client, self.next_job)
+        return supervise_on(self.client, self.next_job, train_job, PRELOADED)
 
     def write_table(self) -> None:
         if any(outcome.record for outcome in self.outcomes.values()):
@@ -224,12 +222,12 @@ class _Engine:
         self.say(f"{time.strftime('%H:%M:%S')} {number} {run.digest} {text}{eta}")
 
 
-def _run_notebooks(sweep: Sweep, workers: int, say: Callable[[str], None]) -> list[Outcome]:
+def _run_notebooks(sweep: Sweep, workers: int, say: Callable[[str], None], dask: str | None) -> list[Outcome]:
     from ..headless.notebooks import run_notebooks, summary
 
     notebook = paths.NOTEBOOKS / f"{sweep.notebook}.ipynb"
     variants = {run.digest: run.settings for run in sweep.runs}
-    found = run_notebooks([notebook], variants=variants, workers=workers, report=say)
+    found = run_notebooks([notebook], variants=variants, workers=workers, report=say, dask=dask)
     say("\n" + summary(found))
     status = {"unchanged": "loaded"}
     return [

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from made_up_notebooks import WRITES_A_FIGURE, write_notebook
 
+from fourier_lab import cluster
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, MissingPackageError
+from fourier_lab.headless.notebooks import run_notebooks
 from fourier_lab.locks import is_locked
-from fourier_lab.sweeps import cluster
 from fourier_lab.sweeps.file import load_sweep
 from fourier_lab.sweeps.run import run_sweep
 from fourier_lab.training.train import train
@@ -135,6 +137,18 @@ def test_a_lost_worker_costs_no_number_and_a_run_that_loses_every_worker_is_give
         assert (tmp_path / "results" / "cluster" / config.digest() / "metrics.json").is_file()
 
 
+def test_workers_run_notebooks_and_leave_them_where_they_belong(scheduler, home):
+    good = write_notebook(home / "notebooks" / "01_one.ipynb", WRITES_A_FIGURE)
+    bad = write_notebook(home / "notebooks" / "02_two.ipynb", "1 / 0")
+    said = []
+    first, second = run_notebooks([good, bad], dask=str(scheduler), report=said.append)
+    assert (first.status, first.finding, first.pictures) == ("done", "ran 3 steps, headless 1", 1)
+    assert "ran 3 steps" in (home / "reports" / "01_one.html").read_text()
+    assert second.status == "failed" and "ZeroDivisionError" in second.error
+    assert re.search("01_one started on tcp://", "\n".join(said))
+    assert run_notebooks([good], dask=str(scheduler))[0].status == "unchanged"
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_idle_workers(scheduler, tmp_path):
     sweep = start_sweep(tmp_path, SWEEP.replace("steps: 150", "steps: 1000000"), scheduler)
     folders = [tmp_path / "runs" / run.digest for run in load_sweep(tmp_path / "cluster.yaml").runs]
@@ -153,11 +167,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_idle_workers(scheduler, tmp_path):
 
 def test_a_cluster_that_is_not_there_is_named_with_the_way_out(tmp_path, monkeypatch, capsys):
     (tmp_path / "cluster.yaml").write_text(SWEEP)
-    (tmp_path / "notebook.yaml").write_text("question: How many?\nnotebook: 01_one\ngrid: {steps: [4, 5]}\n")
     places = {"runs": tmp_path / "runs", "results": tmp_path / "results"}
     sweep = load_sweep(tmp_path / "cluster.yaml")
-    with pytest.raises(ConfigError, match="notebooks run on this machine alone.*Leave --dask out"):
-        run_sweep(load_sweep(tmp_path / "notebook.yaml"), dask="local")
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "distributed", None)
         command = ["sweep", str(tmp_path / "cluster.yaml"), "--dask", "local"]

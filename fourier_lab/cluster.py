@@ -1,36 +1,60 @@
-"""Runs of a sweep on the workers of a Dask cluster: each in a process of its own there, as on one machine.
+"""Training runs and notebooks on the workers of a Dask cluster: each in a process of its own there, as on one machine.
 
-Dask says which worker does what, and gives a lost worker's run to another, which goes on from its checkpoint: the folder of
-runs must be shared by all machines. What is told, kept and estimated is :mod:`fourier_lab.sweeps.run`'s, wherever runs are.
+Dask says which worker does what, and gives a lost worker's job to another, where a run goes on from its checkpoint: the
+folders of jobs must be shared by all machines. What is told, kept and estimated is not decided here, and the same wherever
+jobs are done.
 """
 
 import multiprocessing
 import queue
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from ..errors import ConfigError, MissingPackageError, TrainingError
-from ..processes import TICK_S, supervise, warm_context
-from .job import PRELOADED, Job, train_job
+from .errors import ConfigError, MissingPackageError, TrainingError
+from .processes import TICK_S, supervise, warm_context
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 _CONNECT_S, _STOP_S = 20, 120
-_stopped: set[str] = set()  # on a worker: the sweeps that were asked to stop
+_stopped: set[str] = set()  # on a worker: the calls that were asked to stop
+
+
+class Job(Protocol):
+    """What travels to another machine.
+
+    Attributes:
+        name: Tells it from others there.
+        shared: A folder that all machines must have in common.
+        needs_gpu: Whether only a worker with the resource ``GPU`` can do it.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def shared(self) -> Path: ...
+    @property
+    def needs_gpu(self) -> bool: ...
+
+
+J = TypeVar("J", bound=Job)
+Target = Callable[[J, Connection], None]
 
 
 @dataclass(eq=False)
-class Sent:
-    """A job that a cluster has; ``starts`` counts how many workers have begun it."""
+class Sent(Generic[J]):
+    """A job that a cluster has, ``begun`` last on the clock of ``time.monotonic``, so far by ``starts`` workers."""
 
-    job: Job
+    job: J
     future: "Future"
     starts: int = 0
+    begun: float = field(default_factory=time.monotonic)
 
 
 @contextmanager
@@ -68,9 +92,9 @@ def connected(where: str, workers: int) -> "Iterator[Client]":
 
 
 def supervise_on(
-    client: "Client", next_job: Callable[[], Job | None]
-) -> Generator[tuple[str, Sent, object], None, None]:
-    """Let the workers of a cluster run :func:`fourier_lab.sweeps.job.train_job`, until there are no more jobs.
+    client: "Client", next_job: Callable[[], J | None], target: Target, preloaded: tuple[str, ...] = ()
+) -> Generator[tuple[str, Sent[J], Any], None, None]:
+    """Let the workers of a cluster run ``target(job, connection)``, until there are no more jobs.
 
     All are handed over at once, so that a cluster that grows with its work knows of it. Close this generator in every case:
     on an error or Ctrl-C that asks the processes left over to stop, and waits for them.
@@ -78,6 +102,8 @@ def supervise_on(
     Args:
         client: Of the cluster.
         next_job: Gives the next job, or None if there is none at present; asked again when one has ended.
+        target: As :func:`fourier_lab.processes.supervise` takes it; of what it sends the last thing counts.
+        preloaded: Modules that its process has from the start.
 
     Yields:
         ``("started", sent, worker)`` each time that a worker begins a job, also after the loss of another;
@@ -89,18 +115,19 @@ def supervise_on(
     """
     from distributed import wait
 
-    sweep = uuid.uuid4().hex
+    call = uuid.uuid4().hex
     said: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()  # key, and the worker that begins; none at the end
-    sent: dict[str, Sent] = {}
+    sent: dict[str, Sent[J]] = {}
 
-    def submit(job: Job, starts: int = 0) -> None:
-        key = f"{job.run.digest}-{uuid.uuid4().hex}"
-        resources = {"GPU": 1} if job.run.config is not None and job.run.config.device == "cuda" else None
-        future = client.submit(_compute, sweep, key, job, key=key, pure=False, resources=resources)
+    def submit(job: J, starts: int = 0) -> None:
+        key = f"{job.name}-{uuid.uuid4().hex}"
+        resources = {"GPU": 1} if job.needs_gpu else None
+        arguments = call, key, job, target, preloaded
+        future = client.submit(_compute, *arguments, key=key, pure=False, resources=resources)
         sent[key] = Sent(job, future, starts)
         future.add_done_callback(lambda done: said.put((done.key, "")))
 
-    client.subscribe_topic(sweep, lambda event: said.put(tuple(event[1])))
+    client.subscribe_topic(call, lambda event: said.put(tuple(event[1])))
     try:
         while True:
             while (job := next_job()) is not None:
@@ -114,7 +141,7 @@ def supervise_on(
             if key not in sent:
                 continue
             if worker:
-                sent[key].starts += 1
+                sent[key].starts, sent[key].begun = sent[key].starts + 1, time.monotonic()
                 yield "started", sent[key], worker
                 continue
             done = sent.pop(key)
@@ -126,14 +153,14 @@ def supervise_on(
                 yield "message", done, message
             yield "ended", done, exit_code
     finally:
-        client.unsubscribe_topic(sweep)
+        client.unsubscribe_topic(call)
         if sent and client.status == "running":
-            client.run(_stop, sweep, on_error="ignore")
+            client.run(_stop, call, on_error="ignore")
             client.cancel([each.future for each in sent.values() if not each.starts])
             wait([each.future for each in sent.values() if each.starts], timeout=_STOP_S)
 
 
-def _result(done: Sent) -> tuple[str | None, int | None] | None:
+def _result(done: Sent) -> tuple[Any, int | None] | None:
     """Return the message and the exit code of a job's process; None if it is to be sent again, being innocent."""
     from distributed import KilledWorker
 
@@ -150,28 +177,28 @@ def _result(done: Sent) -> tuple[str | None, int | None] | None:
     return f"{done.starts} workers were lost while it ran on them, perhaps for want of memory.", None
 
 
-def _compute(sweep: str, key: str, job: Job) -> tuple[str | None, int | None]:
-    """Run a job in a process of this worker; return its message and exit code."""
+def _compute(call: str, key: str, job: J, target: Target, preloaded: tuple[str, ...]) -> tuple[Any, int | None]:
+    """Run a job in a process of this worker; return its last message and its exit code."""
     from distributed import get_worker
 
     worker = get_worker()
-    worker.log_event(sweep, [key, worker.address])
-    if not job.runs.is_dir():
-        return f"worker {worker.address} has no folder {job.runs}. Name one that all machines share with --runs.", None
+    worker.log_event(call, [key, worker.address])
+    if not job.shared.is_dir():
+        return f"worker {worker.address} has no folder {job.shared}. Name one that all machines share.", None
     multiprocessing.current_process().daemon = False  # which may have no processes of its own
     jobs = iter([job])
     message, exit_code = None, None
-    with closing(supervise(lambda: next(jobs, None), train_job, 1, warm_context(*PRELOADED))) as events:
+    with closing(supervise(lambda: next(jobs, None), target, 1, warm_context(*preloaded))) as events:
         for event, _, detail in events:
             if event == "message":
                 message = detail
             elif event == "ended":
                 exit_code = detail
-            elif sweep in _stopped:
+            elif call in _stopped:
                 break
     return message, exit_code
 
 
-def _stop(sweep: str) -> None:
-    """Ask the processes of a sweep on this worker to stop."""
-    _stopped.add(sweep)
+def _stop(call: str) -> None:
+    """Ask the processes of a call on this worker to stop."""
+    _stopped.add(call)
