@@ -92,7 +92,7 @@ class Trainer:
         """Return what is trained, at its start."""
         encoder = SentenceEncoder(model, self.corpus.tokenizer)
         if encoder.token_weights is not None and self.config.token_weights == "idf":
-            idf = idf_weights(self.corpus.train.first + self.corpus.train.second, model.vocab_size)
+            idf = idf_weights(self.corpus.train.sentences, model.vocab_size)
             encoder.token_weights.start(torch.from_numpy(idf))
         return encoder
 
