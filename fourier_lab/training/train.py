@@ -163,8 +163,9 @@ def _train(
         if ranks.size() > 1:
             if trainer.penalised:
                 raise ConfigError(
-                    f"{type(trainer.penalised[0]).__name__} adds to the loss what it counts over a whole batch, of which each "
-                    f"process has but a share. Train on one process, or set another feed_forward than {config.feed_forward!r}."
+                    f"{type(trainer.penalised[0]).__name__} adds to the loss what it counts over a whole batch, of which "
+                    "each process has but a share. Train in one process, or set another feed_forward than "
+                    f"{config.feed_forward!r}."
                 )
             ranks.same("settings, text, weights or checkpoint", trainer.start())
         with deferred_interrupts() as pressed:
