@@ -67,14 +67,14 @@ def _write(folder: Path, made: Kept) -> None:
         for each in made.arrays.values()
     ]
     batch = pa.record_batch(columns, names=list(made.arrays))
-    whole = folder / "whole"
-    schema = batch.schema.with_metadata({"about": json.dumps(made.about)})
-    with paths.replacing(whole) as stream, pa.ipc.new_file(stream, schema) as writer:
-        writer.write_batch(batch)
     for other in folder.parent.glob("*/*.arrow"):
         if other.parent == folder or time.time() - other.stat().st_mtime > _DAYS_UNUSED * 86400:
             other.unlink(missing_ok=True)
-    whole.rename(folder / f"{_sha256(whole)}.arrow")
+    whole = folder / "whole.arrow"  # until its bytes are known
+    schema = batch.schema.with_metadata({"about": json.dumps(made.about)})
+    with paths.replacing(whole) as stream, pa.ipc.new_file(stream, schema) as writer:
+        writer.write_batch(batch)
+    whole.replace(folder / f"{_sha256(whole)}.arrow")
 
 
 def _sha256(path: Path) -> str:
