@@ -66,7 +66,7 @@ def joined() -> Iterator[None]:
     _store, _turns = dist.PrefixStore(f"attempt_{os.environ['TORCHELASTIC_RESTART_COUNT']}", store), itertools.count()
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     dist.init_process_group(backend, store=_store, rank=number, world_size=count, timeout=_SILENCE)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.disable(logging.WARNING if number else logging.NOTSET)
     try:
         with redirect_stdout(None) if number else nullcontext():
@@ -89,6 +89,8 @@ def joined() -> Iterator[None]:
         raise
     finally:
         _store = None
+        signal.signal(signal.SIGTERM, terminated)
+        logging.disable(logging.NOTSET)
 
 
 def _first_has_failed() -> bool:

@@ -163,7 +163,7 @@ def _train(
         if ranks.size() > 1:
             if trainer.penalised:
                 raise ConfigError(
-                    f"{type(trainer.penalised[0]).__name__} adds to the loss what it counts over a whole batch, of which "
+                    f"{type(trainer.penalised[0]).__name__} may add to the loss what it counts over a whole batch, of which "
                     "each process has but a share. Train in one process, or set another feed_forward than "
                     f"{config.feed_forward!r}."
                 )

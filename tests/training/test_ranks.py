@@ -70,6 +70,9 @@ def test_what_cannot_be_shared_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ranks, "size", lambda: 4)
     with pytest.raises(ConfigError, match=r"batch_size \(30\) must be a multiple .* \(4\).*Try 28 or 32"):
         ranks.check(RunConfig(batch_size=30))
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(ConfigError, match=r"MemoryFeedForward may add to the loss"):
+        train(RUN.replace(feed_forward="memory", feed_forward_options={"top": 2}, d_model=16), runs=tmp_path)
     monkeypatch.undo()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("WORLD_SIZE", "4")
