@@ -37,6 +37,11 @@ def warm_context(*modules: str) -> Any:
     return context
 
 
+def torchrun_ranks() -> int:
+    """Return how many processes torchrun has started with this one; 1 without it."""
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
 def check_workers(workers: int) -> None:
     """Raise :class:`ConfigError` if there would be no process to work."""
     if not isinstance(workers, int) or workers < 1:

@@ -91,7 +91,7 @@ def recipe(size: Size) -> Row:
     return compare(
         "training, against the same encoder padded to 128, float32, features at every position",
         _race(ours, theirs, size), 20.0, pairs=size.batch_size, text=text_for(size).source, dtype=str(ours.precision),
-        pieces_per_pair=sum(map(len, pairs.first + pairs.second)) / len(pairs),
+        pieces_per_pair=sum(map(len, pairs.sentences)) / len(pairs),
         padded_pieces_per_pair=2 * theirs.config.max_seq_len,
         operations_ratio=_operations(theirs, first) / _operations(ours, first),
     )  # fmt: skip

@@ -91,7 +91,15 @@ def train(options: argparse.Namespace) -> int:
             say(f"  {config.digest()}  {state:<8}  {_changes(config)}")
         return 0
 
+    from ..training import ranks
+
+    with ranks.joined():
+        return _train(configs, options.runs)
+
+
+def _train(configs: list[RunConfig], runs: Path) -> int:
     from ..tables import score_tables
+    from ..training import ranks
     from ..training import train as training
 
     records, failed = [], 0
@@ -99,10 +107,10 @@ def train(options: argparse.Namespace) -> int:
         label = f"[{number}/{len(configs)}] {config.digest()}"
         say(f"{label} {_changes(config)}")
         try:
-            records.append(training.train(config, callback=_progress_lines(label), runs=options.runs).record)
+            records.append(training.train(config, callback=_progress_lines(label), runs=runs).record)
         except Exception as problem:  # whatever stops this run is reported and must not stop the others
-            if len(configs) == 1 and not isinstance(problem, TrainingError):
-                raise
+            if ranks.size() > 1 or (len(configs) == 1 and not isinstance(problem, TrainingError)):
+                raise  # the first: whoever shares a run has failed as well
             failed += 1
             kind = "" if isinstance(problem, FourierLabError | OSError) else f"{type(problem).__name__}: "
             say(f"{label} failed: {kind}{problem}", file=sys.stderr)

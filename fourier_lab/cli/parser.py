@@ -11,7 +11,8 @@ from pathlib import Path
 from .. import __version__, paths
 from ..config import ModelConfig, RunConfig
 from ..embeddings.registry import EMBEDDINGS
-from ..errors import FourierLabError, records_left_out, way_out
+from ..errors import ConfigError, FourierLabError, records_left_out, way_out
+from ..processes import torchrun_ranks
 from . import commands
 from .output import OutputClosed, drop_the_rest, replace_what_cannot_be_shown, say
 
@@ -54,6 +55,11 @@ def _answer(arguments: Sequence[str] | None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
+        if torchrun_ranks() > 1 and options.command is not commands.train:
+            raise ConfigError(
+                f"torchrun has started {torchrun_ranks()} processes, which share the runs of 'fourier-lab train' alone. Run "
+                "this command without torchrun."
+            )
         return options.command(options)
     except FourierLabError as problem:
         say(f"error: {problem}", file=sys.stderr)

@@ -155,7 +155,7 @@ def zero_parameter_baselines(config: RunConfig) -> list[Baseline]:
     corpus = prepare(config)
     vocab_size = corpus.account["vocab_size"]
     weights = id_weights(corpus.tokenizer)
-    weights[IDF_BAG] = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
+    weights[IDF_BAG] = idf_weights(corpus.train.sentences, vocab_size)
     found = []
     for name, each in weights.items():
         numbers = vocab_size if name == IDF_BAG else 0

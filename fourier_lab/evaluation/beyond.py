@@ -85,7 +85,7 @@ def _matched(corpus: Corpus, method: Method, counts: np.ndarray) -> dict[str, An
 
 def _entailed(pairs: TokenPairs) -> TokenPairs:
     """Return the entailment pairs of a held-out split, which a contrastive run holds alone."""
-    keep = np.flatnonzero(pairs.label == 0)
+    keep = np.flatnonzero(pairs.label == 0).tolist()
     return TokenPairs([pairs.first[i] for i in keep], [pairs.second[i] for i in keep], pairs.label[keep], pairs.ends)
 
 

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.sentence_encoder import SentenceEncoder
+from ..text.rows import Rows
 
 
 def cosine(first: Tensor, second: Tensor) -> np.ndarray:
@@ -13,7 +14,7 @@ def cosine(first: Tensor, second: Tensor) -> np.ndarray:
     return F.cosine_similarity(first.double(), second.double()).cpu().numpy()
 
 
-def embedding_similarity(encoder: SentenceEncoder, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
+def embedding_similarity(encoder: SentenceEncoder, first: Rows, second: Rows) -> np.ndarray:
     """Encode two lists of id arrays and return the cosines of aligned pairs, float64 ``(n,)``."""
     with torch.no_grad():
         return cosine(encoder.encode_ids(first), encoder.encode_ids(second))

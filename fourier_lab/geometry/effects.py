@@ -241,7 +241,7 @@ def class_scores(
         stands_for = merged_ids(vocab_size, first_word, size)
         row: dict[str, float] = {"size": size, "classes": math.ceil((vocab_size - first_word) / size)}
         merged = {split: corpus.graded[split].with_ids(stands_for) for split in SCORED}
-        row["used"] = len(np.unique(np.concatenate([s for p in merged.values() for s in p.first + p.second])))
+        row["used"] = len(np.unique(np.concatenate([s for p in merged.values() for s in p.sentences])))
         rows.append({**row, **_spearman(encoder, merged)})
     return rows
 

@@ -12,6 +12,11 @@ INITIAL_TEMPERATURE = 0.07
 MAX_SCALE = 100.0
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return ``x`` in float32, or as it is where it has more bits."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 class ContrastiveLoss(nn.Module):
     """Symmetric in-batch cross-entropy on scaled cosines; row i of both batches is one pair, all others are negatives.
 
@@ -37,7 +42,7 @@ class ContrastiveLoss(nn.Module):
 
     def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean loss (nats, scalar) and the share of anchors whose own positive ranks first (scalar)."""
-        logits = self.logits(anchors.float(), positives.float())
+        logits = self.logits(at_least_float32(anchors), at_least_float32(positives))
         target = torch.arange(len(logits), device=logits.device)
         loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
         return loss, (logits.argmax(1) == target).float().mean()
@@ -58,7 +63,7 @@ class NLIHead(nn.Module):
 
     def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean cross-entropy (nats, scalar) and the accuracy (scalar) for labels 0, 1, 2 ``(batch,)``."""
-        u, v = anchors.float(), positives.float()
+        u, v = at_least_float32(anchors), at_least_float32(positives)
         logits = self.classifier(torch.cat((u, v, (u - v).abs()), dim=-1))
         return F.cross_entropy(logits, label), (logits.argmax(1) == label).float().mean()
 
@@ -71,8 +76,8 @@ class STSLoss(nn.Module):
 
     def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``1 - r`` (dimensionless, 0..2) and ``r`` (-1..1), both scalars, for scores ``(batch,)``."""
-        cosine = F.cosine_similarity(anchors.float(), positives.float())
-        r = torch.corrcoef(torch.stack((cosine, label.float())))[0, 1]
+        cosine = F.cosine_similarity(at_least_float32(anchors), at_least_float32(positives))
+        r = torch.corrcoef(torch.stack((cosine, label.to(cosine.dtype))))[0, 1]
         return 1 - r, r.detach()
 
 

@@ -85,7 +85,7 @@ def _made(configs: tuple[RunConfig, ...], _text: tuple[tuple[str, str], ...] | N
     first, corpus = configs[0], prepare(configs[0])
     vocab_size = corpus.account["vocab_size"]
     *_, by_id = id_weights(corpus.tokenizer).values()
-    idf = idf_weights(corpus.train.first + corpus.train.second, vocab_size)
+    idf = idf_weights(corpus.train.sentences, vocab_size)
     account = {
         "runs": [config.digest() for config in configs], "config": first.to_dict(), "data": corpus.account,
         "versions": versions(), "commit": commit(),

@@ -45,7 +45,7 @@ def score_file(
     graded = read_set(file, _reading(columns), low, high)
     assert model.tokenizer is not None  # which every run has
     pairs = token_pairs(model.tokenizer, graded.pairs, model.config.max_seq_len)
-    idf = idf_weights(pairs.first + pairs.second, model.config.vocab_size)
+    idf = idf_weights(pairs.sentences, model.config.vocab_size)
     similarities = {
         name: of_encoder(model).aligned(pairs),
         f"{IDF_BAG} of the file": of_bag(idf).aligned(pairs),

@@ -3,13 +3,15 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import ConfigError, DataError
+
+_BLOCK = 2**16
 
 
 @dataclass(frozen=True)
@@ -130,31 +132,42 @@ def epoch_batches(keys: tuple[np.ndarray, np.ndarray], batch_size: int, seed: in
     Raises:
         DataError: If no whole batch of distinct sentences can be formed.
     """
-    first, second = keys[0].tolist(), keys[1].tolist()
-    pending = np.random.default_rng((seed, epoch)).permutation(len(first)).tolist()
+    left = len(keys[0])
+    upcoming = _shuffled(keys, np.random.default_rng((seed, epoch)))
+    waiting: list[tuple[int, int, int]] = []
     batches: list[np.ndarray] = []
-    while len(pending) >= batch_size:
+    while left >= batch_size:
         batch: list[int] = []
-        held: list[int] = []
+        held: list[tuple[int, int, int]] = []
         seen: set[int] = set()
-        for i in pending:
-            if first[i] in seen or second[i] in seen:
-                held.append(i)
+        earlier = iter(waiting)
+        for pair in chain(earlier, upcoming):
+            i, first, second = pair
+            if first in seen or second in seen:
+                held.append(pair)
                 continue
-            seen.update((first[i], second[i]))
+            seen.update((first, second))
             batch.append(i)
             if len(batch) == batch_size:
                 break
         if len(batch) < batch_size:
             break
         batches.append(np.array(batch))
-        pending = held + pending[len(held) + batch_size :]
+        waiting, left = [*held, *earlier], left - batch_size
     if not batches:
         raise DataError(
-            f"{len(first)} pairs hold no batch of {batch_size} pairs with distinct sentences. "
+            f"{len(keys[0])} pairs hold no batch of {batch_size} pairs with distinct sentences. "
             "Lower batch_size or use more pairs."
         )
     return batches
+
+
+def _shuffled(keys: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> Iterator[tuple[int, int, int]]:
+    """Yield the pairs in a random order, each with its two keys, a block of them in memory as Python's numbers."""
+    order = rng.permutation(len(keys[0]))
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        yield from zip(block.tolist(), keys[0][block].tolist(), keys[1][block].tolist(), strict=True)
 
 
 def batch_stream(

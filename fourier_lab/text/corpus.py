@@ -1,10 +1,9 @@
 """What a run reads: tokenised training, held-out and graded pairs, in the id order that it asks for."""
 
 import dataclasses
-import itertools
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -26,7 +25,8 @@ from .pairs import (
     training_pairs,
 )
 from .places import content
-from .tokenizer import TOY_ORDERS, load_tokenizer, token_words, tokenize, vocabulary_hash
+from .rows import Rows, TokenRows, narrow
+from .tokenizer import TOY_ORDERS, id_blocks, load_tokenizer, token_words, vocabulary_hash
 from .vocabulary import around
 
 
@@ -35,18 +35,26 @@ class TokenPairs:
     """Tokenised pairs.
 
     Attributes:
-        first, second: Aligned lists of int64 id arrays.
+        first, second: Aligned rows of int64 id arrays.
         label: Labels or scores ``(n,)``.
         ends: How many ids the tokenizer puts before and after every sentence.
     """
 
-    first: list[np.ndarray]
-    second: list[np.ndarray]
+    first: Rows
+    second: Rows
     label: np.ndarray
     ends: tuple[int, int] = (1, 1)
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def sentences(self) -> Rows:
+        """Return the first sentences and, after them, the second."""
+        first, second = self.first, self.second
+        if isinstance(first, TokenRows) and isinstance(second, TokenRows) and first.ids is second.ids:
+            return TokenRows(first.ids, first.ends, np.concatenate((first.number, second.number)))
+        return [*first, *second]
 
     @property
     def texts(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -57,11 +65,14 @@ class TokenPairs:
 
     def counts(self, vocab_size: int) -> np.ndarray:
         """Return how often each id occurs on both sides, special tokens included, int64 ``(vocab_size,)``."""
-        return np.bincount(np.concatenate(self.first + self.second), minlength=vocab_size)
+        return np.bincount(np.concatenate([*self.sentences]), minlength=vocab_size)
 
     def with_ids(self, new_id: np.ndarray) -> "TokenPairs":
         """Return the same pairs after replacing each id ``p`` by ``new_id[p]``."""
-        first, second = ([new_id[s] for s in side] for side in (self.first, self.second))
+        first, second = (
+            side.with_ids(new_id) if isinstance(side, TokenRows) else [new_id[s] for s in side]
+            for side in (self.first, self.second)
+        )
         return dataclasses.replace(self, first=first, second=second)
 
 
@@ -78,12 +89,16 @@ class Corpus:
 
 
 def token_pairs(tokenizer: Tokenizer, pairs: SentencePairs, max_seq_len: int) -> TokenPairs:
-    """Tokenise pairs; each distinct sentence once."""
-    distinct = list(dict.fromkeys(pairs.first + pairs.second))
-    ids = dict(zip(distinct, tokenize(tokenizer, distinct, max_seq_len), strict=True))
-    first, last = around(tokenizer)
-    ends = len(first), len(last)
-    return TokenPairs([ids[s] for s in pairs.first], [ids[s] for s in pairs.second], pairs.label, ends)
+    """Tokenise pairs; each distinct sentence once, in the order in which they come first."""
+    number: dict[str, int] = {}
+    first, second = (
+        narrow(np.fromiter((number.setdefault(s, len(number)) for s in side), np.int64, len(side)))
+        for side in (pairs.first, pairs.second)
+    )
+    rows = TokenRows.of(id_blocks(tokenizer, number, max_seq_len))
+    left, right = (dataclasses.replace(rows, number=each) for each in (first, second))
+    before, after = around(tokenizer)
+    return TokenPairs(left, right, pairs.label, (len(before), len(after)))
 
 
 def prepare(config: RunConfig) -> Corpus:
@@ -144,18 +159,17 @@ def _prepare(
 
 
 def _to_keep(corpus: Corpus) -> Kept:
-    """Return a corpus as arrays: the ids of each distinct sentence of a split once, and which sentences its pairs are."""
-    arrays = {"keys/first": corpus.keys[0], "keys/second": corpus.keys[1]}
+    """Return a corpus as arrays: the ids of each distinct sentence of a split once, and which sentences its pairs are.
+
+    In training pairs these numbers are the keys as well: equal sentences have one.
+    """
+    arrays: dict[str, np.ndarray] = {}
     splits = _splits(corpus)
     for name, pairs in splits.items():
-        distinct = {id(sentence): sentence for sentence in pairs.first + pairs.second}
-        number = {key: i for i, key in enumerate(distinct)}
-        arrays[f"{name}/ids"] = np.concatenate([*distinct.values()])
-        arrays[f"{name}/ends"] = np.cumsum([len(sentence) for sentence in distinct.values()])
-        arrays[f"{name}/first"], arrays[f"{name}/second"] = (
-            np.array([number[id(sentence)] for sentence in side]) for side in (pairs.first, pairs.second)
-        )
-        arrays[f"{name}/label"] = pairs.label
+        first, second = pairs.first, pairs.second
+        assert isinstance(first, TokenRows) and isinstance(second, TokenRows)  # of token_pairs
+        arrays |= {f"{name}/ids": first.ids, f"{name}/ends": first.ends}
+        arrays |= {f"{name}/first": first.number, f"{name}/second": second.number, f"{name}/label": narrow(pairs.label)}
     about = {"tokenizer": corpus.tokenizer.to_str(), "account": corpus.account}
     return Kept(arrays, about | {"ends": {name: pairs.ends for name, pairs in splits.items()}})
 
@@ -163,14 +177,14 @@ def _to_keep(corpus: Corpus) -> Kept:
 def _from_kept(found: Kept) -> Corpus:
     arrays, pairs = found.arrays, {}
     for name, (before, after) in found.about["ends"].items():
-        ids, ends = arrays[f"{name}/ids"], arrays[f"{name}/ends"].tolist()
-        distinct = [ids[start:end] for start, end in itertools.pairwise([0, *ends])]
-        first, second = ([distinct[i] for i in arrays[f"{name}/{side}"].tolist()] for side in ("first", "second"))
-        pairs[name] = TokenPairs(first, second, arrays[f"{name}/label"].copy(), (before, after))
+        ids, ends, label = (arrays[f"{name}/{part}"] for part in ("ids", "ends", "label"))
+        first, second = (TokenRows(ids, ends, arrays[f"{name}/{side}"]) for side in ("first", "second"))
+        label = label.astype(np.int64 if label.dtype.kind == "u" else label.dtype)  # a copy
+        pairs[name] = TokenPairs(first, second, label, (before, after))
     return Corpus(
         tokenizer=Tokenizer.from_str(found.about["tokenizer"]),
         train=pairs.pop("train"),
-        keys=(arrays["keys/first"], arrays["keys/second"]),
+        keys=(arrays["train/first"], arrays["train/second"]),
         graded={name.removeprefix("graded/"): pairs.pop(name) for name in [*pairs] if name.startswith("graded/")},
         held_out={name.removeprefix("held_out/"): each for name, each in pairs.items()},
         account=found.about["account"],
@@ -212,8 +226,7 @@ def _tokenised(
     if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
         counts = tokenised(train).counts(tokenizer.get_vocab_size(with_added_tokens=True))
         tokenizer = reorder(tokenizer, most_used(tokenizer, counts, vocab_size))
-    number = {s: i for i, s in enumerate(dict.fromkeys(train.first + train.second))}
-    keys = (np.array([number[s] for s in train.first]), np.array([number[s] for s in train.second]))
+    tokens = tokenised(train)
     scored = {split: load_pairs(graded, split, source, vocab_size=vocab_size) for split in SCORED}
     account = {
         "train": account,
@@ -224,8 +237,8 @@ def _tokenised(
     }
     return Corpus(
         tokenizer=tokenizer,
-        train=tokenised(train),
-        keys=keys,
+        train=tokens,
+        keys=(cast(TokenRows, tokens.first).number, cast(TokenRows, tokens.second).number),
         held_out={name: tokenised(pairs) for name, pairs in held_out.items()},
         graded={split: tokenised(pairs) for split, pairs in scored.items()},
         account=account,

@@ -24,7 +24,7 @@ _DAYS_UNUSED = 30.0  # after which a file goes, once another is written
 
 
 class Kept(NamedTuple):
-    """Arrays of one dimension, int64 or float64, by name; and what is to be known about them, JSON-ready."""
+    """Arrays of one dimension, integers or float64, by name; and what is to be known about them, JSON-ready."""
 
     arrays: dict[str, np.ndarray]
     about: dict[str, Any]
@@ -67,28 +67,32 @@ def _write(folder: Path, made: Kept) -> None:
         for each in made.arrays.values()
     ]
     batch = pa.record_batch(columns, names=list(made.arrays))
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, batch.schema.with_metadata({"about": json.dumps(made.about)})) as writer:
-        writer.write_batch(batch)
-    content = sink.getvalue()
     for other in folder.parent.glob("*/*.arrow"):
         if other.parent == folder or time.time() - other.stat().st_mtime > _DAYS_UNUSED * 86400:
             other.unlink(missing_ok=True)
-    paths.write_atomically(folder / f"{hashlib.sha256(content).hexdigest()}.arrow", content)
+    whole = folder / "whole.arrow"  # until its bytes are known
+    schema = batch.schema.with_metadata({"about": json.dumps(made.about)})
+    with paths.replacing(whole) as stream, pa.ipc.new_file(stream, schema) as writer:
+        writer.write_batch(batch)
+    whole.replace(folder / f"{_sha256(whole)}.arrow")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:  # in pieces: mapped pages count as memory of this process once they are read
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read(folder: Path) -> Kept | None:
     import pyarrow as pa
 
     for path in folder.glob("*.arrow"):
-        with pa.memory_map(str(path)) as mapped:
-            content = mapped.read_buffer()
-        if hashlib.sha256(content).hexdigest() == path.stem:
+        if _sha256(path) == path.stem:
             break
     else:
         return None
     path.touch()
-    reader = pa.ipc.open_file(content)
+    with pa.memory_map(str(path)) as mapped:
+        reader = pa.ipc.open_file(mapped.read_buffer())
     batch = reader.get_batch(0)
     columns = {name: batch.column(name).values for name in batch.schema.names}
     # Not to_numpy, which imports pandas first.

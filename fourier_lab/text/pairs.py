@@ -53,6 +53,7 @@ STS_COLUMNS = Reading((("sentence1",), ("sentence2",), ("label", "score")))
 STS_PUBLISHED = Reading(
     ((5,), (6,), (4,))
 )  # tabs, no header: genre, file, year, number, score, both sentences, sources
+_BLOCK = 2**16
 _SEPARATORS = re.compile(r"[\W_]+")
 _VISIBLE = re.compile(r"[^\W_]|[!-/:-~]")
 
@@ -357,8 +358,10 @@ def checked(
         raise DataError(f"{where}: row {gold[bad[0]]} has a sentence that is empty or no text: {pair}. Drop the row.")
     if graded and (low, high) != FULL_RANGE:
         label = (label - low) * (FULL_RANGE[1] / (high - low))
-    content = "\n".join(first) + "\0" + "\n".join(second)
-    digest = hashlib.sha256(content.encode())
+    digest = hashlib.sha256()
+    for side, before in ((first, ""), (second, "\0")):  # block by block, as if all lines were one text
+        for start in range(0, len(side), _BLOCK):
+            digest.update(("\n" if start else before).encode() + "\n".join(side[start : start + _BLOCK]).encode())
     label = label if graded else label.astype(np.int64)
     digest.update(label.tobytes())
     return SentencePairs(name, split, first, second, label, digest.hexdigest()[:12])

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ from .vocabulary import is_special
 
 HUB_TOKENIZER = ("bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 UNKNOWN = "[UNK]"
+_BLOCK = 2**16
 _STRAY = 1e-3  # a smaller share of capitals or accents is a slip in a vocabulary that has none
 TOY_ORDERS = ("frequency", "semantic", "random")  # the toy language's own; all others rearrange the first
 
@@ -124,20 +125,26 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
     Raises:
         DataError: If a sentence is empty, blank or not text, or holds no token, only characters that the tokenizer drops.
     """
+    return [row for rows in id_blocks(tokenizer, sentences, max_seq_len) for row in rows]
+
+
+def id_blocks(tokenizer: Tokenizer, sentences: Iterable[str], max_seq_len: int) -> Iterator[list[np.ndarray]]:
+    """Yield the arrays of :func:`tokenize` in lists of 65,536, so that no more words need be in memory at once."""
     sentences = list(sentences)
     check_text(sentences)
     if (blank := next((i for i, sentence in enumerate(sentences) if not sentence.strip()), None)) is not None:
         raise DataError(
             f"sentence {blank} is {brief(sentences[blank])}; every sentence must be non-empty text. Drop or fill it."
         )
-    rows = Cutter(tokenizer, max_seq_len)(sentences)
-    ends = tokenizer.num_special_tokens_to_add(False)
-    if (empty := next((i for i, row in enumerate(rows) if len(row) <= ends), None)) is not None:
-        raise DataError(
-            f"sentence {empty} is {brief(sentences[empty])}, which holds no token, only characters that the tokenizer "
-            "drops. Drop or fill it."
-        )
-    return rows
+    cut, ends = Cutter(tokenizer, max_seq_len), tokenizer.num_special_tokens_to_add(False)
+    for start in range(0, len(sentences), _BLOCK):
+        rows = cut(sentences[start : start + _BLOCK])
+        if (empty := next((i for i, row in enumerate(rows, start) if len(row) <= ends), None)) is not None:
+            raise DataError(
+                f"sentence {empty} is {brief(sentences[empty])}, which holds no token, only characters that the tokenizer "
+                "drops. Drop or fill it."
+            )
+        yield rows
 
 
 def check_text(sentences: Sequence[object]) -> None:

@@ -12,6 +12,7 @@ from ..evaluation.language import text_scores
 from ..models.causal_lm import CausalLM
 from ..models.heads import start_at_counts
 from ..text.language import LanguageCorpus
+from .shares import share
 from .trainer import Trainer
 
 VALIDATION_TOKENS = 2**12  # of the validation text, for the loss during training
@@ -37,7 +38,7 @@ class LanguageTrainer(Trainer):
 
     def loss(self, pairs: Any, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return the mean loss a token of the chosen windows; there is no accuracy."""
-        return self._loss(pairs[index], "mean"), torch.tensor(math.nan)
+        return self._loss(pairs[share(index)], "mean"), torch.tensor(math.nan)
 
     def _loss(self, windows: np.ndarray, reduction: str) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..series import IN_SERIES_NAME, series_name, setting, varying_settings
 from ..text.corpus import TokenPairs, prepare
 from ..text.language import prepare_language
 from ..text.tokenizer import vocabulary_hash
+from . import ranks
 from .evaluations import are_complete, evaluate
 from .folders import load_run, run_folder
 from .language_trainer import LanguageTrainer
@@ -87,25 +88,30 @@ def train(
     """
     remedy = "Write RunConfig(...), RunConfig.from_dict(settings), or train_all for several."
     check_kind(config, RunConfig, "train takes one RunConfig", remedy)
+    ranks.check(config)
     folder = run_folder(RUNS if runs is None else as_path(runs), config)
-    if (found := _finished(folder, config)) is not None and are_complete(folder, config):
+    if ranks.size() == 1 and (found := _finished(folder, config)) is not None and are_complete(folder, config):
         return found
     # If another process is at this run, its result is found once it is done.
-    with run_lock(folder):
-        if (found := _finished(folder, config)) is not None:
-            return _evaluated(found, folder, config)
+    with nullcontext() if ranks.rank() else run_lock(folder):
+        if ranks.told("finished" if is_trained(folder) else ""):
+            return _evaluated(_loaded(folder, config), folder, config)
         check_sets(config)  # before hours of training
         with _alone_in_the_process(config), threads(config.threads), shortage_told():
             return _evaluated(_train(config, folder, callback, runs), folder, config)
 
 
 def _finished(folder: Path, config: RunConfig) -> TrainResult | None:
-    return TrainResult(load_run(folder, config), load_encoder(folder)) if is_trained(folder) else None
+    return _loaded(folder, config) if is_trained(folder) else None
+
+
+def _loaded(folder: Path, config: RunConfig) -> TrainResult:
+    return TrainResult(load_run(folder, config), load_encoder(folder))
 
 
 def _evaluated(found: TrainResult, folder: Path, config: RunConfig) -> TrainResult:
     """Score a finished run on the sets that it lacks; its record holds what was there when it was read."""
-    if are_complete(folder, config):
+    if ranks.rank() or are_complete(folder, config):
         return found
     evaluate(folder, config, found.encoder)
     return TrainResult(load_run(folder, config), found.encoder)
@@ -141,7 +147,8 @@ def _train(
         if config.corpus == "toy":  # whose number of ids is known before they are made
             check_memory(config, config.vocab_size, device)
         language = config.objective == "language_model"
-        corpus: Any = (prepare_language if language else prepare)(config)
+        with ranks.first_alone():  # whose token ids the others map
+            corpus: Any = (prepare_language if language else prepare)(config)
         check_memory(config, corpus.account["vocab_size"], device)
         trainer = (LanguageTrainer if language else Trainer)(config, corpus, folder)
         if start is not None:
@@ -153,11 +160,22 @@ def _train(
                 )
             trainer.encoder.load_state_dict(start.state_dict())
         trainer.resume()
+        if ranks.size() > 1:
+            if trainer.penalised:
+                raise ConfigError(
+                    f"{type(trainer.penalised[0]).__name__} may add to the loss what it counts over a whole batch, of which "
+                    "each process has but a share. Train in one process, or set another feed_forward than "
+                    f"{config.feed_forward!r}."
+                )
+            ranks.same("settings, text, weights or checkpoint", trainer.start())
         with deferred_interrupts() as pressed:
             trainer.run(callback, pressed)
         if pressed:  # while the last checkpoint was being written
             raise KeyboardInterrupt
-        return TrainResult(trainer.finish(), trainer.encoder)
+        with ranks.first_alone():
+            if ranks.rank():
+                return _loaded(folder, config)
+            return TrainResult(trainer.finish(), trainer.encoder)
 
 
 def _scored_as_published(
@@ -166,10 +184,13 @@ def _scored_as_published(
     """Score the same weights once more, the published way; only a choice by score needs training of its own."""
     others = tuple(name for name in config.departures if name != "integer_scores")
     exact = train(config.replace(departures=others), callback=callback, runs=runs)
-    graded = prepare(config).graded
-    scores = {split: published_scores(exact.encoder, pairs, config) for split, pairs in graded.items()}
-    metrics = {**exact.metrics, "digest": config.digest(), "scores": scores}
-    return TrainResult(write_record(folder, config, metrics, exact.history, exact.encoder), exact.encoder)
+    with ranks.first_alone():
+        if ranks.rank():
+            return _loaded(folder, config)
+        graded = prepare(config).graded
+        scores = {split: published_scores(exact.encoder, pairs, config) for split, pairs in graded.items()}
+        metrics = {**exact.metrics, "digest": config.digest(), "scores": scores}
+        return TrainResult(write_record(folder, config, metrics, exact.history, exact.encoder), exact.encoder)
 
 
 def published_scores(encoder: SentenceEncoder, pairs: TokenPairs, config: RunConfig) -> dict:

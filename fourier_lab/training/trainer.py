@@ -1,5 +1,6 @@
 """One run from its first step to its record: steps, checkpoints, validation, scores."""
 
+import hashlib
 import logging
 import math
 import time
@@ -29,8 +30,10 @@ from ..provenance import commit, versions
 from ..text.batches import batch_stream
 from ..text.corpus import Corpus, TokenPairs
 from ..text.pairs import SCORED
+from . import ranks
 from .optimizer import learning_rate_at, make_optimizer
 from .records import RunRecord, write_record
+from .shares import averaged, gathered, own_random_numbers, share
 
 CHECKPOINT_SECONDS = 30.0
 HISTORY_POINTS, VALIDATION_POINTS = 100, 10
@@ -82,12 +85,14 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.losses: list[float] = []  # of the steps since the last history row
         self.best: tuple[float, dict[str, Tensor]] | None = None  # score and weights of the best look so far
+        self.pressed: Sequence[int] = ()  # signals that ask this process to stop
+        self.stop = False  # whether one had come to any process before the last step
 
     def build(self, model: ModelConfig) -> Any:
         """Return what is trained, at its start."""
         encoder = SentenceEncoder(model, self.corpus.tokenizer)
         if encoder.token_weights is not None and self.config.token_weights == "idf":
-            idf = idf_weights(self.corpus.train.first + self.corpus.train.second, model.vocab_size)
+            idf = idf_weights(self.corpus.train.sentences, model.vocab_size)
             encoder.token_weights.start(torch.from_numpy(idf))
         return encoder
 
@@ -107,6 +112,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint whole or not at all."""
+        if ranks.rank():
+            return
         state = {
             **self._identity(),
             "step": self.step,
@@ -157,14 +164,26 @@ class Trainer:
                 f"{self.checkpoint} belongs to other settings, data, vocabulary or precision. Delete it to start over."
             )
 
+    def start(self) -> str:
+        """Return what all processes of a run share before their first step, in one word."""
+        weights = (value.cpu().numpy().tobytes() for value in self.encoder.state_dict().values())
+        return hashlib.sha256(b"".join([repr((self._identity(), self.step)).encode(), *weights])).hexdigest()
+
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch."""
-        sentences = [pairs.first[i] for i in index] + [pairs.second[i] for i in index]
+        """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch.
+
+        In training each process encodes its share of the pairs alone.
+        """
+        shared = self.encoder.training
+        own = share(index) if shared else index
+        sentences = [pairs.first[i] for i in own] + [pairs.second[i] for i in own]
         packed = self.encoder.pack(sentences).to(self.device)
         label = torch.from_numpy(pairs.label[index])
         label = (label.float() if label.is_floating_point() else label).to(self.device)  # mps has no float64
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
             anchors, positives = self.encoder.encode_packed(packed).chunk(2)
+        if shared:
+            anchors, positives = gathered(anchors, positives)
         return self.objective(anchors, positives, label)
 
     def update(self, index: np.ndarray) -> float:
@@ -172,12 +191,13 @@ class Trainer:
         rate = learning_rate_at(self.step, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        own_random_numbers(self.config.seed, self.step)
         loss, _ = self.loss(self.corpus.train, index)
         self.optimizer.zero_grad(set_to_none=True)
         sum((part.penalty() for part in self.penalised), start=loss).backward()
-        norm = float(nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]],
-                                              self.config.clip_norm))  # fmt: skip
-        value = loss.item()
+        parameters = [p for g in self.optimizer.param_groups for p in g["params"]]
+        value, self.stop = averaged(parameters, loss.item(), bool(self.pressed))
+        norm = float(nn.utils.clip_grad_norm_(parameters, self.config.clip_norm))
         if not math.isfinite(value) or not math.isfinite(norm):
             raise TrainingError(
                 f"step {self.step}: loss {value}, gradient norm {norm}; both must be finite. "
@@ -251,7 +271,7 @@ class Trainer:
 
         It stops after the step in which ``pressed`` is no longer empty.
         """
-        config = self.config
+        config, self.pressed = self.config, pressed
         every = max(1, config.steps // HISTORY_POINTS)
         validate_every = every * (HISTORY_POINTS // VALIDATION_POINTS)
         in_turn = "corpora_in_turn" in config.departures
@@ -266,7 +286,7 @@ class Trainer:
                 self.losses.append(self.update(index))
                 self.seconds += time.perf_counter() - begun
                 if self.step % every == 0 or self.step == config.steps:
-                    due = self.step % validate_every == 0 or self.step == config.steps
+                    due = not ranks.rank() and (self.step % validate_every == 0 or self.step == config.steps)
                     scale = self.objective.scale.item() if isinstance(self.objective, ContrastiveLoss) else math.nan
                     row = {
                         "step": self.step,
@@ -288,7 +308,7 @@ class Trainer:
                 if time.perf_counter() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.perf_counter()
-                if pressed:
+                if self.stop if ranks.size() > 1 else pressed:  # in the same step everywhere
                     raise KeyboardInterrupt
             if self.step > first_step:
                 self.save()  # whatever stops the scoring then costs no training
@@ -331,6 +351,8 @@ class Trainer:
             "versions": versions(),
             "commit": commit(),
         }
+        if ranks.size() > 1:
+            metrics["ranks"] = ranks.size()
         if packages := packages_of(self.config):
             metrics["packages"] = packages
         encoder = self.encoder.cpu()

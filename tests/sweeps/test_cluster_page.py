@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 import yaml
+from torch.distributed import run
 
 from fourier_lab import paths
 from fourier_lab.cli import parser
@@ -36,10 +37,14 @@ def test_every_command_is_one_that_its_program_understands():
             command = importlib.import_module(f"distributed.cli.dask_{arguments[0]}").main
             with command.make_context(program, arguments[1:]) as context:  # refuses what it does not know
                 assert arguments[0] == "scheduler" or context.params["nthreads"] == 1
+        elif program == "torchrun":
+            options = run.parse_args(arguments)
+            assert (options.module, options.training_script) == (True, "fourier_lab")
+            assert parser.main([*options.training_script_args, "--dry-run"]) == 0
         else:
             assert program == "sbatch"
         seen.add((program, arguments[0]))
-    assert {("fourier-lab", "sweep"), ("dask", "scheduler"), ("dask", "worker")} < seen
+    assert {("fourier-lab", "sweep"), ("dask", "scheduler"), ("dask", "worker"), ("torchrun", "--nnodes")} < seen
 
 
 def test_pods_share_a_volume_and_the_service_is_where_they_look():

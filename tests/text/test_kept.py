@@ -10,6 +10,7 @@ from fourier_lab import RunConfig, paths
 from fourier_lab.errors import DataError
 from fourier_lab.text import corpus, kept, language
 from fourier_lab.text.kept import Kept
+from fourier_lab.text.rows import TokenRows
 
 MADE = Kept({"ids": np.arange(1000), "grades": np.linspace(0, 5, 7)}, {"account": {"rows": 3}, "names": ["a", "ü"]})
 
@@ -93,9 +94,11 @@ def test_files_that_nobody_has_used_for_a_month_go(runs):
 
 
 def plain(value):
-    """Return a corpus as plain values that can be compared, array by array."""
+    """Return a corpus as plain values that can be compared, array by array; integers of a file may be small ones."""
     if isinstance(value, np.ndarray):
-        return str(value.dtype), value.tolist()
+        return value.dtype.kind.replace("u", "i"), value.tolist()
+    if isinstance(value, TokenRows):
+        return [plain(each) for each in value]
     if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -1,6 +1,7 @@
 """Corpora and batches: folders of Parquet, malformed input, held-out sentences, batches without repeats."""
 
 import errno
+import hashlib
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ import torch
 from fourier_lab import RunConfig, load_pairs
 from fourier_lab.errors import DataError
 from fourier_lab.field_rules import SIMILARITY_SETS
-from fourier_lab.text import fetch, similarity_sets
+from fourier_lab.text import batches, fetch, similarity_sets
 from fourier_lab.text import pairs as data_module
+from fourier_lab.text import tokenizer as cutting
 from fourier_lab.text.batches import batch_stream, chunk_by_tokens, epoch_batches, pack
-from fourier_lab.text.corpus import prepare
+from fourier_lab.text.corpus import prepare, token_pairs
 from fourier_lab.text.pairs import training_pairs
 from fourier_lab.text.tokenizer import load_tokenizer, tokenize, toy_tokenizer, vocabulary_hash, wordpiece_tokenizer
 
@@ -284,6 +286,27 @@ def test_batch_stream_can_start_anywhere(start):
     part = list(batch_stream(keys, 4, 3, start, 70))
     assert len(whole) == 70 and len(part) == 70 - start
     assert all(np.array_equal(a, b) for a, b in zip(whole[start:], part, strict=True))
+
+
+def test_blocks_change_neither_ids_nor_batches_nor_fingerprints(monkeypatch, tmp_path):
+    pairs = load_pairs("toy", "test", vocab_size=500).select(slice(100))
+
+    def found():
+        tokens = token_pairs(toy_tokenizer(500), pairs, 16)
+        assert [len(row) for row in tokens.first] == [len(sentence.split()) + 2 for sentence in pairs.first]
+        drawn = epoch_batches((np.arange(100) // 3, np.arange(100, 200)), 8, seed=1, epoch=0)
+        checked = data_module.checked("toy", "test", pairs.first, pairs.second, pairs.label)
+        return [row.tolist() for row in tokens.sentences], [batch.tolist() for batch in drawn], checked.fingerprint
+
+    whole = found()
+    content = "\n".join(pairs.first) + "\0" + "\n".join(pairs.second)
+    assert whole[2] == hashlib.sha256(content.encode() + pairs.label.tobytes()).hexdigest()[:12]
+    for module in (batches, cutting, data_module):
+        monkeypatch.setattr(module, "_BLOCK", 7)
+    assert found() == whole
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY))
+    with pytest.raises(DataError, match=r"sentence 8 is '\\u200b'"):
+        tokenize(wordpiece_tokenizer(tmp_path / "vocab.txt"), ["a dog"] * 8 + ["\u200b"], 16)
 
 
 def test_chunks_hold_every_sentence_once_within_the_limit():
