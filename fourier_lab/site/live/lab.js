@@ -13,6 +13,9 @@ const Lab = (() => {
     return String(Number(value.toPrecision(digits)));
   }
 
+  // The bytes of an array that the library has packed as text.
+  const bytes = (packed) => Uint8Array.from(atob(packed), (character) => character.charCodeAt(0)).buffer;
+
   const plural = (n, noun) => `${commas.format(n)} ${noun}${n === 1 ? "" : "s"}`;
 
   // Fill the menu of a setting, and choose one of its options.
@@ -192,6 +195,7 @@ const Lab = (() => {
         writeLink();
       },
       redraw,
+      settings: () => ({ ...settings }),
     };
   }
 
@@ -214,11 +218,23 @@ const Lab = (() => {
     return chart;
   }
 
+  // A table of texts, by rows.
+  function table(head, rows) {
+    const line = (tag, texts) => {
+      const row = document.createElement("tr");
+      row.append(...texts.map((textContent) => Object.assign(document.createElement(tag), { textContent })));
+      return row;
+    };
+    const sheet = document.createElement("table");
+    sheet.append(line("th", head), ...rows.map((texts) => line("td", texts)));
+    return sheet;
+  }
+
   function say(lines) {
     document.getElementById("words").replaceChildren(
       ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })),
     );
   }
 
-  return { commas, explore, offer, plot, plural, say, text };
+  return { bytes, commas, explore, offer, plot, plural, say, table, text };
 })();
