@@ -1,9 +1,11 @@
 """Write the pages, beside copies of every file that they refer to: the folder can be moved or served as it is."""
 
+import functools
 import os
 import posixpath
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
 from .encoder_data import write_encoders
 from .explorers import DATA, EXPLORERS, data_script, script_of
+from .pictures import to_webp, without_embedded, zipped
 from .search import sections
 from .templating import templates
 
@@ -92,14 +95,14 @@ class _Site:
         paths.write_atomically(self._out / "style.css", style)
         for picture in self._pictures:
             for ending in ("png", "svg", "csv", "json"):
-                self._copy(f"figures/{picture.name}.{ending}")
+                self._place(f"figures/{picture.name}.{ending}")
         self._write_index()
         self._write_figures()
         self._write_explorers()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
-            body = notebook_html(copy, self._link(source, page), pictures)
+            body = without_embedded(notebook_html(copy, self._link(source, page), pictures), self._keeper(page))
             self._write(page, "page", title=notebook_title(copy), body=Markup(body))
         while self._waiting:  # a page may refer to another, which is then written too
             source = self._waiting.pop()
@@ -194,14 +197,34 @@ class _Site:
             self._pages[target] = target.removesuffix(".md") + ".html"
             self._waiting.append(target)
             return self._pages[target]
-        return self._copy(target)
+        name, convert = _as_in_site(target)
+        if not (self._out / name).exists():
+            self._put(name, convert(file.read_bytes()))
+        return name
 
-    def _copy(self, target: str) -> str | None:
-        source, copy = _file(target), self._out / target
-        if source.is_file() and not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, copy)
-        return target if copy.exists() else None
+    def _put(self, name: str, content: bytes) -> None:
+        target = self._out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)  # what is whole or not at all is the site
+
+    def _keeper(self, page: str) -> Callable[[str, bytes], str]:
+        """Return the function that puts a picture of a page beside those of all others, once."""
+
+        def keep(name: str, content: bytes) -> str:
+            self._put(f"pictures/{name}", content)
+            return posixpath.relpath(f"pictures/{name}", posixpath.dirname(page) or ".")
+
+        return keep
+
+
+def _as_in_site(target: str) -> tuple[str, Callable[[bytes], bytes]]:
+    """Return the name that a file has in the site, and what becomes of its content."""
+    stem, _, ending = target.rpartition(".")
+    if ending == "png":
+        return f"{stem}.webp", to_webp
+    if ending == "svg":
+        return f"{target}.zip", functools.partial(zipped, posixpath.basename(target))
+    return target, bytes
 
 
 def _file(target: str) -> Path:
