@@ -19,6 +19,7 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
+from .course import read_answers, read_lesson
 from .encoder_data import write_encoders
 from .explorers import DATA, EXPLORERS, data_script, script_of
 from .pictures import to_webp, without_embedded, zipped
@@ -85,9 +86,14 @@ class _Site:
             for copy in sorted([*paths.REPORTS.glob(name), *paths.REPORTS.glob(f"*/{name}")])
         }
         self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
+        self._lessons = {_name(path): path for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))}
+        for source, path in self._lessons.items():
+            self._pages[source] = f"course/{path.stem}.html"
+            self._pages.setdefault(_solutions_of(source), f"course/{path.stem}.html#answers")
         self._pages |= _PAGES
         self._waiting = ["results/README.md"]
         self._sections: list[dict[str, str]] = []  # of the pages written so far
+        self._course = self._place("notebooks/README.md") or "index.html#notebooks"
 
     def write(self) -> None:
         """Write every page."""
@@ -99,6 +105,7 @@ class _Site:
         self._write_index()
         self._write_figures()
         self._write_explorers()
+        self._write_lessons()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
@@ -124,20 +131,44 @@ class _Site:
             "index",
             title=text.lstrip("# ").partition("\n")[0],
             sections=sections,
-            notebooks=[self._notebook(path) for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))],
+            notebooks=[self._notebook(source) for source in self._lessons],
             pictures=len(self._pictures),
         )
 
-    def _notebook(self, path: Path) -> dict[str, Any]:
+    def _notebook(self, source: str) -> dict[str, Any]:
         """Return what the first page says about a notebook."""
-        source = _name(path)
+        path = self._lessons[source]
         copies = []
         for own, folder in self._executed:
             if own == source:
                 result = self._manifest.result(path.stem if folder == "." else f"{folder}/{path.stem}")
                 label = "" if folder == "." else f" on {folder.replace('_', ' + ')}"
                 copies.append({"page": _page_of(source, folder), "label": label, "result": result})
-        return {"title": notebook_title(path), "name": path.stem, "copies": copies}
+        return {"title": notebook_title(path), "name": path.stem, "page": self._pages[source], "copies": copies}
+
+    def _write_lessons(self) -> None:
+        """Write the lessons as pages that ask before they answer."""
+        pictures = gallery.short_names(self._pictures, "")
+        pages = [{"number": path.stem[:2], "page": f"{path.stem}.html"} for path in self._lessons.values()]
+        for i, (source, path) in enumerate(self._lessons.items()):
+            solutions, page = _solutions_of(source), self._pages[source]
+            answers = self._answers(solutions, page)
+            lesson = read_lesson(path, self._executed.get((source, ".")), self._link(source, page), pictures)
+            about = self._notebook(source)
+            copies = [{**copy, "page": posixpath.relpath(copy["page"], "course")} for copy in about["copies"]]
+            explorers = [name for name in lesson["explorers"] if name in (*EXPLORERS, "encoder")]
+            self._write(
+                page, "lesson", title=about["title"], name=path.stem, lesson=lesson, answers=answers, copies=copies,
+                explorers=explorers, before=pages[i - 1] if i else None, after=pages[i + 1] if i + 1 < len(pages) else None,
+            )  # fmt: skip
+
+    def _answers(self, solutions: str, page: str) -> list[Any]:
+        path = _file(solutions)
+        return (
+            read_answers(path, self._executed.get((solutions, ".")), self._link(solutions, page))
+            if path.is_file()
+            else []
+        )
 
     def _write_figures(self) -> None:
         groups: dict[str, list[Picture]] = {}
@@ -169,7 +200,13 @@ class _Site:
 
     def _write(self, page: str, template: str, **content: Any) -> None:
         top = posixpath.relpath(".", posixpath.dirname(page) or ".")
-        text = templates().get_template(f"{template}.html.j2").render(top=top, page=page, **content)
+        text = (
+            templates()
+            .get_template(f"{template}.html.j2")
+            .render(
+                top=top, page=page, course=posixpath.relpath(self._course, posixpath.dirname(page) or "."), **content
+            )
+        )
         self._sections += sections(page, content["title"], text)
         # What scrolls must be within reach of the keyboard.
         paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))
@@ -236,6 +273,11 @@ def _file(target: str) -> Path:
 def _name(notebook: Path) -> str:
     """Return what the study's texts call a notebook."""
     return f"notebooks/{notebook.relative_to(paths.NOTEBOOKS).as_posix()}"
+
+
+def _solutions_of(lesson: str) -> str:
+    """Return what the study's texts call the solutions of a lesson."""
+    return lesson.replace("notebooks/", "notebooks/solutions/").replace(".ipynb", "_solutions.ipynb")
 
 
 def _page_of(source: str, folder: str) -> str:

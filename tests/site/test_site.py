@@ -137,10 +137,12 @@ def test_every_relative_link_resolves_with_its_anchor_and_nothing_is_loaded_from
         "index.html", "study.html", "figures.html", "notebooks/02_b.html", "notebooks/snli_mnli/02_b.html",
         "notebooks/03_c.html", "notebooks/README.html", "live/index.html", "live/encoder.html",
         *(f"live/{name}.html" for name in EXPLORERS), "search.html",
+        "course/01_a.html", "course/02_b.html", "course/03_c.html",
     }  # fmt: skip
     followed = 0
     for name, page in pages.items():
-        computes = name == "search.html" or name.removeprefix("live/").removesuffix(".html") in (*EXPLORERS, "encoder")
+        plain = name.removeprefix("live/").removesuffix(".html")
+        computes = name.startswith("course/") or plain in (*EXPLORERS, "encoder", "search")
         assert (page.scripts > 0) == computes
         for tag, address in page.links:
             if "://" in address or address.startswith("data:"):
