@@ -34,7 +34,7 @@
   function fit(settings) {
     const asked = settings.word.trim().toLowerCase();
     const known = SIDES.some((side) => ids[byName.get(settings[side]).words].has(asked));
-    const note = known || !asked ? "" : `“${asked}” is a token of neither vocabulary. Try another form, a shorter word, or ## and its end.`;
+    const note = known || !asked ? "" : `“${Lab.quoted(asked)}” is a token of neither vocabulary. Try another form, a shorter word, or ## and its end.`;
     if (known) word = asked;
     settings.word = word;
     return { note };
