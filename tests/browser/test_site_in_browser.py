@@ -9,6 +9,8 @@ AXE = Path(__file__).resolve().parent / "vendored/axe.min.js"
 BARRIERS = """axe.run(document, {resultTypes: ["violations"], preload: false}).then(({violations}) =>
   violations.map(({help, nodes}) => `${help}: ${nodes.map(({html}) => html.slice(0, 99)).slice(0, 3).join("; ")}`))"""
 
+OPEN_ALL = "for (const part of document.querySelectorAll('#found, details')) [part.hidden, part.open] = [false, true]"
+
 
 def test_every_page_loads_whole_fits_a_phone_and_shuts_nobody_out(site, visit):
     pages = sorted(site.rglob("*.html"))
@@ -19,6 +21,9 @@ def test_every_page_loads_whole_fits_a_phone_and_shuts_nobody_out(site, visit):
         page.wait_for_load_state("load")
         if page.locator("#settings").count():
             page.locator("#settings[data-drawn]").wait_for()
+        page.evaluate(
+            "for (const part of document.querySelectorAll('#found, details')) [part.hidden, part.open] = [false, true]"
+        )
         too_wide = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
         name = path.relative_to(site).with_suffix("").as_posix().replace("/", "_")
         keep(page, f"site_{name}_phone")
