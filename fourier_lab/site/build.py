@@ -19,7 +19,7 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
-from .course import read_answers, read_lesson
+from .course import read_answers, read_lesson, with_explorers
 from .encoder_data import write_encoders
 from .explorers import DATA, EXPLORERS, data_script, script_of
 from .pictures import to_webp, without_embedded, zipped
@@ -32,6 +32,7 @@ _SCROLLS = re.compile(
 )  # by itself where it is wider than the page
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
 _FOLDER = Path(__file__).parent
+_LIVE = (*EXPLORERS, "encoder")  # pages that compute in the browser
 ENCODER = "A sentence encoder in this page"
 _MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
 
@@ -115,7 +116,9 @@ class _Site:
             source = self._waiting.pop()
             page, text = self._pages[source], _file(source).read_text(encoding="utf-8")
             title = text.lstrip("# ").partition("\n")[0]
-            self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
+            live = posixpath.relpath("live", posixpath.dirname(page) or ".")
+            body = with_explorers(to_html(text, self._link(source, page)), live, _LIVE)
+            self._write(page, "page", title=title, body=Markup(body))
         paths.write_atomically(self._out / "live/data/search.js", script_of("search", self._sections))
         self._write("search.html", "search", title="Search")
 
@@ -156,7 +159,7 @@ class _Site:
             lesson = read_lesson(path, self._executed.get((source, ".")), self._link(source, page), pictures)
             about = self._notebook(source)
             copies = [{**copy, "page": posixpath.relpath(copy["page"], "course")} for copy in about["copies"]]
-            explorers = [name for name in lesson["explorers"] if name in (*EXPLORERS, "encoder")]
+            explorers = [name for name in lesson["explorers"] if name in _LIVE]
             self._write(
                 page, "lesson", title=about["title"], name=path.stem, lesson=lesson, answers=answers, copies=copies,
                 explorers=explorers, before=pages[i - 1] if i else None, after=pages[i + 1] if i + 1 < len(pages) else None,

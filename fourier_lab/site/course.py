@@ -1,7 +1,7 @@
 """Lessons as pages without their code: what is asked, what was found, exercises, and the answers to them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ _PARTS = re.compile(r"^(?=## (?:Exercises|References)$)", flags=re.MULTILINE)
 _ANSWERS = re.compile(r"^## (.*)$", flags=re.MULTILINE)
 _TAGS_OF_HEADING = re.compile(r"</?h2[^>]*>")
 _EXPLORERS = re.compile(r"\bexplore_(\w+)\(")
+_NAMED = re.compile(r"<code>explore_(\w+)</code>")
 # The page of the site that shows what an explorer of the notebooks shows.
 _PAGE_OF = {"training": "train", "live_training": "train", "sentences": "encoder"}
 
@@ -63,6 +64,16 @@ def read_answers(source: Path, executed: Path | None, link: Link) -> list[tuple[
             code = Markup("<pre><code>{}</code></pre>\n").format(cell.source)
             answers[-1] = answers[-1][0], answers[-1][1] + code + (_outputs(cell) if executed else Markup(""))
     return answers
+
+
+def with_explorers(page: str, folder: str, known: Container[str]) -> str:
+    """Return HTML in which the name of an explorer of the notebooks leads to the page that shows the same, in ``folder``."""
+
+    def linked(found: re.Match[str]) -> str:
+        name = _PAGE_OF.get(found[1], found[1])
+        return f'<a href="{folder}/{name}.html">{found[0]}</a>' if name in known else found[0]
+
+    return _NAMED.sub(linked, page)
 
 
 def _figures(cell: Any, link: Link, pictures: Mapping[str, Picture]) -> Markup:

@@ -7,7 +7,8 @@ import pytest
 
 from fourier_lab import paths
 from fourier_lab.headless import gallery
-from fourier_lab.site.course import read_answers, read_lesson
+from fourier_lab.headless.markdown import to_html
+from fourier_lab.site.course import read_answers, read_lesson, with_explorers
 from fourier_lab.site.explorers import EXPLORERS
 
 LESSONS = sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))
@@ -36,6 +37,15 @@ def test_a_lesson_asks_before_it_shows_and_answers_every_exercise(source, pictur
     assert [int(title.partition(".")[0]) for title, _ in answers] == [*range(1, questions.count("<li>") + 1)]
     assert all(re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL).strip() for _, text in answers)
     assert set(lesson["explorers"]) - {*EXPLORERS, "encoder", "language"} == set()
+
+
+def test_the_explorers_of_a_schedule_lead_to_their_pages():
+    text = (paths.NOTEBOOKS / "LECTURER.md").read_text(encoding="utf-8")
+    page = with_explorers(to_html(text, same), "../live", (*EXPLORERS, "encoder"))
+    named = re.findall(r"<code>explore_(\w+)</code>", page)
+    linked = re.findall(r'<a href="../live/(\w+).html"><code>explore_(\w+)</code></a>', page)
+    assert len(linked) == len(named) - named.count("language") > 10
+    assert {"train": "live_training", "encoder": "sentences", "basis": "basis"}.items() <= dict(linked).items()
 
 
 def test_an_executed_lesson_shows_its_tables_and_lines_but_no_picture_twice(tmp_path):
