@@ -111,7 +111,8 @@ class _Site:
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
             body = without_embedded(notebook_html(copy, self._link(source, page), pictures), self._keeper(page))
-            self._write(page, "page", title=notebook_title(copy), body=Markup(body))
+            found_already = source in self._lessons and folder == "."  # its words are those of the lesson
+            self._write(page, "page", searched=not found_already, title=notebook_title(copy), body=Markup(body))
         while self._waiting:  # a page may refer to another, which is then written too
             source = self._waiting.pop()
             page, text = self._pages[source], _file(source).read_text(encoding="utf-8")
@@ -201,16 +202,12 @@ class _Site:
             "live/encoder.html", "encoder", title=ENCODER, explorers=EXPLORERS, own="encoder", inline=None, **shown
         )
 
-    def _write(self, page: str, template: str, **content: Any) -> None:
-        top = posixpath.relpath(".", posixpath.dirname(page) or ".")
-        text = (
-            templates()
-            .get_template(f"{template}.html.j2")
-            .render(
-                top=top, page=page, course=posixpath.relpath(self._course, posixpath.dirname(page) or "."), **content
-            )
-        )
-        self._sections += sections(page, content["title"], text)
+    def _write(self, page: str, template: str, *, searched: bool = True, **content: Any) -> None:
+        folder = posixpath.dirname(page) or "."
+        top, course = (posixpath.relpath(target, folder) for target in (".", self._course))
+        text = templates().get_template(f"{template}.html.j2").render(top=top, page=page, course=course, **content)
+        if searched:
+            self._sections += sections(page, content["title"], text)
         # What scrolls must be within reach of the keyboard.
         paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))
 

@@ -156,6 +156,13 @@ def test_every_relative_link_resolves_with_its_anchor_and_nothing_is_loaded_from
     assert followed > 40
 
 
+def test_a_lesson_is_found_once(project):
+    text = (build_site().parent / "live/data/search.js").read_text(encoding="utf-8")
+    found = [entry["address"] for entry in json.loads(text.partition(".search = ")[2].rstrip(";\n"))]
+    assert "course/02_b.html#question" in found and "notebooks/snli_mnli/02_b.html#question" in found
+    assert not any(address.startswith("notebooks/02_b.html") for address in found)
+
+
 def test_every_picture_has_its_words(project):
     pages = read_pages(build_site().parent)
     assert all(picture.get("alt") for page in pages.values() for picture in page.pictures)

@@ -183,7 +183,7 @@
       dots: [Plot.ruleY([guessing], { stroke: "#777", strokeDasharray: "4 3" })],
     });
     fillTable();
-    if (!ofRows) Lab.say(["Write down which of the six wins, and which comes last. Then press Train."]);
+    if (!ofRows) Lab.say(["Nothing is trained with these settings yet: press Train."]);
     if (seconds !== null) {
       Lab.say([
         `${Lab.plural(cases.length, "run")} of ${settings.steps} steps in ${seconds.toFixed(1)} s, in this browser.`,
