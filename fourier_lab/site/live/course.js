@@ -27,13 +27,21 @@
     forget.hidden = !isShown;
   }
 
-  // An address of something in what is hidden asks for it.
-  const isAskedFor = () => location.hash.length > 1 && found.contains(document.getElementById(decodeURIComponent(location.hash.slice(1))));
+  // What the address names, if it is anything here.
+  function named() {
+    try {
+      return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    } catch {
+      return null;
+    }
+  }
 
+  // An address of something in what is hidden asks for it.
   function follow() {
-    if (!isAskedFor()) return;
+    const target = named();
+    if (!found.contains(target)) return;
     reveal(true);
-    document.getElementById(decodeURIComponent(location.hash.slice(1))).scrollIntoView();
+    target.scrollIntoView();
   }
 
   const kept = store((storage) => storage.getItem(key));
