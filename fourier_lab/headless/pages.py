@@ -41,12 +41,7 @@ def notebook_html(path: Path, link: Link, pictures: Mapping[str, Picture], *, wh
     """
     from nbconvert import HTMLExporter
 
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except Exception as error:  # of json or nbformat, whichever meets the damage first
-        raise NotebookError(
-            f"{path} is damaged ({brief(error)}). Run that notebook again, or delete its report."
-        ) from error
+    notebook = read_notebook(path)
     _describe((cell for cell in notebook.cells if cell.cell_type == "code"), pictures)
     exporter = HTMLExporter(
         template_name="report" if whole else "basic",
@@ -59,6 +54,25 @@ def notebook_html(path: Path, link: Link, pictures: Mapping[str, Picture], *, wh
     return body
 
 
+def read_notebook(path: Path) -> Any:
+    """Return a notebook of format 4.
+
+    Raises:
+        NotebookError: If the file is no notebook.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # of json or nbformat, whichever meets the damage first
+        raise NotebookError(
+            f"{path} is damaged ({brief(error)}). Run that notebook again, or delete its report."
+        ) from error
+
+
+def pictures_of(cell: Any, pictures: Mapping[str, Picture]) -> list[Picture]:
+    """Return the figures that the text of a code cell names, in its order."""
+    return [pictures[name] for name in _strings(cell.source) if name in pictures]
+
+
 def _describe(cells: Iterable[Any], pictures: Mapping[str, Picture]) -> None:
     """Give each picture an alternative text: its own plain text, or that of the figure which its cell names.
 
@@ -66,7 +80,7 @@ def _describe(cells: Iterable[Any], pictures: Mapping[str, Picture]) -> None:
     """
     drawn_before: list[Any] = []
     for cell in cells:
-        named = [pictures[name].alt for name in _strings(cell.source) if name in pictures]
+        named = [picture.alt for picture in pictures_of(cell, pictures)]
         wordless = []
         for output in cell.outputs:
             if "image/png" in output.get("data", {}):

@@ -1,9 +1,11 @@
 """Write the pages, beside copies of every file that they refer to: the folder can be moved or served as it is."""
 
+import functools
 import os
 import posixpath
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from ..headless.gallery import Picture
 from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
+from .course import read_answers, read_lesson, with_explorers
 from .encoder_data import write_encoders
 from .explorers import DATA, EXPLORERS, data_script, script_of
+from .pictures import to_webp, without_embedded, zipped
 from .search import sections
 from .templating import templates
 
@@ -28,6 +32,7 @@ _SCROLLS = re.compile(
 )  # by itself where it is wider than the page
 _PAGES = {"README.md": "index.html", "results/README.md": "study.html"}
 _FOLDER = Path(__file__).parent
+_LIVE = (*EXPLORERS, "encoder")  # pages that compute in the browser
 ENCODER = "A sentence encoder in this page"
 _MARKER = ".fourier-lab-site"  # in every folder written here: without it nothing is deleted
 
@@ -82,9 +87,14 @@ class _Site:
             for copy in sorted([*paths.REPORTS.glob(name), *paths.REPORTS.glob(f"*/{name}")])
         }
         self._pages = {source: _page_of(source, folder) for source, folder in reversed(self._executed)}
+        self._lessons = {_name(path): path for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))}
+        for source, path in self._lessons.items():
+            self._pages[source] = f"course/{path.stem}.html"
+            self._pages.setdefault(_solutions_of(source), f"course/{path.stem}.html#answers")
         self._pages |= _PAGES
         self._waiting = ["results/README.md"]
         self._sections: list[dict[str, str]] = []  # of the pages written so far
+        self._course = self._place("notebooks/README.md") or "index.html#notebooks"
 
     def write(self) -> None:
         """Write every page."""
@@ -92,20 +102,24 @@ class _Site:
         paths.write_atomically(self._out / "style.css", style)
         for picture in self._pictures:
             for ending in ("png", "svg", "csv", "json"):
-                self._copy(f"figures/{picture.name}.{ending}")
+                self._place(f"figures/{picture.name}.{ending}")
         self._write_index()
         self._write_figures()
         self._write_explorers()
+        self._write_lessons()
         for (source, folder), copy in self._executed.items():
             page = _page_of(source, folder)
             pictures = gallery.short_names(self._pictures, folder)
-            body = notebook_html(copy, self._link(source, page), pictures)
-            self._write(page, "page", title=notebook_title(copy), body=Markup(body))
+            body = without_embedded(notebook_html(copy, self._link(source, page), pictures), self._keeper(page))
+            found_already = source in self._lessons and folder == "."  # its words are those of the lesson
+            self._write(page, "page", searched=not found_already, title=notebook_title(copy), body=Markup(body))
         while self._waiting:  # a page may refer to another, which is then written too
             source = self._waiting.pop()
             page, text = self._pages[source], _file(source).read_text(encoding="utf-8")
             title = text.lstrip("# ").partition("\n")[0]
-            self._write(page, "page", title=title, body=Markup(to_html(text, self._link(source, page))))
+            live = posixpath.relpath("live", posixpath.dirname(page) or ".")
+            body = with_explorers(to_html(text, self._link(source, page)), live, _LIVE)
+            self._write(page, "page", title=title, body=Markup(body))
         paths.write_atomically(self._out / "live/data/search.js", script_of("search", self._sections))
         self._write("search.html", "search", title="Search")
 
@@ -121,20 +135,44 @@ class _Site:
             "index",
             title=text.lstrip("# ").partition("\n")[0],
             sections=sections,
-            notebooks=[self._notebook(path) for path in sorted(paths.NOTEBOOKS.glob("[0-9]*.ipynb"))],
+            notebooks=[self._notebook(source) for source in self._lessons],
             pictures=len(self._pictures),
         )
 
-    def _notebook(self, path: Path) -> dict[str, Any]:
+    def _notebook(self, source: str) -> dict[str, Any]:
         """Return what the first page says about a notebook."""
-        source = _name(path)
+        path = self._lessons[source]
         copies = []
         for own, folder in self._executed:
             if own == source:
                 result = self._manifest.result(path.stem if folder == "." else f"{folder}/{path.stem}")
                 label = "" if folder == "." else f" on {folder.replace('_', ' + ')}"
                 copies.append({"page": _page_of(source, folder), "label": label, "result": result})
-        return {"title": notebook_title(path), "name": path.stem, "copies": copies}
+        return {"title": notebook_title(path), "name": path.stem, "page": self._pages[source], "copies": copies}
+
+    def _write_lessons(self) -> None:
+        """Write the lessons as pages that ask before they answer."""
+        pictures = gallery.short_names(self._pictures, "")
+        pages = [{"number": path.stem[:2], "page": f"{path.stem}.html"} for path in self._lessons.values()]
+        for i, (source, path) in enumerate(self._lessons.items()):
+            solutions, page = _solutions_of(source), self._pages[source]
+            answers = self._answers(solutions, page)
+            lesson = read_lesson(path, self._executed.get((source, ".")), self._link(source, page), pictures)
+            about = self._notebook(source)
+            copies = [{**copy, "page": posixpath.relpath(copy["page"], "course")} for copy in about["copies"]]
+            explorers = [name for name in lesson["explorers"] if name in _LIVE]
+            self._write(
+                page, "lesson", title=about["title"], name=path.stem, lesson=lesson, answers=answers, copies=copies,
+                explorers=explorers, before=pages[i - 1] if i else None, after=pages[i + 1] if i + 1 < len(pages) else None,
+            )  # fmt: skip
+
+    def _answers(self, solutions: str, page: str) -> list[Any]:
+        path = _file(solutions)
+        return (
+            read_answers(path, self._executed.get((solutions, ".")), self._link(solutions, page))
+            if path.is_file()
+            else []
+        )
 
     def _write_figures(self) -> None:
         groups: dict[str, list[Picture]] = {}
@@ -164,10 +202,12 @@ class _Site:
             "live/encoder.html", "encoder", title=ENCODER, explorers=EXPLORERS, own="encoder", inline=None, **shown
         )
 
-    def _write(self, page: str, template: str, **content: Any) -> None:
-        top = posixpath.relpath(".", posixpath.dirname(page) or ".")
-        text = templates().get_template(f"{template}.html.j2").render(top=top, page=page, **content)
-        self._sections += sections(page, content["title"], text)
+    def _write(self, page: str, template: str, *, searched: bool = True, **content: Any) -> None:
+        folder = posixpath.dirname(page) or "."
+        top, course = (posixpath.relpath(target, folder) for target in (".", self._course))
+        text = templates().get_template(f"{template}.html.j2").render(top=top, page=page, course=course, **content)
+        if searched:
+            self._sections += sections(page, content["title"], text)
         # What scrolls must be within reach of the keyboard.
         paths.write_atomically(self._out / page, _SCROLLS.sub(r'<\1 tabindex="0"', text))
 
@@ -194,14 +234,34 @@ class _Site:
             self._pages[target] = target.removesuffix(".md") + ".html"
             self._waiting.append(target)
             return self._pages[target]
-        return self._copy(target)
+        name, convert = _as_in_site(target)
+        if not (self._out / name).exists():
+            self._put(name, convert(file.read_bytes()))
+        return name
 
-    def _copy(self, target: str) -> str | None:
-        source, copy = _file(target), self._out / target
-        if source.is_file() and not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, copy)
-        return target if copy.exists() else None
+    def _put(self, name: str, content: bytes) -> None:
+        target = self._out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)  # what is whole or not at all is the site
+
+    def _keeper(self, page: str) -> Callable[[str, bytes], str]:
+        """Return the function that puts a picture of a page beside those of all others, once."""
+
+        def keep(name: str, content: bytes) -> str:
+            self._put(f"pictures/{name}", content)
+            return posixpath.relpath(f"pictures/{name}", posixpath.dirname(page) or ".")
+
+        return keep
+
+
+def _as_in_site(target: str) -> tuple[str, Callable[[bytes], bytes]]:
+    """Return the name that a file has in the site, and what becomes of its content."""
+    stem, _, ending = target.rpartition(".")
+    if ending == "png":
+        return f"{stem}.webp", to_webp
+    if ending == "svg":
+        return f"{target}.zip", functools.partial(zipped, posixpath.basename(target))
+    return target, bytes
 
 
 def _file(target: str) -> Path:
@@ -213,6 +273,11 @@ def _file(target: str) -> Path:
 def _name(notebook: Path) -> str:
     """Return what the study's texts call a notebook."""
     return f"notebooks/{notebook.relative_to(paths.NOTEBOOKS).as_posix()}"
+
+
+def _solutions_of(lesson: str) -> str:
+    """Return what the study's texts call the solutions of a lesson."""
+    return lesson.replace("notebooks/", "notebooks/solutions/").replace(".ipynb", "_solutions.ipynb")
 
 
 def _page_of(source: str, folder: str) -> str:

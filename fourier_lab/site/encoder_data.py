@@ -1,6 +1,5 @@
 """The data of the page with an encoder in it: scripts with weights and rules, and what stands there before they run."""
 
-import base64
 import hashlib
 import json
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ..models.pretrained import shipped_encoders
 from ..models.sentence_encoder import SentenceEncoder
 from ..paths import write_atomically
 from ..text.tokenizer import token_words, tokenize
+from .packing import packed
 from .templating import templates
 from .token_rules import token_rules
 
@@ -110,10 +110,10 @@ def encoder_data(encoder: SentenceEncoder) -> dict[str, Any]:
         "frequencies": frequencies,
         "max_seq_len": config.max_seq_len,
         "eps": torch.finfo(torch.float32).eps if eps is None else eps,  # as torch does
-        "map": _base64(weight),
-        "bias": _base64(bias),
-        "gain": _base64(embedding.norm.weight),
-        "weights": _base64(weights),
+        "map": packed(weight.detach(), "<f4"),
+        "bias": packed(bias.detach(), "<f4"),
+        "gain": packed(embedding.norm.weight.detach(), "<f4"),
+        "weights": packed(weights.detach(), "<f4"),
     }
 
 
@@ -189,7 +189,3 @@ def _still(encoder: SentenceEncoder, tokenizer: Tokenizer, name: str, sentences:
         "matrix": (first @ second.T).tolist(),
         "cosine": float(a @ b),
     }
-
-
-def _base64(values: Tensor) -> str:
-    return base64.b64encode(values.detach().numpy().astype("<f4").tobytes()).decode()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import page_data
+from .training_data import training
 
 CHARTS = ("vendored/d3.min.js", "vendored/plot.umd.min.js")
 
@@ -52,6 +53,14 @@ EXPLORERS = {
         ("vendored/d3.min.js", "data/clouds.js", "lab.js", "cloud.js", "geometry.js"),
         "snli_mnli/03_embedding_geometry/projections",
     ),
+    "train": Explorer(
+        "Train",
+        "Train both embeddings in this page",
+        "A computed embedding and a table learn the same toy language from the same start, with token ids in three orders. "
+        "Which order helps, and whom?",
+        (*CHARTS, "data/training.js", "maths.js", "lab.js", "training.js", "train.js"),
+        "02_train_both/scores",
+    ),
     "results": Explorer(
         "Results",
         "Every committed record as a point",
@@ -68,6 +77,7 @@ DATA: Mapping[str, Callable[[], Any]] = {
     "drawn": page_data.drawn,
     "points": page_data.points,
     "clouds": page_data.clouds,
+    "training": training,
 }
 
 

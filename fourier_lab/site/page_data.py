@@ -3,7 +3,6 @@
 Words, frequencies that are drawn, records as points, and the tokens of the encoders that ship with the study.
 """
 
-import base64
 import functools
 import itertools
 import math
@@ -11,7 +10,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import paths
 from ..embeddings.frequency_sets import choose_frequencies
@@ -26,6 +24,7 @@ from ..tables.points import Point, Quantity, pooled_value, quantities, read_poin
 from ..text.tokenizer import token_words, tokenizer_from_file
 from ..training.records import load_encoder
 from ..widgets.at_hand import SHIPPED
+from .packing import packed
 
 # Markers of figures by their nearest symbol of the chart library.
 _SYMBOLS = {
@@ -122,12 +121,8 @@ def clouds() -> dict[str, Any]:
                 {
                     "name": f"{name}: {stage}",
                     "words": vocabularies.index(words),
-                    "places": _packed(np.rint(places / np.abs(places).max() * _FINEST), "<i2"),
-                    "near": _packed(near, "<u2"),
+                    "places": packed(np.rint(places / np.abs(places).max() * _FINEST), "<i2"),
+                    "near": packed(near, "<u2"),
                 }
             )
     return {"words": vocabularies, "views": views}
-
-
-def _packed(values: NDArray[Any], kind: str) -> str:
-    return base64.b64encode(values.astype(kind).tobytes()).decode()

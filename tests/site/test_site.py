@@ -1,12 +1,15 @@
 """The static site: every link leads somewhere, every picture has words, nothing comes from another host."""
 
 import base64
+import io
 import json
 import posixpath
+import zipfile
 from html.parser import HTMLParser
 
 import nbformat
 import pytest
+from PIL import Image
 
 from fourier_lab import paths
 from fourier_lab.cli import parser
@@ -17,7 +20,9 @@ from fourier_lab.headless.pages import _WITHOUT_WORDS, notebook_html
 from fourier_lab.site import build, build_site
 from fourier_lab.site.explorers import EXPLORERS
 
-PNG = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000300000002") + bytes(20)
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEElEQVR42mP4z8AAQQxwFgBB0gX7b/EWxwAAAABJRU5ErkJggg=="
+)
 README = """# The <study>
 
 ![scores & all](figures/snli_mnli/02_b/scores.png) Words with $x^2$, [paper](https://arxiv.org/abs/2505.02266),
@@ -132,10 +137,12 @@ def test_every_relative_link_resolves_with_its_anchor_and_nothing_is_loaded_from
         "index.html", "study.html", "figures.html", "notebooks/02_b.html", "notebooks/snli_mnli/02_b.html",
         "notebooks/03_c.html", "notebooks/README.html", "live/index.html", "live/encoder.html",
         *(f"live/{name}.html" for name in EXPLORERS), "search.html",
+        "course/01_a.html", "course/02_b.html", "course/03_c.html",
     }  # fmt: skip
     followed = 0
     for name, page in pages.items():
-        computes = name == "search.html" or name.removeprefix("live/").removesuffix(".html") in (*EXPLORERS, "encoder")
+        plain = name.removeprefix("live/").removesuffix(".html")
+        computes = name.startswith("course/") or plain in (*EXPLORERS, "encoder", "search")
         assert (page.scripts > 0) == computes
         for tag, address in page.links:
             if "://" in address or address.startswith("data:"):
@@ -149,6 +156,13 @@ def test_every_relative_link_resolves_with_its_anchor_and_nothing_is_loaded_from
     assert followed > 40
 
 
+def test_a_lesson_is_found_once(project):
+    text = (build_site().parent / "live/data/search.js").read_text(encoding="utf-8")
+    found = [entry["address"] for entry in json.loads(text.partition(".search = ")[2].rstrip(";\n"))]
+    assert "course/02_b.html#question" in found and "notebooks/snli_mnli/02_b.html#question" in found
+    assert not any(address.startswith("notebooks/02_b.html") for address in found)
+
+
 def test_every_picture_has_its_words(project):
     pages = read_pages(build_site().parent)
     assert all(picture.get("alt") for page in pages.values() for picture in page.pictures)
@@ -158,6 +172,18 @@ def test_every_picture_has_its_words(project):
     assert alts[:2] == ["the toy's dots", "it says"] and "text around it" in alts[2]
     (real,) = pages["notebooks/snli_mnli/02_b.html"].pictures
     assert real["alt"] == 'a "quoted" <dot>'  # the figure of that text, not of the toy
+
+
+def test_pictures_are_files_of_the_same_pixels_each_once(project):
+    folder = build_site().parent
+    pages = read_pages(folder)
+    assert not any(picture["src"].startswith("data:") for page in pages.values() for picture in page.pictures)
+    assert not [*folder.rglob("*.png"), *folder.rglob("*.svg")] and len([*folder.glob("pictures/*")]) == 1
+    right = Image.open(io.BytesIO(PNG)).convert("RGB")
+    for path in (folder / "figures/02_b/scores.webp", *folder.glob("pictures/*.webp")):
+        assert Image.open(path).convert("RGB").tobytes() == right.tobytes()
+    with zipfile.ZipFile(folder / "figures/02_b/scores.svg.zip") as archive:
+        assert archive.read("scores.svg") == b"<svg/>"
 
 
 NOTEBOOKS = paths.NOTEBOOKS  # the project's own, where the fixture puts others
@@ -238,7 +264,7 @@ def test_the_front_page_and_the_page_of_results_lead_to_each_other(project):
     assert 'href="study.html#limits"' in (folder / "index.html").read_text()
     results = (folder / "study.html").read_text()
     assert 'href="index.html#notebooks"' in results and "<title>Results of &lt;all&gt;</title>" in results
-    assert 'src="figures/snli_mnli/02_b/scores.png"' in results
+    assert 'src="figures/snli_mnli/02_b/scores.webp"' in results
 
 
 def test_links_that_lead_nowhere_become_text(project):

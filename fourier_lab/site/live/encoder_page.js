@@ -40,6 +40,7 @@
   }
 
   const curve = (points) => `M${points.map(([x, y]) => `${+x.toFixed(2)} ${+y.toFixed(2)}`).join("L")}`;
+  const brief = (text) => (text.length > 30 ? `${text.slice(0, 30)}…` : text);
   const bidi = (text, attributes = {}) => element("bdi", attributes, text);
 
   // ---- the encoder, in a worker where there can be one
@@ -152,8 +153,8 @@
     const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
     const strange = [];
     for (const [key, value] of given) {
-      if (!(key in wanted)) strange.push(`the setting “${key}”`);
-      else if (key === "encoder" && !encoders.has(value)) strange.push(`the encoder “${value}”`);
+      if (!(key in wanted)) strange.push(`the setting “${brief(key)}”`);
+      else if (key === "encoder" && !encoders.has(value)) strange.push(`the encoder “${brief(value)}”`);
       else wanted[key] = value;
     }
     set(wanted);
@@ -174,7 +175,7 @@
     if (/[\ud800-\udfff]/u.test(text)) said.push("Half of a character was left out.");
     at(`note-${side}`).replaceChildren(said.join(" "));
     if (unknown.length) {
-      const some = unknown.slice(0, NEAR).flatMap((word, i) => [i ? ", " : "", bidi(word.length > 30 ? `${word.slice(0, 30)}…` : word)]);
+      const some = unknown.slice(0, NEAR).flatMap((word, i) => [i ? ", " : "", bidi(brief(word))]);
       const more = unknown.length > NEAR ? ` and ${unknown.length - NEAR} more` : "";
       at(`note-${side}`).append(" Not in the vocabulary, and read as unknown: ", ...some, `${more}.`);
     }

@@ -14,16 +14,14 @@
   let word = "dog";
   let page = null;
 
-  const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer;
-
   // Unpacked when first shown.
   function open(view) {
     if (!view.x) {
-      const places = new Int16Array(bytes(view.places));
+      const places = new Int16Array(Lab.bytes(view.places));
       const n = places.length / 2;
       view.x = Float32Array.from({ length: n }, (_, i) => places[2 * i] / 32767);
       view.y = Float32Array.from({ length: n }, (_, i) => places[2 * i + 1] / 32767);
-      view.nearest = new Uint16Array(bytes(view.near));
+      view.nearest = new Uint16Array(Lab.bytes(view.near));
       // From frequent to rare, which is the order of ids; a canvas has the bytes of red, green, blue in this order from below.
       view.colours = Uint32Array.from({ length: n }, (_, i) => {
         const { r, g, b } = d3.rgb(d3.interpolateViridis(0.9 * (Math.log1p(i) / Math.log(n))));
@@ -36,7 +34,7 @@
   function fit(settings) {
     const asked = settings.word.trim().toLowerCase();
     const known = SIDES.some((side) => ids[byName.get(settings[side]).words].has(asked));
-    const note = known || !asked ? "" : `“${asked}” is a token of neither vocabulary. Try another form, a shorter word, or ## and its end.`;
+    const note = known || !asked ? "" : `“${Lab.quoted(asked)}” is a token of neither vocabulary. Try another form, a shorter word, or ## and its end.`;
     if (known) word = asked;
     settings.word = word;
     return { note };

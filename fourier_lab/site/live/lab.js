@@ -4,6 +4,7 @@
 const Lab = (() => {
   const form = document.getElementById("settings");
   const message = document.getElementById("message");
+  const LONGEST = 40; // characters of a given text that are repeated
   const widths = new Map(); // of charts by id: asking the page for one costs a layout of all of it
   const commas = new Intl.NumberFormat("en-US");
 
@@ -12,6 +13,9 @@ const Lab = (() => {
     if (Math.abs(value) >= 1000) return commas.format(Math.round(value));
     return String(Number(value.toPrecision(digits)));
   }
+
+  // The bytes of an array that the library has packed as text.
+  const bytes = (packed) => Uint8Array.from(atob(packed), (character) => character.charCodeAt(0)).buffer;
 
   const plural = (n, noun) => `${commas.format(n)} ${noun}${n === 1 ? "" : "s"}`;
 
@@ -41,24 +45,27 @@ const Lab = (() => {
     if (slider) Object.assign(slider, { min: element.min, max: element.max, step: element.step, value });
   }
 
+  // A text that somebody gave, short enough for a sentence, and with no say about which way the rest of it runs.
+  const quoted = (given) => `\u2068${given.length > LONGEST ? `${given.slice(0, LONGEST)}…` : given}\u2069`;
+
   // Return the value that a text stands for, or a sentence that says what to do.
   function parse(name, element, given) {
     if (kind(element) === "checkbox") {
       if (given === "1" || given === "0") return { value: given === "1" };
-      return { problem: `${name} (${given}) must be 0 or 1.` };
+      return { problem: `${name} (${quoted(given)}) must be 0 or 1.` };
     }
     if (kind(element) === "choice") {
       const known = [...element.options].map((option) => option.value);
       if (known.includes(given)) return { value: given };
       const few = known.length > 9 ? `${known.slice(0, 8).join(", ")} and ${known.length - 8} more` : known.join(", ");
-      return { problem: `${name} (${given}) is not offered here. Choose from ${few}.` };
+      return { problem: `${name} (${quoted(given)}) is not offered here. Choose from ${few}.` };
     }
     if (kind(element) !== "number") return { value: given };
     const value = Number(given);
     const [low, high, step] = [Number(element.min), Number(element.max), Number(element.step) || 1];
     if (given.trim() !== "" && value >= low && value <= high && (value - low) % step === 0) return { value };
     const which = step === 1 ? "a whole number" : `${low} plus a multiple of ${step}`;
-    return { problem: `${name} (${given}) must be ${which} from ${text(low)} to ${text(high)}.` };
+    return { problem: `${name} (${quoted(given)}) must be ${which} from ${text(low)} to ${text(high)}.` };
   }
 
   /* Keep a picture up to date with its controls and its link.
@@ -91,9 +98,16 @@ const Lab = (() => {
     function draw() {
       waiting = false;
       const start = performance.now();
-      document.getElementById("picture").hidden = false; // or charts would find no room
-      page.draw(settings);
-      document.getElementById("instead").hidden = true;
+      const [picture, instead] = ["picture", "instead"].map((id) => document.getElementById(id));
+      picture.hidden = false; // or charts would find no room
+      try {
+        page.draw(settings);
+      } catch (error) {
+        [picture.hidden, instead.hidden] = [true, false];
+        message.textContent = "This browser could not draw the picture. Press Start again, or use a newer one; below is a picture that does not move.";
+        throw error;
+      }
+      instead.hidden = true;
       form.dataset.ms = (performance.now() - start).toFixed(1);
       form.dataset.drawn = Number(form.dataset.drawn || 0) + 1;
     }
@@ -123,7 +137,7 @@ const Lab = (() => {
       settings = { ...start };
       const names = Object.keys(known).filter((name) => name in texts);
       for (const name of Object.keys(texts)) {
-        if (!Object.keys(known).includes(name)) problems.push(`There is no setting ${name} here. Choose from ${Object.keys(known).join(", ")}.`);
+        if (!Object.keys(known).includes(name)) problems.push(`There is no setting ${quoted(name)} here. Choose from ${Object.keys(known).join(", ")}.`);
       }
       for (const name of names) {
         const { value, problem } = parse(name, known[name], texts[name]);
@@ -181,7 +195,7 @@ const Lab = (() => {
           take({ [field.dataset.find]: String(id) }, settings);
           writeLink();
         } else if (word) {
-          message.textContent = `“${word}” is not one of the ${commas.format(LabData.words.length)} word pieces. Try another form or a shorter word.`;
+          message.textContent = `“${quoted(word)}” is not one of the ${commas.format(LabData.words.length)} word pieces. Try another form or a shorter word.`;
         }
       });
     }
@@ -192,6 +206,7 @@ const Lab = (() => {
         writeLink();
       },
       redraw,
+      settings: () => ({ ...settings }),
     };
   }
 
@@ -214,11 +229,23 @@ const Lab = (() => {
     return chart;
   }
 
+  // A table of texts, by rows.
+  function table(head, rows) {
+    const line = (tag, texts) => {
+      const row = document.createElement("tr");
+      row.append(...texts.map((textContent) => Object.assign(document.createElement(tag), { textContent })));
+      return row;
+    };
+    const sheet = document.createElement("table");
+    sheet.append(line("th", head), ...rows.map((texts) => line("td", texts)));
+    return sheet;
+  }
+
   function say(lines) {
     document.getElementById("words").replaceChildren(
       ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })),
     );
   }
 
-  return { commas, explore, offer, plot, plural, say, text };
+  return { bytes, commas, explore, offer, plot, plural, quoted, say, table, text };
 })();

@@ -107,17 +107,11 @@
 
   function fillTable({ x, y }) {
     if (!table.open) return;
-    const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
-    const line = (tag, texts) => {
-      const row = document.createElement("tr");
-      row.append(...texts.map((text) => cell(tag, text)));
-      return row;
-    };
-    const sheet = document.createElement("table");
-    sheet.append(line("th", ["configuration", quantities[y].label, quantities[x].label, "seeds"]));
     const ordered = [...shown].sort((a, b) => b.values[y][0] - a.values[y][0]);
-    sheet.append(...ordered.map((point) => line("td", [point.name, interval(point, y), interval(point, x), point.seeds])));
-    table.lastElementChild.replaceChildren(sheet);
+    const head = ["configuration", quantities[y].label, quantities[x].label, "seeds"];
+    table.lastElementChild.replaceChildren(
+      Lab.table(head, ordered.map((point) => [point.name, interval(point, y), interval(point, x), point.seeds])),
+    );
   }
 
   function draw(settings) {

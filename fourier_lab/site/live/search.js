@@ -40,7 +40,7 @@
 
   function read() {
     try {
-      query.value = decodeURIComponent(location.hash.slice(1));
+      query.value = decodeURIComponent(location.hash.slice(1)).slice(0, query.maxLength);
     } catch {
       query.value = "";
     }
