@@ -13,6 +13,7 @@ from ..config import RunConfig
 from ..errors import ConfigError, FourierLabError, RecordError, check_kind, leave_out
 from ..processes import check_workers
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
+from ..training.checkpoints import CHECKPOINT
 from ..training.costs import Estimator
 from ..training.evaluations import are_complete, copy_evaluations
 from ..training.folders import exported_folder, finished_texts, load_run, run_folder
@@ -83,7 +84,7 @@ class Places:
         except RecordError as error:
             leave_out(error)
             return "damaged"
-        return "interrupted" if (self.folder(run) / "checkpoint.pt").is_file() else "to do"
+        return "interrupted" if (self.folder(run) / CHECKPOINT).is_file() else "to do"
 
     def finished(self, run: Run) -> RunRecord | None:
         """Return the record in the run folder, else the exported one, else the shipped one, else None.

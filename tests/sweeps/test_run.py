@@ -505,10 +505,10 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_saves_a_checkpoint(write, tmp_pa
 
     wait_until(lambda: is_locked(folder))
     os.kill(int((folder / ".lock").read_text().split()[0]), signal.SIGKILL)
-    wait_until((folder / "checkpoint.pt").is_file)
+    wait_until((folder / "checkpoint.npz").is_file)
     pressed = time.time()
     sweep.send_signal(signal.SIGINT)
     said, errors = sweep.communicate(timeout=240)
     assert "trying again (1 of 2)" in said
     assert sweep.returncode == 130 and "repeat the same command to resume" in errors, errors
-    assert (folder / "checkpoint.pt").stat().st_mtime > pressed and not is_locked(folder)
+    assert (folder / "checkpoint.npz").stat().st_mtime > pressed and not is_locked(folder)
