@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help figures app site test fast lab bench lock vendor clean
+.PHONY: help figures app site test fast lab bench lock audit vendor clean
 
 PYTHON ?= python3
 DATA ?= builtin
@@ -58,6 +58,11 @@ lock: $(INSTALLED)  ## write the versions now in .venv to requirements.lock
 	{ echo "# Written by 'make lock'; do not edit. Local version tags are dropped: torch's differ by platform."; \
 	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > requirements.lock
 	touch $(INSTALLED)
+
+audit:  ## ask which locked packages have known weaknesses (network)
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet pip-audit
+	.venv/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 vendor: $(INSTALLED)  ## take the scripts of others anew from npm, in the versions that each manifest.json names
 	$(BIN)/python -m fourier_lab.site.vendor fourier_lab/site/vendored tests/browser/vendored
