@@ -22,6 +22,7 @@ from fourier_lab.training import records
 from fourier_lab.training import train as training
 from fourier_lab.training.checkpoints import read_checkpoint, write_checkpoint
 from fourier_lab.training.optimizer import learning_rate_at, make_optimizer
+from fourier_lab.training.sums import SUMS
 from fourier_lab.training.trainer import Trainer
 
 SMALL = RunConfig(
@@ -150,9 +151,25 @@ def test_damaged_files_are_named(result, tmp_path):
 
 
 def copy_record(result, folder):
-    """Copy a finished record, and return its metrics."""
-    shutil.copytree(result.record.folder, folder)
+    """Copy a finished record without its sums, and return its metrics."""
+    shutil.copytree(result.record.folder, folder, ignore=shutil.ignore_patterns(SUMS))  # as older versions left it
     return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "metrics.json", "history.csv", "resampled.npy", "weights.safetensors", "tokenizer.json"]
+)
+def test_a_digit_or_a_bit_of_a_record_that_has_changed_is_found(result, tmp_path, name):
+    folder = tmp_path / "run"
+    shutil.copytree(result.record.folder, folder)
+    assert load_record(folder).metrics == result.metrics
+    content = bytearray((folder / name).read_bytes())
+    digits = [place for place, byte in enumerate(content) if byte in b"1234567"]
+    content[digits[-1]] ^= 1 if name.endswith(("json", "csv")) else 64
+    (folder / name).write_bytes(content)
+    with pytest.raises(RecordError):
+        load_record(folder)
+        load_encoder(folder)
 
 
 def test_a_record_under_the_name_of_another_run_is_refused(result, tmp_path):
