@@ -19,7 +19,7 @@ import torch
 from made_up import METRICS
 from made_up_notebooks import WRITES_A_FIGURE, write_notebook
 
-from fourier_lab import RunConfig, load_records, paths, processes
+from fourier_lab import RunConfig, load_records, locks, paths, processes
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, TrainingError, records_left_out
 from fourier_lab.locks import is_locked, run_lock
@@ -368,6 +368,45 @@ def test_who_waits_for_a_lock_says_for_whom(tmp_path):
         assert second.poll() is None
     assert second.communicate(timeout=60) == ("mine\n", "") and second.returncode == 0
     assert (tmp_path / "run" / ".lock").read_text() == f"{second.pid} {platform.node()}"
+
+
+def test_the_lock_of_another_machine_holds_while_it_is_touched(tmp_path, monkeypatch):
+    lock = tmp_path / ".lock"
+    lock.write_text(f"{2**22 + 1} elsewhere")  # no process has so high a number, which is nothing to this machine
+    for age, held in ((0, True), (locks.LEASE_S / 2, True), (locks.LEASE_S + 1, False), (-1e9, False), (1e9, False)):
+        os.utime(lock, (time.time() - age,) * 2)
+        assert is_locked(tmp_path) == held, age
+    lock.write_text(f"{os.getpid()} {platform.node()}")  # a dead process of this one, whatever has its number now
+    assert not is_locked(tmp_path)
+    lock.write_text("7 elsewhere")
+    monkeypatch.setattr(locks, "LEASE_S", 1.5)
+    begun = time.monotonic()
+    with run_lock(tmp_path):
+        assert 1 < time.monotonic() - begun < 60
+        assert lock.read_text() == f"{os.getpid()} {platform.node()}"
+
+
+def test_a_lock_that_the_file_system_keeps_for_a_dead_machine_is_replaced(tmp_path):
+    with open(tmp_path / ".lock", "a+") as kept:
+        assert locks._lock(kept.fileno())
+        kept.write("7 elsewhere")
+        kept.flush()
+        os.utime(tmp_path / ".lock", (time.time() - 2 * locks.LEASE_S,) * 2)
+        assert is_locked(tmp_path)
+        with run_lock(tmp_path):
+            assert is_locked(tmp_path)
+
+
+def test_whoever_holds_a_lock_touches_it_and_leaves_it_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "BEAT_S", 0.02)
+    lock = tmp_path / ".lock"
+    with run_lock(tmp_path):
+        os.utime(lock, (1e9, 1e9))
+        deadline = time.monotonic() + 60
+        while lock.stat().st_mtime == 1e9:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert lock.stat().st_mtime == 0  # for another machine: its lease is over
 
 
 @WARNS
