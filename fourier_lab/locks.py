@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from .errors import RecordError, way_out
 from .paths import remove_leftovers
 
 BEAT_S = 15.0  # between two touches of the lock file by whoever holds it
@@ -33,18 +34,17 @@ def run_lock(folder: Path, work: str = "works on the run in") -> Iterator[None]:
     another machine is void, whatever number its process had. On Windows, and on a file system without locks, processes of
     one machine do not wait: two may then do a run twice, and each still writes whole files. Temporary files of processes
     that died are removed.
+
+    Raises:
+        RecordError: If the folder must not be written to, or the disk is full.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    warned = False
-    while (stream := _take(folder)) is None:
-        if not warned:
-            warned = True
-            _log.warning("waiting for %s, which %s %s", _holder(folder), work, folder)
-        time.sleep(_TICK_S)
+    try:
+        stream = _taken(folder, work)
+    except OSError as error:
+        raise RecordError(
+            f"cannot work in {folder} ({error}). {way_out(error) or 'Mend that'}, then repeat the command."
+        ) from error
     with stream:
-        stream.truncate(0)
-        stream.write(f"{os.getpid()} {platform.node()}")
-        stream.flush()
         released = threading.Event()
         beat = threading.Thread(target=_beat, args=(folder / ".lock", released), daemon=True)
         beat.start()
@@ -55,7 +55,23 @@ def run_lock(folder: Path, work: str = "works on the run in") -> Iterator[None]:
             released.set()
             beat.join()
             with suppress(OSError):
+                remove_leftovers(folder)  # of who was still dying at the start
                 os.utime(folder / ".lock", (0, 0))  # the end of the lease: no other machine need wait for it
+
+
+def _taken(folder: Path, work: str) -> IO[str]:
+    """Return the open lock file once it is ours, with our name in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    warned = False
+    while (stream := _take(folder)) is None:
+        if not warned:
+            warned = True
+            _log.warning("waiting for %s, which %s %s", _holder(folder), work, folder)
+        time.sleep(_TICK_S)
+    stream.truncate(0)
+    stream.write(f"{os.getpid()} {platform.node()}")
+    stream.flush()
+    return stream
 
 
 def is_locked(folder: Path) -> bool:

@@ -120,6 +120,9 @@ def _is_alive(process: str) -> bool:
     import psutil  # os.kill with signal 0, which only asks elsewhere, ends the process on Windows
 
     try:
-        return psutil.pid_exists(int(process))
-    except (ValueError, OverflowError):  # no number of a process
+        # A zombie has ended; in a container without an init nobody ever notes it.
+        return psutil.Process(int(process)).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except (ValueError, OverflowError, psutil.NoSuchProcess):  # no number of a process, or of none here
         return False
+    except psutil.AccessDenied:  # somebody else's
+        return True

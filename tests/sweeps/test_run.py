@@ -356,6 +356,15 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
     assert left == [f"checkpoint.{os.getpid()}.tmp", f"young.{2**22 + 1}-0123abcd.tmp"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
+def test_what_a_process_left_goes_though_nobody_has_noted_its_end(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie until it is waited for
+    (tmp_path / f"checkpoint.{ended.pid}.tmp").touch()
+    paths.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [] and ended.wait() == 0
+
+
 def test_who_waits_for_a_lock_says_for_whom(tmp_path):
     program = "import sys, pathlib\nfrom fourier_lab.locks import run_lock\n"
     program += "with run_lock(pathlib.Path(sys.argv[1])): print('mine')"
