@@ -146,6 +146,17 @@ def sweep(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def torture(options: argparse.Namespace) -> int:
+    """Kill toy sweeps at random moments, fill disks, damage files, move clocks, and count what comes of it.
+
+    Every run must end with the numbers of an undisturbed one, or in an error that says what to do; exit code 1 if one does
+    not. A round takes some minutes; rounds begin until the hours are over. Counts go to FOLDER/torture.json.
+    """
+    from ..sweeps.torture import torture as disturb
+
+    return 0 if disturb(options.hours, options.out, say, kills=options.kills, seed=options.seed) else 1
+
+
 def table(options: argparse.Namespace) -> int:
     """Print the results table of finished runs, as Markdown; export records, or put the table into a document.
 
