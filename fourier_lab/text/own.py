@@ -137,6 +137,8 @@ def _table(path: Path, key: str, given: Any, needed: tuple[str, ...]) -> Table:
         for split in ("train", "validation", "test")
         if split in given
     }
+    if empty := [split for split, found in splits.items() if not found]:
+        raise DataError(f"{path}: {key}: {empty[0]} names no file, got {given[empty[0]]!r}. Name at least one.")
     reading = Reading(
         tuple((columns[side],) for side in ("first", "second", "label") if side in columns),
         given.get("separator"),
