@@ -66,6 +66,8 @@ def calls(draw):
 @fuzz
 @given(call=calls())
 @example(call=("load_pairs", [np.array(3), None], {}))
+@example(call=("fourier_basis", [torch.arange(4), np.array([1.5, np.nan]), 4], {}))
+@example(call=("polynomial_basis", [torch.arange(4), torch.arange(4), 4, "legendre"], {}))
 def test_public_functions(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     name, positional, named = call
