@@ -36,7 +36,7 @@ fuzz = settings(
 
 WORDS = (
     "", "fourier", "learned", "random", "log", "toy", "snli", "folder", "train", "None", "a b", "../x", "é\0", "1e3",
-    "x" * 99,
+    "x" * 300,
 )  # fmt: skip
 plain = (
     st.none() | st.booleans() | st.integers(-3, 300) | st.sampled_from([2**63, -(2**70)]) | st.floats(width=32)
@@ -155,6 +155,7 @@ def corpora(draw):
 
 @fuzz
 @given(corpus=corpora())
+@example(corpus=("csv", b"first,second,label", {**DESCRIPTION, "tokenizer": "x" * 300}, b""))
 @example(corpus=("csv", b"first,second,label",
                  {**DESCRIPTION, "pairs": {**DESCRIPTION["pairs"], "train": [], "validation": "a.csv"}}, b""))  # fmt: skip
 def test_files_of_a_corpus(tmp_path_factory, monkeypatch, corpus):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, brief
 from ..field_rules import CORPORA, OWN_CORPUS
 from .labels import NAMES
 from .places import parts
@@ -18,6 +18,7 @@ from .tables import Reading
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt")  # the first that is there is read
 GRADED_END = ".graded"  # ends the name of the graded pairs of a corpus
+_LONGEST = 255  # bytes of a name, on nearly every file system
 FULL_RANGE = (0.0, 5.0)  # of all scores, as in STS-B
 _KEYS = {"name", "licence", "pairs", "graded", "tokenizer"}
 _TABLE_KEYS = {"columns", "separator", "quoted", "train", "validation", "test"}
@@ -152,6 +153,8 @@ def _beside(path: Path, name: Any) -> Path:
     named = Path(str(name))
     if named.is_absolute() or ".." in named.parts:
         raise DataError(f"{path} names {named}, and files of a corpus lie in its folder. Move it there, or link to it.")
+    if any(len(part.encode(errors="replace")) > _LONGEST for part in named.parts):
+        raise DataError(f"{path} names {brief(str(named))}, longer than names of files are. Correct it.")
     return path.parent / named
 
 
