@@ -13,11 +13,10 @@ from ..config import RunConfig
 from ..errors import ConfigError, FourierLabError, RecordError, check_kind, leave_out
 from ..processes import check_workers
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
-from ..training.checkpoints import CHECKPOINT
 from ..training.costs import Estimator
 from ..training.evaluations import are_complete, copy_evaluations
 from ..training.folders import exported_folder, finished_texts, load_run, run_folder
-from ..training.records import RunRecord, is_complete, load_record, write_record
+from ..training.records import CHECKPOINT, RunRecord, is_complete, load_record, write_record
 from .file import Run, Sweep
 
 _CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is taken and code is loaded, do not count

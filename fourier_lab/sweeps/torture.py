@@ -18,7 +18,7 @@ from ..config import RunConfig
 from ..errors import FourierLabError, TrainingError
 from ..processes import warm_context
 from ..provenance import commit, versions
-from ..training.checkpoints import CHECKPOINT
+from ..training.records import CHECKPOINT
 from .file import load_sweep
 from .job import PRELOADED
 from .torture_faults import FILES, TEXTS, Fault, comparable, damage, faults, sweep_to, train_to, write_text

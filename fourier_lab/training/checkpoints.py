@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ..paths import replacing
 
-CHECKPOINT = "checkpoint.npz"
 FORMER = "checkpoint.pt"  # of older versions: a pickle, which is not opened any more
 
 

@@ -29,6 +29,7 @@ from .sums import SUMS, Sums, check_sums
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
 
+CHECKPOINT = "checkpoint.npz"  # of an unfinished run, see fourier_lab.training.checkpoints
 EVALUATIONS = "evaluations.json"  # scores beyond STS-B, see fourier_lab.training.evaluations
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read

@@ -28,9 +28,9 @@ from ..provenance import commit, versions
 from ..text.batches import batch_stream
 from ..text.corpus import Corpus, TokenPairs
 from ..text.pairs import SCORED
-from .checkpoints import CHECKPOINT, FORMER, read_checkpoint, write_checkpoint
+from .checkpoints import FORMER, read_checkpoint, write_checkpoint
 from .optimizer import learning_rate_at, make_optimizer
-from .records import RunRecord, write_record
+from .records import CHECKPOINT, RunRecord, write_record
 
 CHECKPOINT_SECONDS = 30.0
 HISTORY_POINTS, VALIDATION_POINTS = 100, 10

@@ -7,8 +7,7 @@ from pathlib import Path
 from .. import paths
 from ..errors import ConfigError, FourierLabError
 from ..series import series_name
-from ..training.checkpoints import CHECKPOINT
-from ..training.records import RunRecord, check_weights, load_record
+from ..training.records import CHECKPOINT, RunRecord, check_weights, load_record
 
 _READ = ("config.json", "metrics.json", "weights.safetensors")
 _TOLD = 3  # unusable folders named in full

@@ -6,7 +6,7 @@ import pytest
 
 from fourier_lab import RunConfig
 from fourier_lab.sweeps import torture_faults
-from fourier_lab.sweeps.torture import KINDS, _Round, torture
+from fourier_lab.sweeps.torture import KINDS, SWEEP, _Round, torture
 
 
 def test_one_round_of_everything(tmp_path, monkeypatch):
@@ -14,6 +14,8 @@ def test_one_round_of_everything(tmp_path, monkeypatch):
     few = {fault.name: fault for fault in every[1:]}  # one of each: the others differ in a number
     monkeypatch.setattr("fourier_lab.sweeps.torture.faults", lambda: iter(few.values()))
     monkeypatch.setattr("fourier_lab.sweeps.torture.FILES", ("metrics.json", "weights.safetensors"))
+    monkeypatch.setattr("fourier_lab.sweeps.torture.TEXTS", {"train.parquet": "Parquet"})
+    monkeypatch.setattr("fourier_lab.sweeps.torture.SWEEP", SWEEP.replace("steps: 150", "steps: 80"))
     lines = []
     assert torture(0, tmp_path, lines.append, kills=3, draws=1), lines
     written = json.loads((tmp_path / "torture.json").read_text())

@@ -10,7 +10,8 @@ import torch
 
 from fourier_lab import RunConfig, train
 from fourier_lab.errors import RecordError
-from fourier_lab.training.checkpoints import CHECKPOINT, FORMER, read_checkpoint, write_checkpoint
+from fourier_lab.training.checkpoints import FORMER, read_checkpoint, write_checkpoint
+from fourier_lab.training.records import CHECKPOINT
 
 TINY = RunConfig(d_model=8, vocab_size=2000, steps=6, batch_size=8, warmup_steps=1, train_pairs=60, threads=1)
 
