@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help figures app site test fast lab bench lock vendor clean
+.PHONY: help figures app site test fuzz fast lab bench lock audit vendor clean
 
 PYTHON ?= python3
 DATA ?= builtin
@@ -32,9 +32,12 @@ test: $(INSTALLED)  ## everything that continuous integration runs
 	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=$(CELL_S) notebooks
 
+fuzz: $(INSTALLED)  ## try ten times as much made-up input as the tests do
+	FOURIER_LAB_FUZZ=5000 $(BIN)/python -m pytest -q -p no:nbval -p no:xdist tests/test_fuzz.py
+
 # Left out: what trains, measures, or starts a kernel, a browser or another process. All of it is in 'make test'.
 SLOW := app bench browser cli headless sweeps training widgets test_import_graph.py test_installed.py test_notebooks.py \
-  test_open_door.py
+  test_fuzz.py test_open_door.py
 
 fast: $(INSTALLED)  ## lint, types, the order of the wings, and tests that neither train nor start a kernel
 	$(BIN)/ruff check
@@ -58,6 +61,11 @@ lock: $(INSTALLED)  ## write the versions now in .venv to requirements.lock
 	{ echo "# Written by 'make lock'; do not edit. Local version tags are dropped: torch's differ by platform."; \
 	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+[a-z0-9.]*$$//'; } > requirements.lock
 	touch $(INSTALLED)
+
+audit:  ## ask which locked packages have known weaknesses (network)
+	$(PYTHON) -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet pip-audit
+	.venv/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip
 
 vendor: $(INSTALLED)  ## take the scripts of others anew from npm, in the versions that each manifest.json names
 	$(BIN)/python -m fourier_lab.site.vendor fourier_lab/site/vendored tests/browser/vendored

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import check_kind
+from .errors import ConfigError, check_kind
 
 _SOURCE = Path(__file__).resolve().parent.parent
 _DAY_S = 86400.0
@@ -26,6 +26,19 @@ def as_path(given: str | os.PathLike[str]) -> Path:
     """Return a file or folder that a person named as a path; raise :class:`ConfigError` if it is none."""
     check_kind(given, (str, os.PathLike), "a file or folder must be given as text or a pathlib.Path", "Write its path.")
     return Path(given)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return what is called ``name`` in ``folder``; raise :class:`ConfigError` if that is no name, but a way elsewhere.
+
+    Example:
+        >>> inside(Path("results"), "../elsewhere")
+        Traceback (most recent call last):
+        fourier_lab.errors.ConfigError: '../elsewhere' must be the name of something in results, not a path. Write its name.
+    """
+    if name in ("", ".", "..") or {*name} & {*"/\\\0"}:
+        raise ConfigError(f"{name!r} must be the name of something in {folder}, not a path. Write its name.")
+    return folder / name
 
 
 def _find_root() -> Path:
@@ -49,7 +62,7 @@ RESULTS = ROOT / "results"
 
 def records_folder(name: str) -> Path:
     """Return the folder of the records of sweep ``name``: the root's own if there is one, else the project's."""
-    own = RESULTS / name
+    own = inside(RESULTS, name)
     return own if own.is_dir() or not (RECORDS / name).is_dir() else RECORDS / name
 
 
@@ -107,6 +120,9 @@ def _is_alive(process: str) -> bool:
     import psutil  # os.kill with signal 0, which only asks elsewhere, ends the process on Windows
 
     try:
-        return psutil.pid_exists(int(process))
-    except (ValueError, OverflowError):  # no number of a process
+        # A zombie has ended; in a container without an init nobody ever notes it.
+        return psutil.Process(int(process)).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except (ValueError, OverflowError, psutil.NoSuchProcess):  # no number of a process, or of none here
         return False
+    except psutil.AccessDenied:  # somebody else's
+        return True

@@ -1,8 +1,9 @@
 """Parts of a model that others add without touching the library: by an installed entry point, or by a dotted path.
 
 A dotted path ``my_module:MyClass`` is code. It is imported only where a person named it: on the command line, in a sweep
-file, in a notebook, or by importing the module first. A record or a downloaded folder that names one imports nothing. A
-record of a part whose package is not installed can be read all the same; only building the part fails.
+file, in a notebook, or by importing the module first. A record or a downloaded folder that names one imports nothing, and of
+what is imported anyway it gets layers alone, and functions that a person wrote: ``os:kill`` is no part. A record of a part
+whose package is not installed can be read all the same; only building the part fails.
 """
 
 import dataclasses
@@ -10,11 +11,13 @@ import importlib
 import inspect
 import re
 import sys
+import sysconfig
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
@@ -92,11 +95,11 @@ class Kind:
     def is_at_hand(self, name: str) -> bool:
         """Say whether the part may be looked at now: one of an installed package, or a dotted path.
 
-        The path must be named by a person, or of an imported module.
+        The path must be named by a person, or be a part of an imported module.
         """
         if not is_path(name):
             return not self._is_missing(name)
-        return name in _named or name.partition(":")[0] in sys.modules
+        return name in _named or _is_part(name)
 
     def find(self, name: str) -> Any:
         """Return the class or function called ``name``.
@@ -118,9 +121,13 @@ class Kind:
             return _entry_points(self.group)[name].load()
         if not self.is_at_hand(name):
             module = name.partition(":")[0]
+            way_out = (
+                "Name a layer of torch.nn.Module"
+                if module in sys.modules
+                else f"If you trust it, import {module} first"
+            )
             raise ConfigError(
-                f"the {self.noun} {name!r} is code of the module {module}, which a record alone must not run. If you trust "
-                f"it, import {module} first."
+                f"the {self.noun} {name!r} is code of the module {module}, which a record alone must not run. {way_out}."
             )
         return _load(name, self.noun)
 
@@ -219,6 +226,29 @@ def _entry_points(group: str) -> dict[str, "EntryPoint"]:
     from importlib import metadata
 
     return {point.name: point for point in metadata.entry_points(group=group)}
+
+
+def _is_part(path: str) -> bool:
+    """Say whether a dotted path leads to a layer of an imported module, or to a function of one that is in no package.
+
+    What Python or an installed package can do besides, such as delete files, is nothing for a record to call.
+    """
+    module, _, name = path.partition(":")
+    found = getattr(sys.modules.get(module), name, None)
+    if inspect.isclass(found):
+        return any(base.__module__ == "torch.nn.modules.module" for base in found.__mro__)  # without importing torch
+    home = sys.modules.get(found.__module__) if inspect.isfunction(found) else None  # where it was written
+    file = getattr(home, "__file__", None)
+    if file is None:
+        return home is not None and home.__name__ == "__main__"  # of a notebook
+    return not any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
+
+
+@cache
+def _installed() -> set[Path]:
+    """Return the folders of Python's own modules, of installed packages and of this library."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return {Path(__file__).resolve().parent, *(Path(sysconfig.get_path(name)).resolve() for name in names)}
 
 
 def _load(path: str, noun: str) -> Any:

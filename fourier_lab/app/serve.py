@@ -58,8 +58,9 @@ def arguments(port: int, open_browser: bool, ready: int, base_url: str = "/") ->
         "--VoilaConfiguration.allow_template_override=NO",  # the others load fonts from elsewhere
         f"--preheat_kernel={ready > 0}",
         f"--pool_size={ready}",
-        # Voila's goodbye of a closed page carries no token, so that each would leave its kernel behind. Nothing here is
-        # guarded by one: kernels run no code but the page's, and their names cannot be guessed.
+        "--Voila.auto_token=True",  # others who use this machine reach its ports too
+        # Voila's goodbye of a closed page says nothing against forgery, so that each would leave its kernel behind. Nothing
+        # here needs it: kernels run no code but the page's, and their names cannot be guessed.
         "--Voila.tornado_settings=disable_check_xsrf=True",
         # A dead kernel stays dead: a new one would not know the page's pictures. The page notices and says so.
         "--KernelRestarter.restart_limit=0",

@@ -1,7 +1,12 @@
 """Voila with a door: the page, and its kernel, are for browsers; who merely asks for the address gets a few lines."""
 
+import tempfile
+import threading
+import webbrowser
+from pathlib import Path
 from typing import Any
 
+from jupyter_server.auth.decorator import allow_unauthenticated
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
@@ -23,9 +28,13 @@ _DOOR = f"""<!DOCTYPE html>
 class Door(TornadoVoilaHandler):
     """Answers the first request of a browser with a script that asks again; only that starts a kernel, of 0.4 GB."""
 
+    @allow_unauthenticated  # or they would be sent to a page that asks for a password
     async def get(self, path: str | None = None) -> None:
-        """Send the page to a browser that has knocked, and the door to all others."""
-        if path or self.get_cookie(_KNOCK):
+        """Send the page to a browser that has knocked, and the door to all others; nothing without the token."""
+        if self.current_user is None:
+            self.set_status(403)
+            self.finish("This page is of whoever started it. Open the address that 'fourier-lab app' printed, whole.")
+        elif path or self.get_cookie(_KNOCK):
             await super().get(path=path)
         else:
             self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -45,6 +54,12 @@ class Server(Voila):
         """Return the address, and a line on tunnels."""
         there = f"ssh -L {self.port}:{self.ip}:{self.port} THIS_MACHINE"
         return f"{super().display_url}\nFrom another machine, first run there: {there}, then open the same address."
+
+    def launch_browser(self) -> None:
+        """Open the address with its token by a file of the reader's own: the list of processes is everybody's."""
+        with tempfile.NamedTemporaryFile("w", suffix=".html", delete=False) as page:
+            page.write(f'<meta http-equiv="refresh" content="0; url={super().display_url}">')
+        threading.Thread(target=webbrowser.open, args=(Path(page.name).as_uri(),), daemon=True).start()
 
     def init_handlers(self) -> list[Any]:
         """Return voila's handlers with the door in front of the notebook."""

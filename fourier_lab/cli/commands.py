@@ -155,6 +155,17 @@ def sweep(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def torture(options: argparse.Namespace) -> int:
+    """Kill toy sweeps at random moments, fill disks, damage files, move clocks, and count what comes of it.
+
+    Every run must end with the numbers of an undisturbed one, or in an error that says what to do; exit code 1 if one does
+    not. A round takes some minutes; rounds begin until the hours are over. Counts go to FOLDER/torture.json.
+    """
+    from ..sweeps.torture import torture as disturb
+
+    return 0 if disturb(options.hours, options.out, say, kills=options.kills, seed=options.seed) else 1
+
+
 def table(options: argparse.Namespace) -> int:
     """Print the results table of finished runs, as Markdown; export records, or put the table into a document.
 
@@ -312,6 +323,7 @@ def score(options: argparse.Namespace) -> int:
 def app(options: argparse.Namespace) -> int:
     """Serve the explorers and main figures as one web page, to this machine alone, until interrupted.
 
+    The address that it prints ends with a token, which the page asks for: others on this machine cannot open it.
     From another machine: run "ssh -L 8866:127.0.0.1:8866 THIS_MACHINE" there and open http://127.0.0.1:8866/ on it.
     """
     from ..app import serve

@@ -136,6 +136,16 @@ def _parser() -> argparse.ArgumentParser:
         help="records go to FOLDER/NAME, without weights",
     )
 
+    torture = add("torture", commands.torture, "torture --hours 8 --out torture")
+    torture.add_argument(
+        "--hours", type=float, default=0.0, metavar="H", help="how long rounds are begun; one at least"
+    )
+    torture.add_argument("--kills", type=int, default=50, metavar="N", help="kills a round")
+    torture.add_argument("--seed", type=int, default=0, help="of the moments and places that are drawn")
+    torture.add_argument(
+        "--out", type=Path, default=paths.RESULTS / "torture", metavar="FOLDER", help="where counts go"
+    )
+
     table = add("table", commands.table, "table dropout")
     table.add_argument(
         "sweep", nargs="?", metavar="NAME", help="records of this sweep, in results/NAME; writes its CSV"

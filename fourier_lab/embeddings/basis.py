@@ -143,9 +143,10 @@ def fourier_basis(
 
     Source: Ndubuaku & Talhi 2025 (arXiv:2505.02266), Methodology, definition of T(p).
     """
+    m = resolve_period(vocab_size, period)
     check_token_ids(token_ids, vocab_size)
     chosen = frequency_set(frequencies, vocab_size, d_model, period, seed).to(token_ids.device)
-    return fourier_features(token_ids.long(), chosen, resolve_period(vocab_size, period))
+    return fourier_features(token_ids.long(), chosen, m)
 
 
 def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str, period: int | None = None) -> Tensor:
@@ -171,6 +172,7 @@ def polynomial_basis(token_ids: Tensor, vocab_size: int, d_model: int, name: str
 
     Source: Ndubuaku & Talhi 2025, section on alternative bases; recurrences by numpy.polynomial.
     """
+    resolve_period(vocab_size, period)
     check_token_ids(token_ids, vocab_size)
     check_width(d_model)
     check_polynomials(name, vocab_size, period)

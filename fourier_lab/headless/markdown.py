@@ -58,5 +58,5 @@ class _Renderer(IPythonRenderer):
 
 
 def is_external(url: str) -> bool:
-    """Return whether an address names another host or scheme."""
-    return "://" in url or url.startswith(("mailto:", "//"))
+    """Return whether an address names another host, or whom to write to; javascript and other schemes are none."""
+    return url.startswith(("http://", "https://", "//", "mailto:"))

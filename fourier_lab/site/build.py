@@ -228,8 +228,8 @@ class _Site:
         if target in self._pages:
             return self._pages[target]
         file = _file(target)
-        if target.startswith("..") or target.endswith(".ipynb") or not file.is_file():
-            return None
+        if target.startswith(("..", "/")) or target.endswith(".ipynb") or not file.is_file():
+            return None  # nothing is copied from outside the project, nor written outside the site
         if target.endswith(".md"):
             self._pages[target] = target.removesuffix(".md") + ".html"
             self._waiting.append(target)

@@ -166,8 +166,8 @@ def _describe(encoder: SentenceEncoder, tokenizer: Tokenizer, name: str) -> _Des
 
 
 def _script(name: str, value: str) -> str:
-    value = value.replace("<", "\\u003c")  # so that no text ends the script that it is in
-    return f"(self.fourierLab ??= {{}})[{json.dumps(name)}] = {value};\n"
+    script = f"(self.fourierLab ??= {{}})[{json.dumps(name)}] = {value};\n"
+    return script.replace("<", "\\u003c")  # so that no text, nor a name, ends the script that it is in
 
 
 def _first_view(encoders: list[dict[str, Any]], still: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import yaml
 
 from ..config import RunConfig
 from ..errors import ConfigError
-from ..paths import as_path
+from ..paths import NOTEBOOKS, RESULTS, as_path, inside
 from ..plugins import allow
 
 _KEYS = ("question", "notebook", "base", "smoke", "seeds", "grid", "groups")
@@ -128,7 +128,9 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
     if not runs:
         known = ", ".join(repr(group.values["name"]) for group in groups)
         file.refuse(f"has no group {only!r}", f"There are: {known}")
-    return Sweep(path.stem + ("_smoke" if smoke else ""), question, tuple(runs.values()), notebook)
+    name = path.stem + ("_smoke" if smoke else "")
+    inside(RESULTS, name), inside(NOTEBOOKS, notebook or name)
+    return Sweep(name, question, tuple(runs.values()), notebook)
 
 
 class _Checked:

@@ -16,7 +16,7 @@ from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
 from ..training.evaluations import are_complete, copy_evaluations
 from ..training.folders import exported_folder, finished_texts, load_run, run_folder
-from ..training.records import RunRecord, is_complete, load_record, write_record
+from ..training.records import CHECKPOINT, RunRecord, is_complete, load_record, write_record
 from .file import Run, Sweep
 
 _CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is taken and code is loaded, do not count
@@ -83,7 +83,7 @@ class Places:
         except RecordError as error:
             leave_out(error)
             return "damaged"
-        return "interrupted" if (self.folder(run) / "checkpoint.pt").is_file() else "to do"
+        return "interrupted" if (self.folder(run) / CHECKPOINT).is_file() else "to do"
 
     def finished(self, run: Run) -> RunRecord | None:
         """Return the record in the run folder, else the exported one, else the shipped one, else None.

@@ -224,9 +224,12 @@ def load_baselines(folder: Path) -> list[Baseline]:
 def insert_table(document: Path, name: str, table: str) -> None:
     """Replace the lines between ``<!-- table: NAME -->`` and ``<!-- end -->`` in a Markdown file.
 
+    Documents become pages: names in a record, which may be another's, are text there and never HTML.
+
     Raises:
         RecordError: If the document is not text, or has no such pair of marks.
     """
+    table = table.replace("<", "&lt;")
     begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
     try:
         text = document.read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import paths
+from ..errors import RecordError
 from ..locks import run_lock
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def kept(settings: Mapping[str, Any], make: Callable[[], Kept]) -> Kept:
                 return found
             made = make()
             _write(folder, made)
-    except OSError as problem:
+    except (OSError, RecordError) as problem:
         _log.warning("token ids are not kept in %s: %s", folder, problem)
     return make() if made is None else made
 

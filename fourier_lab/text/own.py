@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..field_rules import CORPORA
+from ..errors import DataError, brief
+from ..field_rules import CORPORA, OWN_CORPUS
 from .labels import NAMES
 from .places import parts
 from .tables import Reading
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt")  # the first that is there is read
 GRADED_END = ".graded"  # ends the name of the graded pairs of a corpus
+_LONGEST = 255  # bytes of a name, on nearly every file system
 FULL_RANGE = (0.0, 5.0)  # of all scores, as in STS-B
 _KEYS = {"name", "licence", "pairs", "graded", "tokenizer"}
 _TABLE_KEYS = {"columns", "separator", "quoted", "train", "validation", "test"}
@@ -83,7 +84,7 @@ def own_corpus(name: str) -> OwnCorpus:
     import yaml
 
     path = data_folder() / f"{name}.yaml"
-    if not path.is_file():
+    if not OWN_CORPUS.fullmatch(name) or not path.is_file():
         raise DataError(
             f"no corpus {name!r}: there is no {path}. Known: {', '.join((*CORPORA, *own_corpora()))}. Describe a corpus of "
             "your own there ('fourier-lab data --help' shows one)."
@@ -102,7 +103,7 @@ def own_corpus(name: str) -> OwnCorpus:
         licence=str(given["licence"]),
         pairs=_table(path, "pairs", given["pairs"], ("train", "validation")),
         graded=None if graded == "stsb" else _table(path, "graded", graded, ("validation", "test")),
-        tokenizer=path.parent / given["tokenizer"] if "tokenizer" in given else None,
+        tokenizer=_beside(path, given["tokenizer"]) if "tokenizer" in given else None,
     )
 
 
@@ -133,16 +134,28 @@ def _table(path: Path, key: str, given: Any, needed: tuple[str, ...]) -> Table:
             f"{path}: {key}: columns must be names, or places from 0, of first and second{label}, got {columns}. Correct it."
         )
     splits = {
-        split: tuple(part for name in _listed(given[split]) for part in parts(path.parent / str(name)))
+        split: tuple(part for name in _listed(given[split]) for part in parts(_beside(path, name)))
         for split in ("train", "validation", "test")
         if split in given
     }
+    if empty := [split for split, found in splits.items() if not found]:
+        raise DataError(f"{path}: {key}: {empty[0]} names no file, got {given[empty[0]]!r}. Name at least one.")
     reading = Reading(
         tuple((columns[side],) for side in ("first", "second", "label") if side in columns),
         given.get("separator"),
         given.get("quoted"),
     )
     return Table(splits, reading, _meanings(path, given.get("labels")), _range(path, given.get("range", FULL_RANGE)))
+
+
+def _beside(path: Path, name: Any) -> Path:
+    """Return a file that a description names; one from elsewhere must be linked to, which its owner does knowingly."""
+    named = Path(str(name))
+    if named.is_absolute() or ".." in named.parts:
+        raise DataError(f"{path} names {named}, and files of a corpus lie in its folder. Move it there, or link to it.")
+    if any(len(part.encode(errors="replace")) > _LONGEST for part in named.parts):
+        raise DataError(f"{path} names {brief(str(named))}, longer than names of files are. Correct it.")
+    return path.parent / named
 
 
 def _meanings(path: Path, given: Any) -> dict[str, int] | None:

@@ -122,6 +122,8 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
         >>> len(pairs), sorted(set(pairs.label.tolist()))
         (2000, [0, 1, 2])
     """
+    for given in (name, split, source):
+        check_kind(given, str, "load_pairs takes names of corpus, split and source", "Write load_pairs('toy', 'test').")
     check_kind(vocab_size, Integral, "vocab_size must be an integer", f"Try {TOY_VOCAB_SIZE}.")
     if source not in SOURCES:
         raise DataError(

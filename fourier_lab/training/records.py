@@ -1,6 +1,7 @@
 """Run records on disk: a folder each, with config.json, metrics.json, history.csv, resampled.npy, weights and tokenizer.
 
-``metrics.json`` is written last: a folder without it is an unfinished run, never half a record.
+``metrics.json`` is written last: a folder without it is an unfinished run, never half a record. ``SHA256SUMS``, written
+before it, says what all of them are; records of older versions have none.
 """
 
 import csv
@@ -23,10 +24,12 @@ from ..field_rules import recall_parts
 from ..paths import as_path, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
 from ..text.places import stamp
+from .sums import SUMS, Sums, check_sums
 
 if TYPE_CHECKING:
     from ..models.sentence_encoder import SentenceEncoder
 
+CHECKPOINT = "checkpoint.npz"  # of an unfinished run, see fourier_lab.training.checkpoints
 EVALUATIONS = "evaluations.json"  # scores beyond STS-B, see fourier_lab.training.evaluations
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
@@ -186,23 +189,30 @@ def _write(
 ) -> None:
     from safetensors.torch import save
 
-    write_atomically(folder / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
+    sums = Sums()
+
+    def write(name: str, content: str | bytes) -> None:
+        write_atomically(folder / name, sums.add(name, content.encode() if isinstance(content, str) else content))
+
+    write("config.json", json.dumps(config.to_dict(), indent=1) + "\n")
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
-    write_atomically(folder / "history.csv", text.getvalue())
+    write("history.csv", text.getvalue())
     if resampled is not None:
         content = io.BytesIO()
         np.save(content, resampled)
-        write_atomically(folder / "resampled.npy", content.getvalue())
+        write("resampled.npy", content.getvalue())
     if encoder is not None:
         model = json.dumps(encoder.config.to_dict(), indent=1)
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
-        write_atomically(folder / "weights.safetensors", save(weights, {"model": model}))
+        write("weights.safetensors", save(weights, {"model": model}))
         if encoder.tokenizer is not None:
-            write_atomically(folder / "tokenizer.json", encoder.tokenizer.to_str())
-    write_atomically(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+            write("tokenizer.json", encoder.tokenizer.to_str())
+    last = sums.add("metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
+    write_atomically(folder / SUMS, sums.text())
+    write_atomically(folder / "metrics.json", last)
 
 
 def is_trained(folder: Path) -> bool:
@@ -249,6 +259,7 @@ def load_record(folder: Path, *, with_history: bool = True) -> RunRecord:
             _ = int(scores["n"]), *(float(scores[measure][end]) for end in ("value", "low", "high"))
         for size in ("total", "embedding", "with_gradient"):
             int(metrics["parameters"][size])
+        check_sums(folder, ("config.json", "metrics.json", *(("history.csv", "resampled.npy") if with_history else ())))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error, ConfigError) as error:
         raise RecordError(
             f"the record in {folder} is damaged or of another version ({error}). Delete that folder and run again."
@@ -361,6 +372,7 @@ def load_encoder(folder: Path) -> Any:
     except (OSError, ValueError, AttributeError, KeyError) as error:
         raise RecordError(f"{folder / 'metrics.json'} is damaged ({error}). Delete {folder} and run again.") from error
     try:
+        check_sums(folder, ("weights.safetensors", "tokenizer.json"))
         tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
         return assemble(model, load_file(path), tokenizer, known.get("vocabulary"))
     except ConfigError as error:  # such as a part that is not installed: the files may be as they should

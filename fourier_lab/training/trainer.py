@@ -25,14 +25,14 @@ from ..field_rules import packages_of
 from ..models.blocks import count_parameters
 from ..models.losses import OBJECTIVES, ContrastiveLoss, penalised_parts
 from ..models.sentence_encoder import SentenceEncoder
-from ..paths import replacing
 from ..provenance import commit, versions
 from ..text.batches import batch_stream
 from ..text.corpus import Corpus, TokenPairs
 from ..text.pairs import SCORED
 from . import ranks
+from .checkpoints import FORMER, read_checkpoint, write_checkpoint
 from .optimizer import learning_rate_at, make_optimizer
-from .records import RunRecord, write_record
+from .records import CHECKPOINT, RunRecord, write_record
 from .shares import averaged, gathered, own_random_numbers, share
 
 CHECKPOINT_SECONDS = 30.0
@@ -71,7 +71,7 @@ class Trainer:
     def __init__(self, config: RunConfig, corpus: Corpus, folder: Path):
         torch.manual_seed(config.seed)
         self.config, self.corpus, self.folder = config, corpus, folder
-        self.checkpoint = folder / "checkpoint.pt"  # holds the state until the record is written
+        self.checkpoint = folder / CHECKPOINT  # holds the state until the record is written
         self.device = resolve_device(config.device)
         self.precision = getattr(torch, config.precision)
         if self.precision == torch.bfloat16:
@@ -127,9 +127,8 @@ class Trainer:
             **random_states(self.device),
         }
         try:
-            with replacing(self.checkpoint) as stream:
-                torch.save(state, stream)
-        except (OSError, RuntimeError) as error:
+            write_checkpoint(self.checkpoint, state)
+        except OSError as error:
             raise RecordError(
                 f"cannot write {self.checkpoint} ({error}); the previous checkpoint, if any, is intact. "
                 "Free disk space and run again: training resumes."
@@ -137,11 +136,16 @@ class Trainer:
 
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one."""
+        if (former := self.folder / FORMER).is_file():
+            raise RecordError(
+                f"{former} is a checkpoint of an older version, a pickle, which may hold code and is not opened. Delete it "
+                "to start over, or finish the run with that version."
+            )
         if not self.checkpoint.is_file():
             return
         try:
             # On the CPU, from where each value is copied to its place: a GPU need not hold all of it twice.
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            state = read_checkpoint(self.checkpoint)
             identity = self._identity()
             same = all(state[key] == value for key, value in identity.items())
             if same:
@@ -154,7 +158,7 @@ class Trainer:
                 set_random_states(state, self.device)
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # a truncated file fails in many ways inside zip, pickle and torch
+        except Exception as error:  # a truncated file fails in many ways inside zip, numpy and torch
             raise RecordError(
                 f"the checkpoint {self.checkpoint} is damaged ({type(error).__name__}: {error}). "
                 "Delete it to start over."

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import paths
 from ..errors import ConfigError, FourierLabError
 from ..series import series_name
-from ..training.records import RunRecord, check_weights, load_record
+from ..training.records import CHECKPOINT, RunRecord, check_weights, load_record
 
 _READ = ("config.json", "metrics.json", "weights.safetensors")
 _TOLD = 3  # unusable folders named in full
@@ -86,4 +86,4 @@ def run_name(record: RunRecord) -> str:
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("config.json", "metrics.json", "checkpoint.pt"))
+    return any((folder / name).is_file() for name in ("config.json", "metrics.json", CHECKPOINT))

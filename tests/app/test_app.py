@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import urllib.error
 import urllib.request
 import warnings
 from pathlib import Path
@@ -122,9 +123,9 @@ def test_it_is_served_to_this_machine_alone_from_a_template_without_other_hosts(
 
 def test_only_a_browser_that_knocks_gets_a_kernel(tmp_path):
     command = ["fourier_lab", "app", "--no-browser", "--ready", "0", "--port", "18776", "--base-url", "/lab/"]
-    with serving(command, r"http://127\.0\.0\.1:\d+/lab/", tmp_path / "log.txt") as (server, address):
+    with serving(command, r"http://127\.0\.0\.1:\d+/lab/\?token=\w+", tmp_path / "log.txt") as (server, address):
 
-        def ask(method="GET", **headers):
+        def ask(method="GET", address=address, **headers):
             request = urllib.request.Request(address, headers=headers, method=method)
             with urllib.request.urlopen(request, timeout=120) as answer:
                 kernels = [
@@ -136,6 +137,9 @@ def test_only_a_browser_that_knocks_gets_a_kernel(tmp_path):
         door, kernels = ask()
         assert kernels == 0 and "reload()" in door and "takes JavaScript" in door
         cookie = re.search(r'cookie = "(\w+=1);', door)[1]
+        for stranger in (address.partition("?")[0], address[:-1]):  # who does not know the token
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                ask(address=stranger, Cookie=cookie)
         page, kernels = ask(Cookie=cookie)
         assert kernels == 1 and "jupyter-config-data" in page and '"baseUrl": "/lab/"' in page
         said = (tmp_path / "log.txt").read_text()

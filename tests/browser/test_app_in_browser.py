@@ -16,7 +16,7 @@ TABS = ["Basis", "Release", "Geometry", "Sentences", "Train", "Results", "Bake-o
 def server(tmp_path_factory, browser):
     log = tmp_path_factory.mktemp("app") / "log.txt"
     command = ["fourier_lab", "app", "--no-browser", "--port", "18866"]
-    with serving(command, r"http://127\.0\.0\.1:\d+/", log, FOURIER_LAB_HEADLESS="1") as running:
+    with serving(command, r"http://127\.0\.0\.1:\d+/\?token=\w+", log, FOURIER_LAB_HEADLESS="1") as running:
         yield running
 
 

@@ -18,7 +18,9 @@ from fourier_lab.text import fetch, report
 from fourier_lab.training import records, train
 
 SMALL = ["--vocab-size=1000", "--d-model=8", "--steps=4", "--warmup-steps=1", "--batch-size=8", "--train-pairs=64"]
-COMMANDS = ("figures", "train", "sweep", "table", "claims", "bench", "data", "score", "app", "site", "page", "doctor")
+COMMANDS = (
+    "figures", "train", "sweep", "torture", "table", "claims", "bench", "data", "score", "app", "site", "page", "doctor",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

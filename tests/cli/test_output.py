@@ -63,7 +63,7 @@ def test_a_training_run_whose_reader_leaves_stops_with_a_checkpoint(tmp_path):
         process.stdout.close()
         errors = process.stderr.read()
     assert (process.returncode, errors) == (141, "")
-    assert list(tmp_path.glob("*/checkpoint.pt")) and not list(tmp_path.glob("*/metrics.json"))
+    assert list(tmp_path.glob("*/checkpoint.npz")) and not list(tmp_path.glob("*/metrics.json"))
 
 
 def test_another_broken_pipe_is_an_error(monkeypatch, capsys):

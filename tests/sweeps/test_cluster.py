@@ -91,7 +91,7 @@ def at_work(folder):
 
 def kill_worker_of(run):
     """Kill the worker of a run that has a checkpoint; between them is the server that the run's process is a fork of."""
-    while not ((run / "checkpoint.pt").is_file() and (pid := at_work(run))):
+    while not ((run / "checkpoint.npz").is_file() and (pid := at_work(run))):
         time.sleep(0.02)
     psutil.Process(pid).parent().parent().send_signal(signal.SIGKILL)
 
@@ -152,14 +152,14 @@ def test_workers_run_notebooks_and_leave_them_where_they_belong(scheduler, home)
 def test_ctrl_c_leaves_a_checkpoint_and_idle_workers(scheduler, tmp_path):
     sweep = start_sweep(tmp_path, SWEEP.replace("steps: 150", "steps: 1000000"), scheduler)
     folders = [tmp_path / "runs" / run.digest for run in load_sweep(tmp_path / "cluster.yaml").runs]
-    wait_until(lambda: sum((folder / "checkpoint.pt").is_file() for folder in folders) == 2, sweep)
+    wait_until(lambda: sum((folder / "checkpoint.npz").is_file() for folder in folders) == 2, sweep)
     pids = [pid for folder in folders if (pid := at_work(folder))]
     workers = [psutil.Process(pid).parent().parent() for pid in pids]
     pressed = time.time()
     sweep.send_signal(signal.SIGINT)
     said, _ = sweep.communicate(timeout=LIMIT_S)
     assert sweep.returncode == 130 and "repeat the same command to resume" in said, said
-    checkpoints = [folder / "checkpoint.pt" for folder in folders if (folder / "checkpoint.pt").is_file()]
+    checkpoints = [folder / "checkpoint.npz" for folder in folders if (folder / "checkpoint.npz").is_file()]
     assert len(checkpoints) == 2 and all(path.stat().st_mtime > pressed for path in checkpoints)
     assert not any(psutil.pid_exists(pid) for pid in pids) and not any(map(is_locked, folders))
     assert len(workers) == 2 and all(worker.is_running() for worker in workers)

@@ -19,7 +19,7 @@ import torch
 from made_up import METRICS
 from made_up_notebooks import WRITES_A_FIGURE, write_notebook
 
-from fourier_lab import RunConfig, load_records, paths, processes
+from fourier_lab import RunConfig, load_records, locks, paths, processes
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, TrainingError, records_left_out
 from fourier_lab.locks import is_locked, run_lock
@@ -356,6 +356,15 @@ def test_a_lock_is_seen_by_others_and_leftovers_go(tmp_path, monkeypatch):
     assert left == [f"checkpoint.{os.getpid()}.tmp", f"young.{2**22 + 1}-0123abcd.tmp"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no zombies")
+def test_what_a_process_left_goes_though_nobody_has_noted_its_end(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie until it is waited for
+    (tmp_path / f"checkpoint.{ended.pid}.tmp").touch()
+    paths.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == [] and ended.wait() == 0
+
+
 def test_who_waits_for_a_lock_says_for_whom(tmp_path):
     program = "import sys, pathlib\nfrom fourier_lab.locks import run_lock\n"
     program += "with run_lock(pathlib.Path(sys.argv[1])): print('mine')"
@@ -368,6 +377,45 @@ def test_who_waits_for_a_lock_says_for_whom(tmp_path):
         assert second.poll() is None
     assert second.communicate(timeout=60) == ("mine\n", "") and second.returncode == 0
     assert (tmp_path / "run" / ".lock").read_text() == f"{second.pid} {platform.node()}"
+
+
+def test_the_lock_of_another_machine_holds_while_it_is_touched(tmp_path, monkeypatch):
+    lock = tmp_path / ".lock"
+    lock.write_text(f"{2**22 + 1} elsewhere")  # no process has so high a number, which is nothing to this machine
+    for age, held in ((0, True), (locks.LEASE_S / 2, True), (locks.LEASE_S + 1, False), (-1e9, False), (1e9, False)):
+        os.utime(lock, (time.time() - age,) * 2)
+        assert is_locked(tmp_path) == held, age
+    lock.write_text(f"{os.getpid()} {platform.node()}")  # a dead process of this one, whatever has its number now
+    assert not is_locked(tmp_path)
+    lock.write_text("7 elsewhere")
+    monkeypatch.setattr(locks, "LEASE_S", 1.5)
+    begun = time.monotonic()
+    with run_lock(tmp_path):
+        assert 1 < time.monotonic() - begun < 60
+        assert lock.read_text() == f"{os.getpid()} {platform.node()}"
+
+
+def test_a_lock_that_the_file_system_keeps_for_a_dead_machine_is_replaced(tmp_path):
+    with open(tmp_path / ".lock", "a+") as kept:
+        assert locks._lock(kept.fileno())
+        kept.write("7 elsewhere")
+        kept.flush()
+        os.utime(tmp_path / ".lock", (time.time() - 2 * locks.LEASE_S,) * 2)
+        assert is_locked(tmp_path)
+        with run_lock(tmp_path):
+            assert is_locked(tmp_path)
+
+
+def test_whoever_holds_a_lock_touches_it_and_leaves_it_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "BEAT_S", 0.02)
+    lock = tmp_path / ".lock"
+    with run_lock(tmp_path):
+        os.utime(lock, (1e9, 1e9))
+        deadline = time.monotonic() + 60
+        while lock.stat().st_mtime == 1e9:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert lock.stat().st_mtime == 0  # for another machine: its lease is over
 
 
 @WARNS
@@ -505,10 +553,10 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_saves_a_checkpoint(write, tmp_pa
 
     wait_until(lambda: is_locked(folder))
     os.kill(int((folder / ".lock").read_text().split()[0]), signal.SIGKILL)
-    wait_until((folder / "checkpoint.pt").is_file)
+    wait_until((folder / "checkpoint.npz").is_file)
     pressed = time.time()
     sweep.send_signal(signal.SIGINT)
     said, errors = sweep.communicate(timeout=240)
     assert "trying again (1 of 2)" in said
     assert sweep.returncode == 130 and "repeat the same command to resume" in errors, errors
-    assert (folder / "checkpoint.pt").stat().st_mtime > pressed and not is_locked(folder)
+    assert (folder / "checkpoint.npz").stat().st_mtime > pressed and not is_locked(folder)

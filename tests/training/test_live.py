@@ -63,7 +63,7 @@ def test_paused_stopped_and_restarted_it_comes_to_its_end(make, tmp_path):
     assert rows_of(training) == rows and 0 < len(rows) < 50 and training.active
     training.stop()
     assert training.wait(SOON) == "stopped"
-    checkpoint = tmp_path / "live" / TINY.digest() / "checkpoint.pt"
+    checkpoint = tmp_path / "live" / TINY.digest() / "checkpoint.npz"
     stopped_at = len(rows)  # a row a step
     assert checkpoint.is_file() and f"stopped, step {stopped_at} of 60" in training.lines[0]
     training.start()

@@ -21,6 +21,7 @@ from fourier_lab.text import fingerprints
 from fourier_lab.text.corpus import prepare
 from fourier_lab.text.fingerprints import recorded_text, same_text, text_at_hand
 from fourier_lab.training.folders import run_folder
+from fourier_lab.training.sums import SUMS
 
 TINY = RunConfig(
     corpus="snli", source="folder", left_out="scored", d_model=8, steps=3, warmup_steps=1, batch_size=4, threads=1
@@ -122,6 +123,7 @@ def as_by_an_older_version(record, root):
     metrics = json.loads((folder / "metrics.json").read_text())
     del metrics["data"]["text"]
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / SUMS).unlink()  # older versions wrote none
     return folder
 
 

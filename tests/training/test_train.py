@@ -20,7 +20,9 @@ from fourier_lab.text.corpus import Corpus, prepare
 from fourier_lab.text.tokenizer import toy_tokenizer
 from fourier_lab.training import records
 from fourier_lab.training import train as training
+from fourier_lab.training.checkpoints import read_checkpoint, write_checkpoint
 from fourier_lab.training.optimizer import learning_rate_at, make_optimizer
+from fourier_lab.training.sums import SUMS
 from fourier_lab.training.trainer import Trainer
 
 SMALL = RunConfig(
@@ -95,7 +97,7 @@ def test_resume_equals_no_interruption(undisturbed, tmp_path, monkeypatch, dropo
     assert steps[0] == stop_at + 1
     assert comparable(parts.metrics) == comparable(whole.metrics)
     assert losses(parts.history) == losses(whole.history)
-    assert not (parts.record.folder / "checkpoint.pt").exists()
+    assert not (parts.record.folder / "checkpoint.npz").exists()
 
 
 def test_seed_arm_and_objective_change_the_run(result, tmp_path):
@@ -130,7 +132,7 @@ def test_vanished_gradient_stops_with_a_clear_error(tmp_path, monkeypatch):
 def test_damaged_files_are_named(result, tmp_path):
     folder = tmp_path / SMALL.digest()
     folder.mkdir()
-    (folder / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut short")
+    (folder / "checkpoint.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(RecordError, match="checkpoint.*damaged"):
         train(SMALL, runs=tmp_path)
     for name in ("config.json", "history.csv", "metrics.json"):
@@ -149,9 +151,25 @@ def test_damaged_files_are_named(result, tmp_path):
 
 
 def copy_record(result, folder):
-    """Copy a finished record, and return its metrics."""
-    shutil.copytree(result.record.folder, folder)
+    """Copy a finished record without its sums, and return its metrics."""
+    shutil.copytree(result.record.folder, folder, ignore=shutil.ignore_patterns(SUMS))  # as older versions left it
     return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "metrics.json", "history.csv", "resampled.npy", "weights.safetensors", "tokenizer.json"]
+)
+def test_a_digit_or_a_bit_of_a_record_that_has_changed_is_found(result, tmp_path, name):
+    folder = tmp_path / "run"
+    shutil.copytree(result.record.folder, folder)
+    assert load_record(folder).metrics == result.metrics
+    content = bytearray((folder / name).read_bytes())
+    digits = [place for place, byte in enumerate(content) if byte in b"1234567"]
+    content[digits[-1]] ^= 1 if name.endswith(("json", "csv")) else 64
+    (folder / name).write_bytes(content)
+    with pytest.raises(RecordError):
+        load_record(folder)
+        load_encoder(folder)
 
 
 def test_a_record_under_the_name_of_another_run_is_refused(result, tmp_path):
@@ -253,8 +271,8 @@ def test_a_checkpoint_of_another_vocabulary_is_refused(tmp_path, monkeypatch):
 def test_a_checkpoint_that_does_not_say_whose_it_is_is_refused(tmp_path, key):
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, runs=tmp_path, callback=stop_at(7))
-    path = tmp_path / SMALL.digest() / "checkpoint.pt"
-    torch.save({k: v for k, v in torch.load(path, weights_only=True).items() if k != key}, path)
+    path = tmp_path / SMALL.digest() / "checkpoint.npz"
+    write_checkpoint(path, {k: v for k, v in read_checkpoint(path).items() if k != key})
     with pytest.raises(RecordError, match="damaged"):
         train(SMALL, runs=tmp_path)
 
@@ -306,8 +324,8 @@ def test_float32_asked_for_in_an_older_version_is_still_read(result, tmp_path):
 def test_a_checkpoint_of_another_precision_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, runs=tmp_path, callback=stop_at(7))
-    path = tmp_path / SMALL.digest() / "checkpoint.pt"
-    torch.save(torch.load(path, weights_only=True) | {"precision": "torch.bfloat16"}, path)
+    path = tmp_path / SMALL.digest() / "checkpoint.npz"
+    write_checkpoint(path, read_checkpoint(path) | {"precision": "torch.bfloat16"})
     with pytest.raises(RecordError, match="vocabulary or precision"):
         train(SMALL, runs=tmp_path)
 

@@ -72,7 +72,7 @@ def runs(tmp_path_factory):
     english = TOY.replace(corpus="snli", source="folder")  # its words are the toy's, which nothing here minds
     write_run(folder / "english", english, weights=True)
     (folder / "half").mkdir()
-    (folder / "half" / "checkpoint.pt").write_bytes(b"")
+    (folder / "half" / "checkpoint.npz").write_bytes(b"")
     write_run(folder / "other", TOY.replace(seed=9), weights=True)
     settings = json.loads((folder / "other" / "config.json").read_text()) | {"wavelets": 3}
     (folder / "other" / "config.json").write_text(json.dumps(settings))

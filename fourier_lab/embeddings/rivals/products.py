@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from .coded import CodedEmbedding, gaussian
-from .factors import digit_base, tensor_shapes
+from .factors import digit_base, n_bits, tensor_shapes
 from .settings import AdaptiveSettings, QuotientRemainderSettings
 
 _OPERATIONS = ("multiply", "add", "concatenate")
@@ -157,6 +157,8 @@ class Word2KetEmbedding(CodedEmbedding):
         super().__init__(num_embeddings, embedding_dim, {"order": order, "rank": rank})
         if order < 2:
             raise ConfigError(f"order ({order}) must be at least 2, for one factor is a table. Try 2.")
+        if order > (most := max(2, n_bits(self.embedding_dim))):  # more of length 2 would make rows that are cut away
+            raise ConfigError(f"order ({order}) must be at most {most}, where factors have length 2. Try {most}.")
         base, length = digit_base(self.num_embeddings, order), digit_base(self.embedding_dim, order)
         self.factors = gaussian(order, base, rank, length, std=rank ** (-0.5 / order))
 
