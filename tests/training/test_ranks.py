@@ -13,6 +13,7 @@ from fourier_lab import RunConfig, load_record, train
 from fourier_lab.cli.parser import main
 from fourier_lab.errors import ConfigError
 from fourier_lab.training import ranks
+from fourier_lab.training.records import CHECKPOINT
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_torchrun_restarts_a_run_whose_process_is_killed(alone, tmp_path):
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr  # rank 0's alone
     assert "exitcode: -9" in done.stderr
     record = load_record(tmp_path / RUN.digest())
-    assert record.metrics["ranks"] == 2 and not (record.folder / "checkpoint.pt").exists()
+    assert record.metrics["ranks"] == 2 and not (record.folder / CHECKPOINT).exists()
     assert_same_run(type(alone)(record, None), alone)
 
 
