@@ -8,6 +8,7 @@ import csv
 import itertools
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -721,6 +722,22 @@ def test_what_an_output_layer_costs_is_told_as_it_was_measured():
     for axis in "Vd":
         row = measured[f"head_growth_{axis.lower()}"]
         assert f"{axis}^{row['ours']:.2f} (dense {row['theirs']:.2f})" in told
+
+
+def test_what_became_of_disturbed_runs_is_told_as_it_was_counted():
+    told = " ".join(section((RECORDS / "README.md").read_text(), "Faults, counted").split())
+    record = json.loads((RECORDS / "torture" / "torture.json").read_text())
+    kills, trials = Counter(), Counter()
+    for case, ends in record["counts"].items():
+        (kills if case.startswith("kill of ") else trials).update(ends)
+    assert (
+        record["problems"] == []
+        and kills == {"equal": kills.total()}
+        and f"{kills.total()} of {kills.total()} " in told
+    )
+    assert trials.keys() == {"equal", "typed", "other text"}
+    ends = f"{trials['equal']} ended the same, {trials['typed']} in a typed error, {trials['other text']} as a run on other"
+    assert f"Of {trials.total()} other trials" in told and ends in told
 
 
 def test_the_tenth_of_a_table_is_told_as_its_records_have_it():
