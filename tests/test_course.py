@@ -507,6 +507,22 @@ def findings_of_the_front_page():
     yield [
         over_seeds(alike, name, bake_off.SPLITS["test"]) for name in ("Fourier, random", "table", "Fourier, harmonic")
     ]
+    yield [ahead_of_the_tuned_table(bake_off.MATCHED["SNLI test"], most_waves())]
+
+
+def most_waves():
+    """Return the runs of the bake-off's random waves with the most frequencies."""
+    waves = [r for r in load_records(RECORDS / "bake_off_budgets") if bake_off.line(r.config) == "Fourier, random"]
+    most = max(r.metrics["parameters"]["embedding"] for r in waves)
+    return [r for r in waves if r.metrics["parameters"]["embedding"] == most]
+
+
+def ahead_of_the_tuned_table(value, records):
+    """Return mean and half width, by seed, of runs minus the table at the rate that the held-out loss chose for it."""
+    table = {r.config.seed: r for r in load_records(RECORDS / "bake_off") if r.config.arm == "learned"}
+    assert {r.config.learning_rate for r in table.values()} == {0.008}
+    mean, _, high = mean_interval([value(r) - value(table[r.config.seed]) for r in records])
+    return mean, high - mean
 
 
 def over_seeds(records, name, value):
@@ -699,6 +715,24 @@ def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
     assert f"and random waves, which read the id, {c};" in told
     a, b, c = (words(pairs, name, small) for name in ("ngrams", "byte waves", "Fourier, random"))
     assert f"of SNLI's test pairs they match {a} %, {b} % and {c} %" in told
+    most = ("Fourier, random", large)
+    a, b, c = (words(value, *most) for value in judges[:3])
+    assert f"random waves score {a} on STS-B test and {b} over the three sets, and match {c} % of SNLI's test" in told
+    a, b, c, d = (gain(value, most, table) for value in judges)
+    assert f"by seed {a}, {b} and {c} points ahead of the table at this rate, level on MNLI's ({d})" in told
+    found = [ahead_of_the_tuned_table(value, most_waves()) for value in judges]
+    a, b, c, d = (f"{mean:.1f} ± {half:.1f}" for mean, half in found)
+    assert f"chose for it, 0.008, they are {a}, {b}, {c} and {d} points ahead" in told
+    few, many = ("Fourier, harmonic", small), ("Fourier, harmonic", large)
+    assert f"from {words(three, *few)} to {words(three, *many)} over the three sets" in told
+    assert f"from {words(pairs, *few)} to {words(pairs, *many)} % of SNLI's test pairs" in told
+    assert f"{gain(pairs, many, table)} points ahead of the table; on MNLI's they stay" in told
+    assert f"they stay {gain(judges[3], table, many)} behind" in told
+    assert (
+        f"({words(three, 'byte waves', 131_328)} and {words(three, 'byte waves', large)} over the three sets)" in told
+    )
+    a, b = (words(three, "frozen random", parameters) for parameters in (256, small))
+    assert f"level with random waves of its size, {a} and {b} at 256 and 66,048 parameters" in told
 
 
 def test_the_speed_of_the_shipped_encoder_is_told_as_it_was_measured():
@@ -772,7 +806,12 @@ def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():
         [],
         [False],
         [True] * 3,
+        [True],
     ]
+    (waves,) = {r.config.embedding_options for r in most_waves()}
+    assert waves == (("n_frequencies", 1536),) and "1,536 random ones, a tenth of a table's" in lines[6]
+    tenth = most_waves()[0].metrics["parameters"]["embedding"] / (30522 + 1) / 256
+    assert 0.095 < tenth < 0.105
     stored = {series_name(r.config): r.metrics["parameters"]["embedding"] for r in load_records(RECORDS / "snli_mnli")}
     assert f"{stored['learned'] / stored['fourier (random)']:.0f} times fewer numbers" in lines[3]
     opened = [brief.text for brief in in_short.BRIEFS if brief.cells(claims.CLAIMS[brief.key].answer())[0] == "open"]
