@@ -2,6 +2,7 @@
 
 import multiprocessing
 import multiprocessing.forkserver
+import sys
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,14 @@ with without_grammar():
 # A first call may import or compile for seconds on a busy machine; that says nothing about the code under test.
 settings.register_profile("fourier_lab", deadline=None, max_examples=40)
 settings.load_profile("fourier_lab")
+
+
+@pytest.fixture(autouse=True)
+def no_figure_stays():
+    """Close what a test leaves open, so that the next one, whichever it is, finds none."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -135,7 +135,8 @@ def test_two_visitors_do_not_see_each_other_and_reload_starts_afresh(server, pag
     other.reload(wait_until="commit")
     picture(other)
     assert kernel_of(other) != left
-    assert other.request.get(f"{server[1]}api/kernels/{left}").status == 404  # shut down, not left behind
+    start, _, token = server[1].partition("?")
+    assert other.request.get(f"{start}api/kernels/{left}?{token}").status == 404  # shut down, not left behind
     assert handle(other, "other_id").get_attribute("aria-valuetext") == first
     assert other.troubles == []
 
