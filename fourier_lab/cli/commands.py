@@ -324,7 +324,7 @@ def app(options: argparse.Namespace) -> int:
     """Serve the explorers and main figures as one web page, to this machine alone, until interrupted.
 
     The address that it prints ends with a token, which the page asks for: others on this machine cannot open it.
-    From another machine: run "ssh -L 8866:127.0.0.1:8866 THIS_MACHINE" there and open http://127.0.0.1:8866/ on it.
+    From another machine: run "ssh -L 8866:127.0.0.1:8866 THIS_MACHINE" there and open the printed address on it.
     """
     from ..app import serve
 
