@@ -121,7 +121,7 @@ class MemoryFeedForward(ReLUFeedForward):
         """Return how each block ranks for each token, ``(n_tokens, n_blocks)``; ids int64 ``(n_tokens,)``."""
         if self.selector == "ids":
             assert token_ids is not None
-            return hash_words(token_ids, self.n_blocks, seed=0).to(x.dtype)
+            return hash_words(token_ids, self.n_blocks, seed=0).double()  # 32 bits, which no shorter type tells apart
         if self.router is not None:
             return self.router(x).softmax(-1)
         directions = (
@@ -133,7 +133,7 @@ class MemoryFeedForward(ReLUFeedForward):
 
     def forward(self, x: Tensor, token_ids: Tensor | None = None) -> Tensor:
         scores = self.scores(x, token_ids)
-        kept = torch.zeros_like(scores).scatter(-1, scores.topk(self.top, dim=-1).indices, 1.0)
+        kept = torch.zeros_like(scores, dtype=x.dtype).scatter(-1, scores.topk(self.top, dim=-1).indices, 1.0)
         weights = kept
         if self.router is not None:
             weights = kept * scores
@@ -143,6 +143,6 @@ class MemoryFeedForward(ReLUFeedForward):
         return self.values(read.flatten(-2))
 
     def penalty(self) -> Tensor:
-        """Return a hundredth of the balance of the last tokens: 1 if all blocks were read alike, ``n_blocks`` if one was."""
+        """Return a hundredth of the balance of the last tokens: 1 if blocks were read alike, at most ``n_blocks / top``."""
         load, self._load = self._load, None
         return self.values.weight.new_zeros(()) if load is None else 0.01 * load

@@ -11,6 +11,7 @@ from fourier_lab import RunConfig, SentenceEncoder, load_encoder, train
 from fourier_lab.config import ModelConfig
 from fourier_lab.embeddings.feed_forward_settings import LowRankSettings, MemorySettings, ReLUSettings, SiLUSettings
 from fourier_lab.embeddings.fourier import GeGLU
+from fourier_lab.embeddings.rivals.murmur import hash_words
 from fourier_lab.errors import ConfigError
 from fourier_lab.models.blocks import build_feed_forward
 from fourier_lab.models.feed_forwards import LowRankFeedForward, MemoryFeedForward, ReLUFeedForward
@@ -121,6 +122,9 @@ def test_ids_alone_choose_and_equal_ids_read_alike():
     memory = MemoryFeedForward(D, ratio=2.0, block=1, top=4, selector="ids")
     same = memory(X[:1].expand(5, -1), IDS)
     assert torch.equal(same[0], same[1]) and len(same.unique(dim=0)) == 4
+    ids = torch.arange(1000)
+    exact = hash_words(ids, memory.n_blocks, seed=0)
+    assert torch.equal(memory.scores(X.bfloat16(), ids).argsort(-1), exact.argsort(-1))  # in any precision
 
 
 def test_a_router_weighs_what_was_read_and_pays_for_imbalance():
