@@ -31,7 +31,7 @@ _SYMBOLS = {
     "o": "circle", "s": "square", "D": "diamond", "d": "diamond", "^": "triangle", ">": "triangle", "v": "triangle2",
     "<": "triangle2", "P": "plus", "X": "times", "*": "star", "p": "wye", "h": "hexagon", "H": "hexagon", "8": "circle",
 }  # fmt: skip
-_DIGITS = 6  # significant, of what is shown with four
+_DIGITS = 4  # significant, as they are shown: rounded twice, a last digit may differ
 _NEAR = 8  # nearest tokens that are named
 _FINEST = 32767  # places are whole numbers of two bytes
 
@@ -93,7 +93,10 @@ def _point(point: Point, known: dict[str, Quantity]) -> dict[str, Any]:
 
 
 def _short(value: float) -> float | None:
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    """Return a value with the digits that the explorers show: from 1,000 up, the whole number."""
+    if not math.isfinite(value):
+        return None
+    return round(value) if abs(value) >= 1000 else float(f"{value:.{_DIGITS}g}")
 
 
 @functools.cache  # half a minute of a slow machine, for what never changes
