@@ -62,7 +62,9 @@ def test_what_is_kept_of_two_methods_gives_the_interval_of_their_difference():
     def gap(a, b, c):
         return stats.spearmanr(a, c).statistic - stats.spearmanr(b, c).statistic
 
-    drawn = stats.bootstrap((first, second, label), gap, paired=True, vectorized=False, method="percentile", rng=1)
+    drawn = stats.bootstrap(
+        (first, second, label), gap, n_resamples=1999, paired=True, vectorized=False, method="percentile", rng=1
+    )
     low, high = np.percentile((draws - others.astype(int)) / 100, (2.5, 97.5))
     ours, theirs = high - low, 100 * np.ptp(drawn.confidence_interval)
     assert ours == pytest.approx(theirs, rel=0.15) and ours < np.ptp(ends) / 2
