@@ -42,17 +42,20 @@ def draw_points(
     column["x"], shift = side_by_side(column["x"], log_x)
     column["x_low"], column["x_high"] = (shift(column[end]) for end in ("x_low", "x_high"))
     names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, _colours(names), strict=True)):
+    colours = dict(zip(names, _colours(names), strict=True))
+    for number, (name, colour) in enumerate(colours.items()):
         label: str | None = str(name) if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
         for several in (True, False):
-            own = {key: v[(column["series"] == name) & ((column["seeds"] > 1) == several)] for key, v in column.items()}
-            if len(own["x"]):
-                errors = {f"{axis}err": np.nan_to_num(bars(own, axis, f"{axis}_low", f"{axis}_high")) for axis in "xy"}
-                ax.errorbar(
-                    own["x"], own["y"], **errors, fmt=marker_of(name, number), color=colour, capsize=2, elinewidth=1,
+            own = (column["series"] == name) & ((column["seeds"] > 1) == several)
+            if own.any():
+                ax.plot(
+                    column["x"][own], column["y"][own], marker_of(name, number), color=colour,
                     markerfacecolor=colour if several else "white", label=label,
                 )  # fmt: skip
                 label = None
+    errors = {f"{axis}err": np.nan_to_num(bars(column, axis, f"{axis}_low", f"{axis}_high")) for axis in "xy"}
+    each = [colours[name] for name in column["series"]]  # all at once: a call for each series takes seconds
+    ax.errorbar(column["x"], column["y"], **errors, fmt="none", ecolor=each, elinewidth=1, zorder=1.9)
     for x, y in zip(column["x"][column["point"] == marked], column["y"][column["point"] == marked], strict=True):
         ax.plot(x, y, "o", markersize=13, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.5)
     scales = {"xscale": "log" if log_x else "linear", "yscale": "log" if log_y else "linear"}

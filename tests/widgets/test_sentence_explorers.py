@@ -234,7 +234,8 @@ def test_a_click_marks_the_nearest_point(results):
     (ax,) = explorer.figure.axes
     width, height = explorer.figure.bbox.size
     before = explorer.settings["point"]
-    spots = [spot for bars in ax.containers for spot in bars.lines[0].get_xydata()]
+    *drawn, _ring = ax.lines
+    spots = [spot for line in drawn for spot in line.get_xydata()]
     marked = set()
     for spot in spots:
         x, y = ax.transData.transform(spot) + 3
