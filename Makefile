@@ -11,6 +11,8 @@ WORKERS ?= 2
 TESTERS ?= $(shell $(PYTHON) -c 'import os; print(1 + min(4, os.cpu_count()))')
 # Longest wait for one cell of a notebook under test: nbval does not see that a kernel was killed, for want of memory say.
 CELL_S ?= 300
+# Hundreds of processes import the library: each would compile all of it where Python is told to keep nothing.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 

@@ -5,6 +5,7 @@ import shutil
 
 import nbformat
 import pytest
+from filelock import FileLock
 from seen import DESKTOP, PATIENCE_MS, SCREENSHOTS, is_elsewhere, is_goodbye
 
 from fourier_lab import paths
@@ -28,8 +29,16 @@ def browser():
 
 @pytest.fixture(scope="session")
 def site(browser, tmp_path_factory):
-    """The folder of the static site, with one executed notebook that has every kind of output."""
-    folder = tmp_path_factory.mktemp("site")
+    """The folder of the static site, built by the first of the processes that test and read by all."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = (tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent) / "site"
+    with FileLock(folder.with_suffix(".lock")):
+        return folder / "site" if (folder / "site" / "index.html").exists() else built(folder)
+
+
+def built(folder):
+    """Build the site below a folder, with one executed notebook that has every kind of output; return where it is."""
+    folder.mkdir(exist_ok=True)
     output = nbformat.v4.new_output
     outputs = [
         output("display_data", {"text/html": f"<table>{'<td>wide</td>' * 99}</table>", "text/plain": "a table"}),
