@@ -611,7 +611,7 @@ def test_the_output_heads_are_told_as_their_records_have_it():
     first = f"is {perplexity(waves, 0):.1f} with 480 waves and {perplexity(tied, 0):.1f} tied"
     last = f"is {perplexity(waves, -1):,.0f} and {perplexity(tied, -1):,.0f} (test books"
     assert first in told and last in told, (first, last)
-    assert f"costs {above(waves)} % of the bits per byte at 4,096 ids" in FRONT.read_text(encoding="utf-8")
+    assert f"it needs {above(waves)} % more bits per byte than a tied" in FRONT.read_text(encoding="utf-8")
 
 
 def test_the_larger_output_heads_are_told_as_their_records_have_it():
@@ -636,7 +636,7 @@ def test_the_larger_output_heads_are_told_as_their_records_have_it():
     share = f"{100 * own / (16384 * 257):.1f} % of a table's {16384 * 257:,}"
     assert f"2,048 waves, {own:,} parameters, {share}, are {more('fourier', 'tied')} % from the tied" in told
     assert f"({more('fourier', 'tied', 'validation')} % on validation)" in told
-    assert f"{more('fourier', 'tied')} % at 16,384" in FRONT.read_text(encoding="utf-8")
+    assert f"no more at 16,384 ({more('fourier', 'tied')} %;" in FRONT.read_text(encoding="utf-8")
     assert f"(waves minus decoupled {more('fourier', 'decoupled')} %)" in told
     assert f"one after the other, are {more('hash_cascade', 'tied')} % from the tied model, and behind both." in told
     assert "+" == more("hash_cascade", "fourier")[0] == more("hash_cascade", "decoupled")[0]

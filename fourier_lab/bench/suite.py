@@ -191,7 +191,7 @@ def import_time(size: Size) -> Row:
         "c = time.perf_counter(); [getattr(fourier_lab, name) for name in fourier_lab.__all__]; d = time.perf_counter(); "
         f"print(b - a, c - b, d - b, *(m for m in {HEAVY} if m in sys.modules))"
     )
-    answers = [run_child(code).split() for _ in range(max(1, size.repeats // 3))]
+    answers = [run_child(code).split() for _ in range(min(5, size.repeats))]
     theirs, ours, everything = (float(np.median([float(answer[i]) for answer in answers])) for i in range(3))
     heavy = sorted({module for answer in answers for module in answer[3:]})
     detail = {"every_public_name_s": everything, "heavy_modules": heavy, "repeats": len(answers)}

@@ -27,7 +27,7 @@ TINY = suite.Size(
     head_share=16,
     head_threads=1,
     sentences=40,
-    repeats=3,
+    repeats=1,
 )
 HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s", "sentences/s")
 SMALL_HEADS = ("head_30522", "head_memory_128256", "head_adaptive_50257")

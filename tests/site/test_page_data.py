@@ -3,11 +3,7 @@
 from fourier_lab.errors import ConfigError
 from fourier_lab.site import page_data
 from fourier_lab.tables.points import pooled_value, quantities, read_points
-
-
-def as_written(value: float) -> str:
-    """Return a number as the explorers write it: whole from 1,000 up, else with four digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+from fourier_lab.widgets.results import _number
 
 
 def test_every_point_has_the_numbers_of_its_records():
@@ -19,7 +15,7 @@ def test_every_point_has_the_numbers_of_its_records():
             *ends, seeds = pooled_value(point, quantity)
             assert (name in told["values"]) == (ends[0] == ends[0])  # nan is not itself
             for end, shown in zip(ends, told["values"].get(name, ()), strict=False):
-                assert shown is None if end != end else as_written(shown) == as_written(end), (point.name, name)
+                assert shown is None if end != end else _number(shown) == _number(end), (point.name, name)
             assert seeds in (0, told["seeds"])
 
 
