@@ -99,7 +99,7 @@ def test_clicks_into_pictures_choose_a_class_and_a_point(page):
         if tab == "Results":  # where a point is, the same records say without a browser
             figure = explore_results().figure
             figure.draw_without_rendering()
-            (*_, spot) = figure.axes[0].containers[0].lines[0].get_xydata()
+            (*_, spot) = figure.axes[0].lines[0].get_xydata()
             right, up = figure.axes[0].transData.transform(spot) / figure.bbox.size
             down = 1 - up
         image.click(position={"x": right * box["width"], "y": down * box["height"]})
