@@ -14,8 +14,13 @@ def run_all(page):
     """Run all cells to the last; JupyterLab loses those that are run while its kernel connects, so a reader clicks again."""
     from playwright.sync_api import expect
 
-    # On a busy machine JupyterLab may ask about a kernel that is slow to answer; a reader agrees and goes on.
-    page.add_locator_handler(page.locator("dialog.jp-Dialog"), lambda shown: shown.locator(".jp-mod-accept").click())
+    def agree(dialog):
+        print("JupyterLab asks:", dialog.inner_text())
+        dialog.locator(".jp-mod-accept").click()
+
+    # On a busy machine JupyterLab may ask about a kernel that is slow to answer, and then about the next thing; a reader
+    # agrees and goes on.
+    page.add_locator_handler(page.locator("dialog.jp-Dialog"), agree, no_wait_after=True)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
     for _ in range(5):
         page.get_by_role("menuitem", name="Run", exact=True).click()
