@@ -18,6 +18,7 @@ from typing import BinaryIO
 from .errors import ConfigError, check_kind
 
 _SOURCE = Path(__file__).resolve().parent.parent
+SETTLED_NS = 2 * 10**9  # file systems keep times to 2 s or finer: what is newer may change and keep its time
 _DAY_S = 86400.0
 _PACKED = Path(__file__).resolve().with_name("project")  # pyproject.toml puts it into the wheel
 
@@ -64,6 +65,13 @@ def records_folder(name: str) -> Path:
     """Return the folder of the records of sweep ``name``: the root's own if there is one, else the project's."""
     own = inside(RESULTS, name)
     return own if own.is_dir() or not (RECORDS / name).is_dir() else RECORDS / name
+
+
+def stamp(path: Path | str) -> tuple[int, int, int, int]:
+    """Return size, times and number of a file, which tell one state of it from the next."""
+    found = os.stat(path)
+    # The time at which the file or its times last changed is none that a program can set.
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, compress
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from .fingerprints import same_text, text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
 from .kept import Kept, kept
 from .own import tokenizer_file
+from .pair_stream import PairStream, distinct
 from .pairs import (
     ENTAILMENT,
     SCORED,
@@ -22,7 +24,7 @@ from .pairs import (
     graded_name,
     load_pairs,
     splits_of,
-    training_pairs,
+    training_stream,
 )
 from .places import content
 from .rows import Rows, TokenRows, narrow
@@ -65,7 +67,9 @@ class TokenPairs:
 
     def counts(self, vocab_size: int) -> np.ndarray:
         """Return how often each id occurs on both sides, special tokens included, int64 ``(vocab_size,)``."""
-        return np.bincount(np.concatenate([*self.sentences]), minlength=vocab_size)
+        if isinstance(sentences := self.sentences, TokenRows):
+            return sentences.counts(vocab_size)
+        return np.bincount(np.concatenate([*sentences]), minlength=vocab_size)
 
     def with_ids(self, new_id: np.ndarray) -> "TokenPairs":
         """Return the same pairs after replacing each id ``p`` by ``new_id[p]``."""
@@ -88,15 +92,13 @@ class Corpus:
     account: dict[str, Any]
 
 
-def token_pairs(tokenizer: Tokenizer, pairs: SentencePairs, max_seq_len: int) -> TokenPairs:
+def token_pairs(tokenizer: Tokenizer, pairs: SentencePairs | PairStream, max_seq_len: int) -> TokenPairs:
     """Tokenise pairs; each distinct sentence once, in the order in which they come first."""
-    number: dict[str, int] = {}
-    first, second = (
-        narrow(np.fromiter((number.setdefault(s, len(number)) for s in side), np.int64, len(side)))
-        for side in (pairs.first, pairs.second)
-    )
-    rows = TokenRows.of(id_blocks(tokenizer, number, max_seq_len))
-    left, right = (dataclasses.replace(rows, number=each) for each in (first, second))
+    number, met_first = distinct(pairs.first, pairs.second, len(pairs))
+    number = narrow(number)
+    sentences = compress(chain(pairs.first, pairs.second), met_first.tobytes())
+    rows = TokenRows.of(id_blocks(tokenizer, sentences, max_seq_len))
+    left, right = (dataclasses.replace(rows, number=each) for each in (number[: len(pairs)], number[len(pairs) :]))
     before, after = around(tokenizer)
     return TokenPairs(left, right, pairs.label, (len(before), len(after)))
 
@@ -202,17 +204,18 @@ def _tokenised(
 ) -> Corpus:  # fmt: skip
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
 
-    def tokenised(pairs: SentencePairs) -> TokenPairs:
+    def tokenised(pairs: SentencePairs | PairStream) -> TokenPairs:
         return token_pairs(tokenizer, pairs, max_seq_len)
 
     contrastive, graded = objective == "contrastive", graded_name(corpus)
     held_out: dict[str, SentencePairs] = {}
+    train: SentencePairs | PairStream
     if objective == "sts":
         train, aside, account = fine_tuning_pairs(corpus, source, vocab_size)
         held_out[f"{graded}/validation_tenth_of_train"] = aside
     else:
         entailment_only = contrastive and not all_pairs
-        train, account = training_pairs(corpus, source, train_pairs, entailment_only, left_out, vocab_size)
+        train, account = training_stream(corpus, source, train_pairs, entailment_only, left_out, vocab_size)
         for name in corpus.split("+"):
             for split in splits_of(name)[1:]:
                 pairs = load_pairs(name, split, source, vocab_size=vocab_size)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,13 @@ import numpy as np
 from .. import paths
 from ..config import RunConfig
 from ..field_rules import CORPORA
-from ..paths import write_atomically
+from ..paths import SETTLED_NS, stamp, write_atomically
 from .own import own_corpus, tokenizer_file
-from .pairs import SCORED, files, graded_name, load_pairs, splits_of
-from .places import stamp
+from .pairs import SCORED, files, graded_name, splits_of, stream_pairs
 
 Fingerprints = Mapping[str, str]
 Splits = tuple[tuple[str, str], ...]
 Stamps = tuple[tuple[str, int, int, int, int], ...]
-
-_SETTLED_NS = 2 * 10**9  # file systems keep times to 2 s or finer
 
 
 def text_at_hand(config: RunConfig) -> dict[str, str] | None:
@@ -88,7 +86,7 @@ def _kept(corpus: str, splits: Splits, stamps: Stamps) -> dict[str, str]:
     began = time.time_ns()
     found = _fingerprints(corpus, splits) if splits else _language_fingerprints(corpus)
     newest = max((at for _, _, *times, _ in stamps for at in times), default=0)
-    if began - newest > _SETTLED_NS:
+    if began - newest > SETTLED_NS:
         with suppress(OSError):  # a full disk, or a home that must not be written to: then they are computed each time
             write_atomically(path, json.dumps({"state": state, "text": found}, indent=1) + "\n")
     return found
@@ -102,10 +100,10 @@ def _fingerprints(corpus: str, splits: Splits) -> dict[str, str]:
     """Read and fingerprint the splits and the tokenizer."""
     from .tokenizer import load_tokenizer, tokenize, vocabulary_hash
 
-    pairs = {f"{name}/{split}": load_pairs(name, split, "folder") for name, split in splits}
+    pairs = {f"{name}/{split}": stream_pairs(name, split, "folder") for name, split in splits}
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source="folder"))
     scored = [pairs[f"{graded_name(corpus)}/{split}"] for split in SCORED]
-    tokens = tokenize(tokenizer, [s for split in scored for s in split.first + split.second], max_seq_len=512)
+    tokens = tokenize(tokenizer, [s for split in scored for s in chain(split.first, split.second)], max_seq_len=512)
     return {
         **{name: split.fingerprint for name, split in pairs.items()},
         "vocabulary": vocabulary_hash(tokenizer),

@@ -54,6 +54,7 @@ def kept(settings: Mapping[str, Any], make: Callable[[], Kept]) -> Kept:
                 return found
             made = make()
             _write(folder, made)
+            return _read(folder) or made  # mapped, in place of as much memory
     except (OSError, RecordError) as problem:
         _log.warning("token ids are not kept in %s: %s", folder, problem)
     return make() if made is None else made

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ..errors import ConfigError, DataError, brief, check_kind
 from ..field_rules import CORPORA, SOURCES
 from .labels import NAMES, read_labels
 from .own import FULL_RANGE, GRADED_END, Table, data_folder, own_corpus
+from .pair_stream import BLOCK, PairStream, Side
 from .places import PUBLISHED, find
 from .tables import Reading, Rows, from_table, read_rows, unreadable
 from .toy import toy_language
@@ -53,7 +55,6 @@ STS_COLUMNS = Reading((("sentence1",), ("sentence2",), ("label", "score")))
 STS_PUBLISHED = Reading(
     ((5,), (6,), (4,))
 )  # tabs, no header: genre, file, year, number, score, both sentences, sources
-_BLOCK = 2**16
 _SEPARATORS = re.compile(r"[\W_]+")
 _VISIBLE = re.compile(r"[^\W_]|[!-/:-~]")
 
@@ -122,6 +123,11 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
         >>> len(pairs), sorted(set(pairs.label.tolist()))
         (2000, [0, 1, 2])
     """
+    return _in_lists(stream_pairs(name, split, source, vocab_size=vocab_size))
+
+
+def stream_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: int = TOY_VOCAB_SIZE) -> PairStream:
+    """Return what :func:`load_pairs` does, checked alike, while the sentences of Parquet files stay in the files."""
     for given in (name, split, source):
         check_kind(given, str, "load_pairs takes names of corpus, split and source", "Write load_pairs('toy', 'test').")
     check_kind(vocab_size, Integral, "vocab_size must be an integer", f"Try {TOY_VOCAB_SIZE}.")
@@ -139,17 +145,18 @@ def load_pairs(name: str, split: str, source: str = "builtin", *, vocab_size: in
             f"{name!r} does not come from source {source!r}. Toy corpora are 'builtin', others 'folder' or 'hub'."
         )
     if source == "builtin":
-        return _toy_pairs(name, split, vocab_size).select(slice(None))  # a copy, for whoever changes it
+        pairs = _toy_pairs(name, split, vocab_size)
+        return PairStream(name, split, pairs.first, pairs.second, pairs.label, pairs.fingerprint)
     table = None if name in SPLITS else _described(name)
     if source == "hub":
         parts = [from_table(read_hub(name, split), _columns(name), f"{name}/{split}")]
     else:
         parts = _read_folder(name, split, _columns(name) if table is None else table.reading)
     # Of each file by itself: the names of its labels are its own.
-    labels = [_gold(part, f"{name}/{split}", table) for part in parts]
+    label = np.concatenate([_gold(part, f"{name}/{split}", table) for part in parts])
     low, high = FULL_RANGE if table is None else table.range
-    first, second = [s for part in parts for s in part.first], [s for part in parts for s in part.second]
-    return checked(name, split, first, second, np.concatenate(labels), low, high)
+    sides = Side(tuple(part.first for part in parts)), Side(tuple(part.second for part in parts))
+    return _checked(name, split, *sides, label, low, high, is_graded(name))
 
 
 @lru_cache(maxsize=10)  # of two languages, whose words do not depend on the order of their ids
@@ -191,34 +198,42 @@ def training_pairs(
     Returns:
         The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
     """
+    stream, account = training_stream(corpus, source, n, entailment_only, left_out, vocab_size)
+    return _in_lists(stream), account
+
+
+def training_stream(
+    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str, vocab_size: int = TOY_VOCAB_SIZE
+) -> tuple[PairStream, dict]:
+    """Return what :func:`training_pairs` does, while the sentences of Parquet files stay in the files."""
     held_out = set()
     if corpus != "toy":
         graded = graded_name(corpus)
         for split in {"graded": splits_of(graded), "scored": SCORED}[left_out]:
-            pairs = load_pairs(graded, split, source)
-            held_out |= {normalised(sentence) for sentence in pairs.first + pairs.second}
+            scored = load_pairs(graded, split, source)
+            held_out |= {normalised(sentence) for sentence in scored.first + scored.second}
     names = corpus.split("+")
     parts, account = [], {}
     for i, name in enumerate(names):
-        pairs = load_pairs(name, "train", source, vocab_size=vocab_size)
+        pairs = stream_pairs(name, "train", source, vocab_size=vocab_size)
         kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
-        both = zip(pairs.first, pairs.second, strict=True)
-        seen = np.array([bool(held_out) and (normalised(a) in held_out or normalised(b) in held_out) for a, b in both])
+        seen = np.zeros(len(pairs), bool)
+        for side in (pairs.first, pairs.second) if held_out else ():
+            seen |= np.fromiter((normalised(sentence) in held_out for sentence in side), bool, len(pairs))
         chosen = pairs.select(kept & ~seen)
         if n is not None:
-            chosen = chosen.select(np.arange(min(len(chosen), (n + i) // len(names))))
+            chosen = chosen.select(np.arange(len(chosen)) < (n + i) // len(names))
         account[name] = {
             "rows": len(pairs), "used": len(chosen), "dropped_held_out": int((kept & seen).sum()),
             "fingerprint": pairs.fingerprint,
         }  # fmt: skip
         parts.append(chosen)
-    first = [s for part in parts for s in part.first]
-    second = [s for part in parts for s in part.second]
     label = np.concatenate([part.label for part in parts])
-    if not first:
+    if not len(label):
         raise DataError(f"no training pair is left of {corpus!r}: {_why_none(account)}")
     fingerprint = hashlib.sha256("".join(p.fingerprint for p in parts).encode()).hexdigest()[:12]
-    return SentencePairs(corpus, "train", first, second, label, fingerprint), account
+    first, second = Side(tuple(part.first for part in parts)), Side(tuple(part.second for part in parts))
+    return PairStream(corpus, "train", first, second, label, fingerprint), account
 
 
 def fine_tuning_pairs(
@@ -341,8 +356,21 @@ def checked(
     graded: bool | None = None,
 ) -> SentencePairs:  # fmt: skip
     """Drop rows without a gold label (NaN), check the rest, map scores onto 0..5, and fingerprint the pairs."""
-    where, graded = f"{name}/{split}", is_graded(name) if graded is None else graded
-    gold = np.flatnonzero(~np.isnan(label))
+    graded = is_graded(name) if graded is None else graded
+    return _in_lists(_checked(name, split, Side((first,)), Side((second,)), label, low, high, graded))
+
+
+def _in_lists(pairs: PairStream) -> SentencePairs:
+    return SentencePairs(
+        pairs.name, pairs.split, [*pairs.first], [*pairs.second], pairs.label.copy(), pairs.fingerprint
+    )
+
+
+def _checked(
+    name: str, split: str, first: Side, second: Side, label: np.ndarray, low: float, high: float, graded: bool
+) -> PairStream:
+    where, is_gold = f"{name}/{split}", ~np.isnan(label)
+    gold = np.flatnonzero(is_gold)
     if not len(gold):
         hidden = " GLUE and its copies hide the scores of the test split: use sts-test.csv." if name == "stsb" else ""
         raise DataError(f"{where} holds no labelled pair.{hidden} Check the file, or use another split.")
@@ -354,16 +382,23 @@ def checked(
         raise DataError(
             f"{where}: row {bad[0]} has label {label[bad[0]]:g}, outside {low}..{high}{kind}. Correct the file."
         )
-    first, second, label = [first[i] for i in gold], [second[i] for i in gold], label[gold]
-    if bad := sorted(_unreadable(first) + _unreadable(second)):
-        pair = brief((first[bad[0]], second[bad[0]]))
-        raise DataError(f"{where}: row {gold[bad[0]]} has a sentence that is empty or no text: {pair}. Drop the row.")
+    label = label[gold]
+    if len(gold) < len(is_gold):
+        first, second = first.select(is_gold), second.select(is_gold)
+    digest, bad = hashlib.sha256(), []
+    for side, before in ((first, ""), (second, "\0")):  # block by block, as if all lines were one text
+        sentences, start = iter(side), 0
+        while block := list(islice(sentences, BLOCK)):
+            if unreadable_ones := _unreadable(block):
+                bad.append(start + unreadable_ones[0])
+                break
+            digest.update(("\n" if start else before).encode() + "\n".join(block).encode())
+            start += len(block)
+    if bad:
+        pair = brief(tuple(next(islice(side, min(bad), None)) for side in (first, second)))
+        raise DataError(f"{where}: row {gold[min(bad)]} has a sentence that is empty or no text: {pair}. Drop the row.")
     if graded and (low, high) != FULL_RANGE:
         label = (label - low) * (FULL_RANGE[1] / (high - low))
-    digest = hashlib.sha256()
-    for side, before in ((first, ""), (second, "\0")):  # block by block, as if all lines were one text
-        for start in range(0, len(side), _BLOCK):
-            digest.update(("\n" if start else before).encode() + "\n".join(side[start : start + _BLOCK]).encode())
     label = label if graded else label.astype(np.int64)
     digest.update(label.tobytes())
-    return SentencePairs(name, split, first, second, label, digest.hexdigest()[:12])
+    return PairStream(name, split, first, second, label, digest.hexdigest()[:12])

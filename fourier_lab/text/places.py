@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import DataError
+from ..paths import stamp
 from .tables import SUFFIXES
 
 # Names of the folder of each corpus, in small letters, and of its files in the archive of its publisher.
@@ -90,13 +91,6 @@ def _places(folder: Path, names: tuple[str, ...]) -> Iterator[tuple[Path, list[s
                 inner = [place / name for name in present if (place / name).is_dir()]
                 below += [(path, named or path.name.casefold() in names) for path in inner]
         level = below
-
-
-def stamp(path: Path) -> tuple[int, int, int, int]:
-    """Return size, times and number of a file, which tell one state of it from the next."""
-    found = path.stat()
-    # The time at which the file or its times last changed is none that a program can set.
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def content(path: Path) -> str:

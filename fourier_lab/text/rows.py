@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 Rows = Sequence[np.ndarray]
+_BLOCK = 2**16
 
 
 def narrow(values: np.ndarray) -> np.ndarray:
@@ -42,12 +43,15 @@ class TokenRows(Sequence[np.ndarray]):
     @classmethod
     def of(cls, blocks: Iterable[list[np.ndarray]]) -> "TokenRows":
         """Return the rows of several lists, each row as distinct, in the smallest type that holds the ids."""
-        ids, lengths = [np.zeros(0, np.uint8)], [np.zeros(0, np.int64)]
+        ids, kind, lengths = bytearray(), np.dtype(np.uint8), [np.zeros(0, np.uint8)]
         for rows in blocks:
-            ids.append(narrow(np.concatenate(rows)))
-            lengths.append(np.fromiter(map(len, rows), np.int64, len(rows)))
-        ends = np.cumsum(np.concatenate(lengths))
-        return cls(np.concatenate(ids), ends, np.arange(len(ends)))
+            block = narrow(np.concatenate(rows))
+            if (wider := np.promote_types(kind, block.dtype)) != kind:
+                ids, kind = bytearray(np.frombuffer(ids, kind).astype(wider)), wider
+            ids += block.astype(kind).data  # grows where it is: no second copy of all is ever in memory
+            lengths.append(narrow(np.fromiter(map(len, rows), np.int64, len(rows))))
+        ends = np.cumsum(np.concatenate(lengths), dtype=np.int64)
+        return cls(np.frombuffer(ids, kind), ends, np.arange(len(ends)))
 
     def __len__(self) -> int:
         return len(self.number)
@@ -66,6 +70,16 @@ class TokenRows(Sequence[np.ndarray]):
     def _row(self, number: int) -> np.ndarray:
         start = self.ends[number - 1] if number else 0
         return self.ids[start : self.ends[number]].astype(np.int64)
+
+    def counts(self, vocab_size: int) -> np.ndarray:
+        """Return how often each id occurs in all rows, int64 ``(vocab_size,)``."""
+        times, found = np.bincount(self.number, minlength=len(self.ends)), np.zeros(vocab_size, np.int64)
+        starts = np.concatenate(([0], self.ends[:-1]))
+        for first in range(0, len(self.ends), _BLOCK):
+            rows = slice(first, first + _BLOCK)
+            ids = self.ids[starts[first] : self.ends[rows][-1]]
+            found += np.bincount(ids, np.repeat(times[rows], (self.ends - starts)[rows]), vocab_size).astype(np.int64)
+        return found
 
     def with_ids(self, new_id: np.ndarray) -> "TokenRows":
         """Return the same rows after replacing each id ``p`` by ``new_id[p]``."""

@@ -1,4 +1,7 @@
-"""Tables as people have them, Parquet, JSON lines, CSV or TSV, read by pyarrow and pandas into three columns."""
+"""Tables as people have them, Parquet, JSON lines, CSV or TSV, read by pyarrow and pandas into three columns.
+
+Of Parquet the sentences stay in the file until they are gone through; the text of other formats is in memory, packed.
+"""
 
 import codecs
 import csv
@@ -6,16 +9,20 @@ import errno
 import gzip
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
+from ..paths import stamp
+from .pair_stream import BLOCK
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_WHOLE_COPY = "Correct the file, or put a whole copy in its place."
 _TEXT = (".jsonl", ".csv", ".tsv", ".txt")
 SUFFIXES = (".parquet", *_TEXT, *(f"{suffix}.gz" for suffix in _TEXT))  # the first that is there is read
 
@@ -44,11 +51,26 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Columns as lists of equal length: sentences, labels and subsets (None without one); names of a ClassLabel."""
+class Column:
+    """The ``n`` texts of a column, made anew, a block of them in memory, each time that they are gone through."""
 
-    first: list
-    second: list
+    n: int
+    blocks: Callable[[], Iterable[Any]]
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __iter__(self) -> Iterator[Any]:
+        for block in self.blocks():
+            yield from block.to_pylist()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of equal length: sentences, and lists of labels and subsets (None without one); names of a ClassLabel."""
+
+    first: Column
+    second: Column
     labels: list | None = None
     class_names: list[str] | None = None
     subset: list | None = None
@@ -73,7 +95,7 @@ def read_rows(path: Path, reading: Reading) -> Rows:
     except DataError:
         raise
     except Exception as error:  # arrow, pandas and the file system each raise their own kinds
-        raise unreadable(str(path), error, "Correct the file, or put a whole copy in its place.") from error
+        raise unreadable(str(path), error, _WHOLE_COPY) from error
     return from_table(table, reading, str(path))
 
 
@@ -83,11 +105,19 @@ def from_table(table: "pa.Table", reading: Reading, what: str) -> Rows:
     Raises:
         DataError: If it lacks a column.
     """
-    found = _choose(table.column_names, reading, what)
-    first, second, *label = (table[name].to_pylist() for name in found)
-    names = _class_names(table.schema, found[-1]) if label else None
+    first, second, *label = _choose(table.column_names, reading, what)
+    return _rows(_sliced(table[first]), _sliced(table[second]), label, table, reading)
+
+
+def _rows(first: Column, second: Column, label: list[str], table: "pa.Table", reading: Reading) -> Rows:
+    """Return sentences with what a table has of labels, whose column is ``label`` if there is one, and of subsets."""
+    labels, names = (table[label[0]].to_pylist(), _class_names(table.schema, label[0])) if label else (None, None)
     subset = table[reading.subset].to_pylist() if reading.subset in table.column_names else None
-    return Rows(first, second, label[0] if label else None, names, subset)
+    return Rows(first, second, labels, names, subset)
+
+
+def _sliced(column: "pa.ChunkedArray") -> Column:
+    return Column(len(column), lambda: (column.slice(start, BLOCK) for start in range(0, len(column), BLOCK)))
 
 
 def unreadable(what: str, error: Exception, remedy: str) -> DataError:
@@ -119,9 +149,28 @@ def _class_names(schema: "pa.Schema", column: str) -> list[str] | None:
 def _parquet(path: Path, reading: Reading) -> Rows:
     from pyarrow import parquet
 
-    file = parquet.ParquetFile(path)
-    found = _choose(file.schema_arrow.names, reading, str(path))
-    return from_table(file.read(columns=[*found, reading.subset]), reading, str(path))
+    before = stamp(path)
+    with parquet.ParquetFile(path) as file:
+        first, second, *label = _choose(file.schema_arrow.names, reading, str(path))
+        n, others = file.metadata.num_rows, file.read(columns=[*label, reading.subset])
+    sides = [Column(n, partial(_batches, path, name, before)) for name in (first, second)]
+    return _rows(sides[0], sides[1], label, others, reading)
+
+
+def _batches(path: Path, name: str, before: tuple[int, ...]) -> Iterator["pa.Array"]:
+    """Yield one column of a Parquet file batch by batch; its stamp is to be the one from ``before`` until the end."""
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+            for batch in file.iter_batches(BLOCK, columns=[name]):
+                yield batch.column(0)
+        if stamp(path) != before:
+            raise DataError(f"{path} has changed while it was read. Repeat the same command.")
+    except DataError:
+        raise
+    except Exception as error:  # arrow and the file system each raise their own kinds
+        raise unreadable(str(path), error, _WHOLE_COPY) from error
 
 
 def _json_lines(content: bytes, reading: Reading) -> "pa.Table":

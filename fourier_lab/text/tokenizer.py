@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -130,26 +131,30 @@ def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], max_seq_len: int) -
 
 def id_blocks(tokenizer: Tokenizer, sentences: Iterable[str], max_seq_len: int) -> Iterator[list[np.ndarray]]:
     """Yield the arrays of :func:`tokenize` in lists of 65,536, so that no more words need be in memory at once."""
-    sentences = list(sentences)
-    check_text(sentences)
-    if (blank := next((i for i, sentence in enumerate(sentences) if not sentence.strip()), None)) is not None:
-        raise DataError(
-            f"sentence {blank} is {brief(sentences[blank])}; every sentence must be non-empty text. Drop or fill it."
-        )
     cut, ends = Cutter(tokenizer, max_seq_len), tokenizer.num_special_tokens_to_add(False)
-    for start in range(0, len(sentences), _BLOCK):
-        rows = cut(sentences[start : start + _BLOCK])
-        if (empty := next((i for i, row in enumerate(rows, start) if len(row) <= ends), None)) is not None:
+    remaining, start = iter(sentences), 0
+    while block := list(islice(remaining, _BLOCK)):
+        check_text(block, start)
+        if (blank := next((i for i, sentence in enumerate(block) if not sentence.strip()), None)) is not None:
             raise DataError(
-                f"sentence {empty} is {brief(sentences[empty])}, which holds no token, only characters that the tokenizer "
-                "drops. Drop or fill it."
+                f"sentence {start + blank} is {brief(block[blank])}; every sentence must be non-empty text. Drop or fill it."
+            )
+        rows = cut(block)
+        if (empty := next((i for i, row in enumerate(rows) if len(row) <= ends), None)) is not None:
+            raise DataError(
+                f"sentence {start + empty} is {brief(block[empty])}, which holds no token, only characters that the "
+                "tokenizer drops. Drop or fill it."
             )
         yield rows
+        start += len(block)
 
 
-def check_text(sentences: Sequence[object]) -> None:
-    """Raise :class:`DataError` that names the first of ``sentences`` which is no text; an empty one is text."""
-    for i, sentence in enumerate(sentences):
+def check_text(sentences: Sequence[object], start: int = 0) -> None:
+    """Raise :class:`DataError` that names the first of ``sentences`` which is no text; an empty one is text.
+
+    They are numbered from ``start``.
+    """
+    for i, sentence in enumerate(sentences, start):
         if not isinstance(sentence, str):
             raise DataError(f"sentence {i} is {brief(sentence)}; every sentence must be text. Drop or fill it.")
         if not sentence.isascii() and re.search("[\ud800-\udfff]", sentence):

@@ -301,8 +301,8 @@ def test_blocks_change_neither_ids_nor_batches_nor_fingerprints(monkeypatch, tmp
     whole = found()
     content = "\n".join(pairs.first) + "\0" + "\n".join(pairs.second)
     assert whole[2] == hashlib.sha256(content.encode() + pairs.label.tobytes()).hexdigest()[:12]
-    for module in (batches, cutting, data_module):
-        monkeypatch.setattr(module, "_BLOCK", 7)
+    for module, name in ((batches, "_BLOCK"), (cutting, "_BLOCK"), (data_module, "BLOCK")):
+        monkeypatch.setattr(module, name, 7)
     assert found() == whole
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY))
     with pytest.raises(DataError, match=r"sentence 8 is '\\u200b'"):

@@ -158,7 +158,7 @@ def test_fingerprints_are_kept_until_a_file_or_the_code_changes(texts, tmp_path,
     """Another process finds them; a damaged file, and one of another state, are written anew."""
     use(folder := Path(shutil.copytree(texts[0], tmp_path / "text")))
     monkeypatch.setattr(paths, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(fingerprints, "_SETTLED_NS", -(10**12))
+    monkeypatch.setattr(fingerprints, "SETTLED_NS", -(10**12))
     read, own = [], fingerprints._fingerprints
     monkeypatch.setattr(fingerprints, "_fingerprints", lambda *which: read.append(which) or own(*which))
 
@@ -181,7 +181,7 @@ def test_fingerprints_are_kept_until_a_file_or_the_code_changes(texts, tmp_path,
     use(texts[1])
     assert second == at_hand() != first
     use(folder)
-    monkeypatch.setattr(fingerprints, "_SETTLED_NS", 10**15)
+    monkeypatch.setattr(fingerprints, "SETTLED_NS", 10**15)
     (folder / "stsb" / "test.parquet").touch()
     before = kept.read_text()
     assert at_hand() and kept.read_text() == before, "kept although the file may change within the grain of its times"
