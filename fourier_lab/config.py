@@ -388,6 +388,14 @@ class RunConfig:
         return cls(**values)
 
     @classmethod
+    def recalled(cls, changes: Mapping[str, Any], digest: str) -> Self:
+        """Build from what :meth:`changes` and :meth:`digest` of a run were, back from JSON; nothing is checked again."""
+        config = object.__new__(cls)
+        known = {name: _as_tuples(value) for name, value in changes.items()}
+        vars(config).update({**defaults(cls), **known, "_changes": known, "_digest": digest})  # type: ignore[arg-type]
+        return config
+
+    @classmethod
     def parse(cls, name: str, text: str) -> Any:
         """Turn the command-line ``text`` of option ``name`` into a typed value.
 
@@ -471,6 +479,10 @@ def _normalise_options(config: ModelConfig | RunConfig) -> None:
         if taken := sorted({key for key, _ in options} & set(elsewhere)):
             raise ConfigError(f"{taken[0]} is a setting of its own. Write {taken[0]}=..., not as one of {name}.")
         object.__setattr__(config, name, check_options(kind, part, options, set_elsewhere=elsewhere))
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _read_options(name: str, text: str) -> dict[str, Any]:

@@ -108,6 +108,12 @@ def packages_of(config: Any) -> dict[str, str]:
     return {part: package for part, kind in parts.items() if (package := kind.package_of(part))}
 
 
+def is_of_library(config: Any) -> bool:
+    """Say whether every part that a configuration names is the library's own."""
+    named = {name: part for name in _PLUGINS if isinstance(part := getattr(config, name), str) and part != "none"}
+    return all(part in _PLUGINS[name].built_in for name, part in named.items())
+
+
 def _check_id_order(value: Any) -> None:
     kind, _, size = str(value).rpartition("_")
     if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and re.fullmatch("[1-9][0-9]*", size)):

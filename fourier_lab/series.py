@@ -65,5 +65,9 @@ def setting(config: RunConfig, name: str) -> str:
 def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
     """Return the names of the settings, apart from the seed, that decide numbers and are not the same in all ``configs``."""
     configs = list(configs)
+    found: dict[str, list[Any]] = {}  # by name, what is no default
+    for config in configs:
+        for name, value in config.changes().items():
+            found.setdefault(name, []).append(value)
     names = [field.name for field in fields(RunConfig) if field.metadata.get("digest", True) and field.name != "seed"]
-    return [name for name in names if len({getattr(config, name) for config in configs}) > 1]
+    return [name for name in names if 0 < len(found.get(name, ())) < len(configs) or len({*found.get(name, ())}) > 1]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -122,15 +123,31 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """Return mean and 95 % Student t interval ``(mean, low, high)`` over runs; the bounds are nan for a single run."""
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, float("nan"), float("nan")
-    half = _t_quantile(len(values) - 1) * float(values.std(ddof=1) / np.sqrt(len(values)))
-    return mean, mean - half, mean + half
+    values = [float(value) for value in values]
+    middle, n = mean(values), len(values)
+    if n < 2:
+        return middle, math.nan, math.nan
+    deviation = math.sqrt(_sum([(value - middle) * (value - middle) for value in values]) / (n - 1))
+    half = t_quantile(n - 1) * (deviation / math.sqrt(n))
+    return middle, middle - half, middle + half
 
 
-def _t_quantile(degrees: int) -> float:
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of numbers, to the last bit that of numpy, whose functions take a few numbers ten times as long."""
+    return _sum(values) / len(values) if len(values) else math.nan
+
+
+def _sum(values: Sequence[float]) -> float:
+    if len(values) > 7:  # which numpy adds in another order
+        return float(np.sum(values, dtype=float))
+    total = 0.0
+    for value in values:  # not sum, which later versions of Python correct for rounding
+        total += value
+    return total
+
+
+@lru_cache
+def t_quantile(degrees: int) -> float:
     """Return the 97.5 % quantile of Student's t."""
     if (
         degrees == 2
@@ -152,7 +169,7 @@ def plus_minus(mean: float, high: float, form: str = ".1f") -> str:
         >>> plus_minus(-1.54, -0.08, "+.1f")
         '-1.54 ± 1.46'
     """
-    if np.isnan(high):
+    if math.isnan(high):
         return f"{mean:{form}}"
     if form == "+.1f" and f"{abs(mean):.1f}" == f"{high - mean:.1f}" != "0.0":
         form = "+.2f"

@@ -16,7 +16,8 @@ from ..evaluation.metrics import mean_interval
 from ..field_rules import OPTIONS
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import same_text, text_name
-from ..training.records import RunRecord, load_record
+from ..training.record_index import without_collector
+from ..training.records import EVALUATIONS, RunRecord, read_records
 from .beyond import beyond, headline, words
 from .summaries import cases, reported, several_texts
 
@@ -61,6 +62,7 @@ class Quantity:
     logarithmic: bool = False
 
 
+@without_collector()
 def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
     """Read every record below the folders of ``folder`` and pool those that differ in their seed alone.
 
@@ -76,28 +78,26 @@ def read_points(folder: Path | None = None) -> tuple[list[Point], list[str]]:
         ConfigError: If there is no record.
     """
     names = {path.name for root in (paths.RECORDS, paths.RESULTS) for path in root.glob("*/")}
-    folders = map(paths.records_folder, names) if folder is None else paths.as_path(folder).glob("*/")
+    found = map(paths.records_folder, names) if folder is None else paths.as_path(folder).glob("*/")
     folder = paths.RESULTS if folder is None else paths.as_path(folder)
     families: dict[str, dict[str, list[RunRecord]]] = {}  # by digest: a copy is no further seed
     skipped = []
-    for path in sorted(
-        (path for family in folders for path in family.glob("*/metrics.json")), key=lambda p: p.parts[-3:]
-    ):
+    for record in read_records(sorted(found, key=lambda family: family.name), folder, EVALUATIONS):
+        if isinstance(record, RecordError):
+            skipped.append(f"Left out: {record}")
+            continue
+        if record.is_language_model:  # which shares no score with the others
+            continue
         try:
-            record = load_record(path.parent, with_history=False)
-            if record.is_language_model:  # which shares no score with the others
-                continue
             _ = record.metrics["parameters"]["total"], record.score("validation")
-        except RecordError as error:
-            skipped.append(f"Left out: {error}")
         except (KeyError, TypeError) as error:
-            skipped.append(f"Left out: the record in {path.parent} lacks {error}. Delete that folder and run again.")
+            skipped.append(f"Left out: the record in {record.folder} lacks {error}. Delete that folder and run again.")
+            continue
+        kept = families.setdefault(record.folder.parent.name, {}).setdefault(record.config.digest(), [])
+        if twins := [other for other in kept if same_text(other.text, record.text)]:
+            skipped.append(f"Left out: {record.folder} holds the same run as {twins[0].folder}. Delete one.")
         else:
-            kept = families.setdefault(path.parent.parent.name, {}).setdefault(record.config.digest(), [])
-            if twins := [other for other in kept if same_text(other.text, record.text)]:
-                skipped.append(f"Left out: {path.parent} holds the same run as {twins[0].folder}. Delete one.")
-            else:
-                kept.append(record)
+            kept.append(record)
     if not families:
         raise ConfigError(
             f"there is no record below {folder}. Train runs with 'fourier-lab train' and copy their records there with "

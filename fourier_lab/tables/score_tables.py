@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..errors import DataError, RecordError, leave_out
 from ..evaluation.baselines import Baseline
-from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
+from ..evaluation.metrics import mean, mean_interval, plus_minus, with_pairs
 from ..paths import as_path, write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
@@ -49,10 +50,10 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
     """
     import pandas as pd
 
-    return pd.DataFrame(_rows(records, baselines))
+    return pd.DataFrame(table_rows(records, baselines))
 
 
-def _rows(records: Iterable[RunRecord], baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+def table_rows(records: Iterable[RunRecord], baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
     """Return the rows of :func:`summarise`, best first; pandas, which is slow to import, is for who looks at them."""
     records = reported(records)
     varying = varying_settings([record.config for record in records])
@@ -62,7 +63,7 @@ def _rows(records: Iterable[RunRecord], baselines: Sequence[Baseline]) -> list[d
     if several_texts(pooled):
         rows = [row | {"text": text_name(runs[0].text)} for row, runs in zip(rows, pooled, strict=True)]
     rows += [_baseline_row(b) for b in baselines]
-    rows = sorted(rows, key=lambda row: (np.isnan(row["dev_spearman"]), -row["dev_spearman"]))
+    rows = sorted(rows, key=lambda row: (math.isnan(row["dev_spearman"]), -row["dev_spearman"]))
     return rows + language_rows(language, varying)
 
 
@@ -78,17 +79,21 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def results_table(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> str:
+def results_table(
+    records: Iterable[RunRecord],
+    baselines: Sequence[Baseline] = (),
+    rows: list[dict[str, Any]] | None = None,
+) -> str:
     """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds.
 
     Settings that vary have a column each, unless model, d, rate and steps tell the rows apart without it. Language models
-    follow in a table of their own.
+    follow in a table of their own. ``rows`` are those of :func:`table_rows`, if they are known already.
     """
     records, language = _by_kind(reported(records))
     if language:
         told = language_table(language, varying_settings(record.config for record in language))
         return f"{results_table(records, baselines)}\n\n{told}" if records or baselines else told
-    rows = _rows(records, baselines)
+    rows = table_rows(records, baselines) if rows is None else rows
     columns = _columns(rows)
     varying = [*varying_settings([record.config for record in records]), *({"text"} & {*columns})]
     shown = [name for name in varying if name not in (*IN_SERIES_NAME, "d_model", "learning_rate", "steps")]
@@ -169,7 +174,7 @@ def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequen
         copy_evaluations(record.folder, target)
     if baselines:
         write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
-    _write_csv(folder, kept, baselines)
+    write_csv(folder, table_rows(kept, baselines))
     return [record.folder for record in kept]
 
 
@@ -182,8 +187,8 @@ def write_table(folder: Path) -> str:
     records, baselines = load_records(folder), load_baselines(folder)
     if not records:
         raise RecordError(f"no finished run in {folder}. Make some with 'fourier-lab sweep' or 'fourier-lab train'.")
-    _write_csv(folder, records, baselines)
-    return results_table(records, baselines)
+    write_csv(folder, rows := table_rows(records, baselines))
+    return results_table(records, baselines, rows)
 
 
 def baselines_beside(records: Sequence[RunRecord]) -> list[Baseline]:
@@ -242,8 +247,8 @@ def insert_table(document: Path, name: str, table: str) -> None:
     write_atomically(document.resolve(), f"{head}{begin}{table}\n{end}{tail}")
 
 
-def _write_csv(folder: Path, records: Sequence[RunRecord], baselines: Sequence[Baseline]) -> None:
-    rows = _rows(records, baselines)
+def write_csv(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows of :func:`table_rows` as ``table.csv`` into ``folder``."""
     text = io.StringIO()
     writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
     writer.writeheader()
@@ -254,7 +259,7 @@ def _write_csv(folder: Path, records: Sequence[RunRecord], baselines: Sequence[B
 def _cell(value: Any) -> Any:
     if not isinstance(value, float):
         return value
-    return "" if np.isnan(value) else f"{value:.4f}"
+    return "" if math.isnan(value) else f"{value:.4f}"
 
 
 def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any]:
@@ -264,13 +269,13 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
         "d_model": config.d_model, "n_layers": config.n_layers,
         "parameters": first["parameters"]["total"], "embedding_parameters": first["parameters"]["embedding"],
         "embedding_bits": runs[0].stored_bits(),
-        "with_gradient": float(np.mean([run.metrics["parameters"]["with_gradient"] for run in runs])),
+        "with_gradient": mean([run.metrics["parameters"]["with_gradient"] for run in runs]),
         "learning_rate": config.learning_rate, "steps": config.steps,
     }  # fmt: skip
     row |= {name: _words(getattr(config, name)) for name in varying if name not in row}
     row |= {
         "seeds": len(runs),
-        "validation_loss": float(np.mean([run.metrics["validation_loss"] for run in runs])),
+        "validation_loss": mean([run.metrics["validation_loss"] for run in runs]),
     }  # fmt: skip
     for split, key in _SPLITS.items():
         for measure in ("spearman", "pearson"):
@@ -287,7 +292,7 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
     for name in each[0]:
         row |= _score_cells(name, [{"value": found.get(name, np.nan)} for found in each])
     for cost in ("duration_s", "peak_memory_bytes"):
-        row[cost] = float(np.mean([run.metrics[cost] for run in runs]))
+        row[cost] = mean([run.metrics[cost] for run in runs])
     return row
 
 
@@ -311,11 +316,11 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
 
 def _score_cells(name: str, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of a score over seeds with its interval, and where known the one over pairs and their number."""
-    mean, low, high = mean_interval(np.array([score["value"] for score in scores]))
-    cells = {name: mean, f"{name}_low": low, f"{name}_high": high}
+    value, low, high = mean_interval([score["value"] for score in scores])
+    cells = {name: value, f"{name}_low": low, f"{name}_high": high}
     if "n" not in scores[0]:
         return cells
-    over_pairs = {f"{name}_pairs_{end}": float(np.mean([score[end] for score in scores])) for end in ("low", "high")}
+    over_pairs = {f"{name}_pairs_{end}": mean([score[end] for score in scores]) for end in ("low", "high")}
     return {**cells, **over_pairs, f"{name}_pairs": scores[0]["n"]}
 
 
@@ -327,7 +332,7 @@ def _words(value: Any) -> Any:
 
 
 def _with_interval(row: dict[str, Any], name: str) -> str:
-    if np.isnan(row.get(name, np.nan)):
+    if math.isnan(row.get(name, math.nan)):
         return "–"
     split, _, measure = name.rpartition("_")
     collapsed = row.get(f"{split}_collapsed", 0) if measure != "accuracy" else 0

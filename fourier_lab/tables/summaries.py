@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from ..columns import Columns, from_rows
 from ..config import RunConfig
 from ..errors import DataError, list_of
 from ..evaluation.metrics import mean_interval
+from ..field_rules import idle_fields
 from ..series import TUNING_SEED, series_name, setting, varying_settings
 from ..text.fingerprints import differing, same_text
 from ..text.pairs import SCORED
@@ -36,9 +38,11 @@ def reported(records: Iterable[RunRecord]) -> list[RunRecord]:
 def cases(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
     """Group runs of one text that differ in their seed alone, in order of appearance."""
     found: list[list[RunRecord]] = []
-    by_settings: dict[str, list[list[RunRecord]]] = {}
+    by_settings: dict[Any, list[list[RunRecord]]] = {}
+    left_out = idle_fields(RunConfig) | {"seed"}
     for record in records:
-        alike = by_settings.setdefault(record.config.digest("seed"), [])
+        settings = frozenset(each for each in record.config.changes().items() if each[0] not in left_out)
+        alike = by_settings.setdefault(settings, [])
         case = next((each for each in alike if same_text(each[0].text, record.text)), None)
         if case is None:
             case = []
@@ -50,7 +54,7 @@ def cases(records: Iterable[RunRecord]) -> list[list[RunRecord]]:
 
 def several_texts(pooled: Sequence[Sequence[RunRecord]]) -> bool:
     """Say whether some of the cases read other text than others."""
-    texts = [runs[0].text for runs in pooled]
+    texts = list({frozenset(runs[0].text.items()): runs[0].text for runs in pooled}.values())
     return not all(itertools.starmap(same_text, itertools.combinations(texts, 2)))
 
 

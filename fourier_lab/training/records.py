@@ -8,8 +8,10 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
 import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,9 +23,9 @@ from numpy.typing import NDArray
 from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, RecordError, leave_out, way_out
 from ..field_rules import recall_parts
-from ..paths import as_path, write_atomically
+from ..paths import as_path, stamp, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
-from ..text.places import stamp
+from .record_index import NO_FILE, RecordIndex, stamps
 from .sums import SUMS, Sums, check_sums
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 CHECKPOINT = "checkpoint.npz"  # of an unfinished run, see fourier_lab.training.checkpoints
 EVALUATIONS = "evaluations.json"  # scores beyond STS-B, see fourier_lab.training.evaluations
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
+# What is read of a record, the first three always; metrics first, since without them there is none.
+_FILES = "metrics.json", "config.json", SUMS, EVALUATIONS, "resampled.npy", "history.csv"
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
 
 
@@ -49,7 +53,7 @@ class RunRecord:
     folder: Path
     config: RunConfig
     metrics: dict[str, Any]
-    history: list[dict[str, float]]
+    history: Sequence[dict[str, float]]
 
     @cached_property
     def text(self) -> dict[str, str]:
@@ -158,7 +162,7 @@ def write_record(
     folder: Path,
     config: RunConfig,
     metrics: dict,
-    history: list[dict],
+    history: Sequence[dict],
     encoder: "SentenceEncoder | None" = None,
     resampled: NDArray[np.int16] | None = None,
 ) -> RunRecord:
@@ -183,7 +187,7 @@ def _write(
     folder: Path,
     config: RunConfig,
     metrics: dict,
-    history: list[dict],
+    history: Sequence[dict],
     encoder: "SentenceEncoder | None",
     resampled: NDArray[np.int16] | None,
 ) -> None:
@@ -306,12 +310,9 @@ def load_records(folder: Path, *, with_history: bool = True) -> list[RunRecord]:
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
     records: dict[str, list[RunRecord]] = {}
-    for path in sorted(as_path(folder).glob("*/metrics.json")):
-        try:
-            record = load_record(path.parent, with_history=with_history)
-            _ = record.resampled(), record.evaluations  # damaged ones raise here, before a table of many needs them
-        except RecordError as error:
-            leave_out(error)
+    for record in read_records([as_path(folder)], folder, "history.csv" if with_history else "resampled.npy"):
+        if isinstance(record, RecordError):
+            leave_out(record)
             continue
         twins = records.setdefault(record.config.digest(), [])
         if same := [twin for twin in twins if same_text(twin.text, record.text)]:
@@ -320,6 +321,59 @@ def load_records(folder: Path, *, with_history: bool = True) -> list[RunRecord]:
         else:
             twins.append(record)
     return [record for twins in records.values() for record in twins]
+
+
+def read_records(folders: Iterable[Path], root: Path, last: str) -> Iterator[RunRecord | RecordError]:
+    """Yield every finished record directly below ``folders``, by name, or what is wrong with it.
+
+    Args:
+        folders: Of records.
+        root: What the folders have in common; an index is kept of thousands of records below it.
+        last: Of :data:`_FILES`, the last one that makes a record a damaged one: ``history.csv`` for all of them,
+            ``resampled.npy``, or ``evaluations.json``, which is not read itself.
+    """
+    index, files = RecordIndex(as_path(root)), _FILES[: _FILES.index(last) + 1]
+    with_history, with_scores = (name in files for name in ("history.csv", "resampled.npy"))
+    for folder in folders:
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            path, now = folder / name, stamps(f"{folder}/{name}", files)
+            if now[0] is NO_FILE:  # no metrics yet
+                continue
+            if (known := index.find(f"{folder.name}/{name}", now)) is not None:
+                record = RunRecord(path, *known, _History(path) if with_history else [])
+                if now[_FILES.index(EVALUATIONS)] is NO_FILE:
+                    vars(record)["evaluations"] = {}  # not asked for again
+                yield record
+                continue
+            try:
+                record = load_record(path, with_history=with_history)
+                _ = with_scores and (record.resampled(), record.evaluations)
+            except RecordError as error:
+                yield error
+            else:
+                index.add(f"{folder.name}/{name}", now, record.config, record.metrics)
+                yield record
+    index.write()
+
+
+class _History(Sequence[dict[str, float]]):
+    """The history of a record that is known to be sound, read when it is asked for."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @cached_property
+    def rows(self) -> Sequence[dict[str, float]]:
+        return load_record(self.folder).history
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.rows[place]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and [*self] == [*other]
 
 
 def check_weights(folder: Path) -> ModelConfig:

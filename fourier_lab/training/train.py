@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ class TrainResult:
         return self.record.metrics
 
     @property
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> Sequence[dict[str, float]]:
         """Return the run's history rows."""
         return self.record.history
 

@@ -170,3 +170,11 @@ def test_a_similarity_that_is_not_a_number_gives_a_score_that_is_none():
 def test_few_pairs_have_an_interval_though_some_resamples_hold_one_value():
     scores = sts_scores(np.array([0.1] * 5 + [0.9]), np.array([0.0, 1, 2, 3, 4, 5]))["spearman"]
     assert -100 <= scores["low"] <= 0 < scores["value"] <= scores["high"] <= 100
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 7, 8, 20])
+def test_means_and_intervals_of_a_few_runs_are_numpys_to_the_last_bit(n):
+    for values in np.random.default_rng(n).normal(50, 20, (200, n)):
+        mean, low, high = mean_interval(values.tolist())
+        half = metrics.t_quantile(n - 1) * float(values.std(ddof=1) / np.sqrt(n))
+        assert (mean, low, high) == (float(values.mean()), mean - half, mean + half)
