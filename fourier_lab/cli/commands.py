@@ -159,11 +159,13 @@ def torture(options: argparse.Namespace) -> int:
     """Kill toy sweeps at random moments, fill disks, damage files, move clocks, and count what comes of it.
 
     Every run must end with the numbers of an undisturbed one, or in an error that says what to do; exit code 1 if one does
-    not. A round takes some minutes; rounds begin until the hours are over. Counts go to FOLDER/torture.json.
+    not. A round takes some minutes; rounds begin until the hours are over. Counts go to FOLDER/torture.json; with --cluster
+    schedulers and workers of Dask and notebooks are killed, and counts go to FOLDER/cluster.json.
     """
     from ..sweeps.torture import torture as disturb
 
-    return 0 if disturb(options.hours, options.out, say, kills=options.kills, seed=options.seed) else 1
+    further = {"kills": options.kills, "seed": options.seed, "cluster": options.cluster}
+    return 0 if disturb(options.hours, options.out, say, **further) else 1
 
 
 def table(options: argparse.Namespace) -> int:
@@ -178,8 +180,10 @@ def table(options: argparse.Namespace) -> int:
         load_baselines,
         paired_table,
         results_table,
-        write_table,
+        table_rows,
+        write_csv,
     )
+    from ..training.record_index import without_collector
     from ..training.records import load_records
 
     wanted = dict(_wanted(condition) for condition in options.where)
@@ -188,22 +192,23 @@ def table(options: argparse.Namespace) -> int:
     if options.sweep is not None and options.runs != paths.RUNS:
         raise ConfigError(f"the records of {options.sweep} are in results/: leave out either its name or --runs.")
     folder = options.runs if options.sweep is None else paths.records_folder(options.sweep)
-    records = [
-        record
-        for record in load_records(folder)
-        if all(getattr(record.config, name) == value for name, value in wanted.items())
-    ]
-    if not records:
-        raise ConfigError(
-            f"no finished run in {folder} with {' '.join(options.where) or 'any settings'}. Train some with "
-            "'fourier-lab train' or 'fourier-lab sweep', or name other --runs."
-        )
-    baselines = baselines_beside(records) if options.baselines else load_baselines(folder)
-    if options.export is not None:
-        export_records(records, options.export, baselines)
-    if folder.parent == paths.RESULTS:  # what the project ships has its CSV
-        write_table(folder)
-    text = paired_table(records, options.against) if options.against else results_table(records, baselines)
+    with without_collector():
+        found = load_records(folder)
+        records = [each for each in found if all(getattr(each.config, name) == v for name, v in wanted.items())]
+        if not records:
+            raise ConfigError(
+                f"no finished run in {folder} with {' '.join(options.where) or 'any settings'}. Train some with "
+                "'fourier-lab train' or 'fourier-lab sweep', or name other --runs."
+            )
+        kept = load_baselines(folder)
+        baselines = baselines_beside(records) if options.baselines else kept
+        if options.export is not None:
+            export_records(records, options.export, baselines)
+        rows = None
+        if folder.parent == paths.RESULTS:  # what the project ships has its CSV
+            write_csv(folder, every := table_rows(found, kept))
+            rows = every if not wanted and not options.baselines else None
+        text = paired_table(records, options.against) if options.against else results_table(records, baselines, rows)
     if options.into is not None:
         insert_table(options.into, options.name, text)
     say(text)
@@ -239,7 +244,14 @@ def claims(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Measure speed and memory against other implementations, as ratios within one process."""
+    """Measure speed and memory against other implementations, as ratios within one process; or how costs grow (scale)."""
+    if options.names == ["scale"]:
+        return _scale(options.out, options.into)
+    if options.names == ["pools"]:
+        return _pools(options.out, options.older, 1 if options.quick else 3)
+    for name, given in {"--into": options.into, "--older": options.older}.items():
+        if given is not None:
+            raise ConfigError(f"{name} {given} belongs to 'fourier-lab bench scale' or 'bench pools'. Leave it out.")
     from ..bench.suite import run_benchmarks, table
     from ..bench.workload import Size
 
@@ -251,6 +263,29 @@ def bench(options: argparse.Namespace) -> int:
     size = Size(arm=config.arm, embedding_options=config.embedding_options, **({"repeats": 3} if options.quick else {}))
     rows = run_benchmarks(options.names, options.out, size=size, report=say)
     say("\n" + table(rows))
+    return 0
+
+
+def _pools(out: Path, older: Path | None, repeats: int) -> int:
+    from ..bench.suite import table
+    from ..sweeps import pools
+
+    record = pools.race(repeats, older, say)
+    pools.write(record, out)
+    say("\n" + table(record["rows"]))
+    return 0
+
+
+def _scale(out: Path, into: Path | None) -> int:
+    from ..sweeps import scale
+    from ..tables.score_tables import insert_table
+
+    if into is None:
+        scale.write_record(scale.measure(report=say), out)
+    text = scale.table(scale.read_record(out))
+    if into is not None:
+        insert_table(into, "scale", text)
+    say(text)
     return 0
 
 

@@ -143,7 +143,10 @@ def _parser() -> argparse.ArgumentParser:
     torture.add_argument("--kills", type=int, default=50, metavar="N", help="kills a round")
     torture.add_argument("--seed", type=int, default=0, help="of the moments and places that are drawn")
     torture.add_argument(
-        "--out", type=Path, default=paths.RESULTS / "torture", metavar="FOLDER", help="where counts go"
+        "--out", type=Path, default=paths.REPORTS / "torture", metavar="FOLDER", help="where counts go"
+    )
+    torture.add_argument(
+        "--cluster", action="store_true", help="kill schedulers and workers of Dask and notebooks instead"
     )
 
     table = add("table", commands.table, "table dropout")
@@ -181,12 +184,20 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="NAME",
         help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder; all "
-        "but these if none is given",
+        "but these if none is given; or scale, how costs grow; or pools, a sweep through Dask against the local pool",
     )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")
     bench.add_argument("--quick", action="store_true", help="3 measurements of each side, for a first impression")
     bench.add_argument("--out", type=Path, default=Path("bench.json"), metavar="FILE", help="where the JSON goes")
+    bench.add_argument(
+        "--into",
+        type=Path,
+        metavar="FILE",
+        help="of scale: put the table of --out between its marks, and measure nothing",
+    )
+
+    bench.add_argument("--older", type=Path, metavar="FOLDER", help="of pools: also against this checkout's local pool")
 
     data = add("data", commands.data, "data fetch ~/corpora")
     data.add_argument(

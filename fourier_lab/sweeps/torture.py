@@ -21,6 +21,7 @@ from ..provenance import commit, versions
 from ..training.records import CHECKPOINT
 from .file import load_sweep
 from .job import PRELOADED
+from .torture_cluster import cluster_cases
 from .torture_faults import FILES, TEXTS, Fault, comparable, damage, faults, sweep_to, train_to, write_text
 
 SWEEP = """
@@ -36,8 +37,9 @@ _KILLS_A_SWEEP = 9
 
 
 def torture(
-    hours: float, out: Path, say: Callable[[str], None], *, kills: int = 50, draws: int = 4, seed: int = 0
-) -> bool:
+    hours: float, out: Path, say: Callable[[str], None], *, kills: int = 50, draws: int = 4, seed: int = 0,
+    cluster: bool = False,
+) -> bool:  # fmt: skip
     """Kill sweeps and disturb runs for some hours, and write the counts to ``out/torture.json``.
 
     Args:
@@ -47,6 +49,8 @@ def torture(
         kills: Of each round: SIGKILL at a random moment, the sweep then repeated until it is finished.
         draws: Of each round and damaged file: places where a bit is turned over, and lengths to which it is cut.
         seed: Of what is drawn.
+        cluster: Kill schedulers and workers of a Dask cluster and notebooks instead, ``kills`` of each kind; counts go to
+            ``out/cluster.json``.
 
     Returns:
         bool: Whether nothing ended otherwise than equal to an undisturbed run, or in a typed error.
@@ -58,7 +62,9 @@ def torture(
         while rounds == 0 or time.monotonic() - begun < 3600 * hours:
             work = Path(scratch, str(rounds))
             work.mkdir()
-            for case, end, detail in _Round(work, random.Random(seed + rounds)).cases(kills, draws):
+            chance = random.Random(seed + rounds)
+            cases = cluster_cases(work, SWEEP, chance, kills) if cluster else _Round(work, chance).cases(kills, draws)
+            for case, end, detail in cases:
                 found.setdefault(case, Counter())[end] += 1
                 problems += [f"{case}: {detail}"] if end == "failed" else []
                 say(f"{case}: {end}{f' ({detail})' if detail else ''}")
@@ -69,7 +75,9 @@ def torture(
         "rounds": rounds, "seed": seed, "seconds": round(time.monotonic() - begun), "counts": counts,
         "problems": problems, "versions": versions(), "commit": commit(),
     }  # fmt: skip
-    paths.write_atomically(Path(out) / "torture.json", json.dumps(written, indent=1) + "\n")
+    paths.write_atomically(
+        Path(out) / f"{'cluster' if cluster else 'torture'}.json", json.dumps(written, indent=1) + "\n"
+    )
     for case, ends in counts.items():
         say(f"{case:<28} {', '.join(f'{number} {end}' for end, number in ends.items())}")
     return not problems

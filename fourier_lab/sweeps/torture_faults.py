@@ -1,5 +1,6 @@
 """Faults for :mod:`fourier_lab.sweeps.torture`, each for one run in a process of its own: disks, damaged files, clocks."""
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -7,6 +8,7 @@ import multiprocessing
 import os
 import random
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,6 +33,7 @@ FILES = ("config.json", "metrics.json", "history.csv", "resampled.npy", "weights
 TEXTS = {"train.parquet": "Parquet", "tokenizer.json": "vocabulary", "made_up.yaml": "description of a corpus"}
 _COSTS = ("duration_s", "pairs_per_s", "peak_memory_bytes", "commit")
 _NOBODY = 65534
+_NEW_MOUNTS, _READ_ONLY, _OF_THIS_ALONE = 0x20000, 1, 0x44000  # of Linux: CLONE_NEWNS, MS_RDONLY, MS_REC | MS_PRIVATE
 _YEAR_S = 365 * 86400.0
 _DESCRIPTION = {
     "licence": "made up",
@@ -125,6 +128,9 @@ def faults() -> Iterator[Fault]:
         yield Fault("full disk at a write", _FullAt(number))
     for size in (100, 3000, 30_000):
         yield Fault("file larger than allowed", _Largest(size))
+    for seconds in (0.0, 0.2, 0.6):
+        for writable in (True, False):
+            yield Fault("lost network file system", _Lost(seconds, writable), resumed=True)
     yield Fault("read-only folder", _read_only, lasts=True)
     yield Fault("file in place of the folder", _file_in_place, lasts=True)
     for years in (-30.0, 10.0):
@@ -173,6 +179,30 @@ def _read_only(runs: Path) -> None:
 def _file_in_place(runs: Path) -> None:
     runs.rmdir()
     runs.touch()
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """After a while the folder is an empty one, in a mount namespace of this process, as where a server was lost.
+
+    What is open stays so. The empty folder can be written to, as below a mount that is gone, or not.
+    """
+
+    seconds: float
+    writable: bool
+
+    def __call__(self, runs: Path) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform != "linux" or libc.unshare(_NEW_MOUNTS):
+            raise NotImplementedError("this user may not make a mount namespace")
+        libc.mount(b"none", b"/", None, _OF_THIS_ALONE, None)
+
+        def lose() -> None:
+            libc.mount(b"none", str(runs).encode(), b"tmpfs", 0 if self.writable else _READ_ONLY, None)
+
+        lost = threading.Timer(self.seconds, lose)
+        lost.daemon = True
+        lost.start()
 
 
 @dataclass(frozen=True)
