@@ -22,7 +22,7 @@ from ..errors import ConfigError
 RUNS, WORKERS = 24, 2
 SWEEP = {
     "question": "How long do short runs take?",
-    "base": {"d_model": 64, "vocab_size": 2000, "steps": 60, "warmup_steps": 5, "batch_size": 128},
+    "base": {"d_model": 16, "vocab_size": 2000, "steps": 40, "warmup_steps": 5, "batch_size": 32, "train_pairs": 600},
     "seeds": [0, 1, 2],
     "grid": {"arm": ["fourier", "learned"], "learning_rate": [1e-3, 2e-3, 4e-3, 8e-3]},
 }

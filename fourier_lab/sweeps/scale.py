@@ -61,11 +61,11 @@ AXES = {
         "V, Fourier", tuple(2000 * each for each in _FIVE), "a step of 128 pairs, d = 64", _STEP_S, "nothing is needed",
     ),
     "width_table": Axis(
-        "d, a learned table", tuple(16 * each for each in _FIVE), "a step of 128 pairs, V = 2,000", _STEP_S,
+        "d, a learned table", tuple(8 * each for each in _FIVE), "a step of 128 pairs, V = 2,000", _STEP_S,
         "a GPU, bfloat16, torchrun",
     ),
     "width_fourier": Axis(
-        "d, Fourier", tuple(16 * each for each in _FIVE), "a step of 128 pairs, V = 2,000", _STEP_S,
+        "d, Fourier", tuple(8 * each for each in _FIVE), "a step of 128 pairs, V = 2,000", _STEP_S,
         "a GPU, bfloat16, torchrun",
     ),
     "runs": Axis(
