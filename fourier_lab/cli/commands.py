@@ -247,11 +247,8 @@ def bench(options: argparse.Namespace) -> int:
     """Measure speed and memory against other implementations, as ratios within one process; or how costs grow (scale)."""
     if options.names == ["scale"]:
         return _scale(options.out, options.into)
-    if options.names == ["pools"]:
-        return _pools(options.out, options.older, 1 if options.quick else 3)
-    for name, given in {"--into": options.into, "--older": options.older}.items():
-        if given is not None:
-            raise ConfigError(f"{name} {given} belongs to 'fourier-lab bench scale' or 'bench pools'. Leave it out.")
+    if options.into is not None:
+        raise ConfigError(f"--into {options.into} is for the table of 'fourier-lab bench scale'. Leave it out.")
     from ..bench.suite import run_benchmarks, table
     from ..bench.workload import Size
 
@@ -263,16 +260,6 @@ def bench(options: argparse.Namespace) -> int:
     size = Size(arm=config.arm, embedding_options=config.embedding_options, **({"repeats": 3} if options.quick else {}))
     rows = run_benchmarks(options.names, options.out, size=size, report=say)
     say("\n" + table(rows))
-    return 0
-
-
-def _pools(out: Path, older: Path | None, repeats: int) -> int:
-    from ..bench.suite import table
-    from ..sweeps import pools
-
-    record = pools.race(repeats, older, say)
-    pools.write(record, out)
-    say("\n" + table(record["rows"]))
     return 0
 
 

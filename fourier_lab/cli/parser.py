@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="NAME",
         help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder; all "
-        "but these if none is given; or scale, how costs grow; or pools, a sweep through Dask against the local pool",
+        "but these if none is given; or scale, for how costs grow",
     )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")
@@ -196,8 +196,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="of scale: put the table of --out between its marks, and measure nothing",
     )
-
-    bench.add_argument("--older", type=Path, metavar="FOLDER", help="of pools: also against this checkout's local pool")
 
     data = add("data", commands.data, "data fetch ~/corpora")
     data.add_argument(

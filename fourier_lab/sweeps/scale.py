@@ -47,10 +47,12 @@ class Axis:
 
 
 _STEP_S = 8.64  # 10,000 steps in a day
+_TOLD = 1 / 200  # of the growth to the largest size: at the tenth of it a square is a hundredth
+_GROWS = 1.25  # times the cost of the smallest size, at least
 _FIVE = (1, 3, 10, 30, 100)
 AXES = {
     "pairs": Axis(
-        "training pairs", tuple(3000 * each for each in _FIVE), "the first run reads, checks, tokenises and keeps them",
+        "training pairs", tuple(30_000 * each for each in _FIVE), "the first run reads, checks, tokenises and keeps them",
         3600, "later runs map the kept ids; Parquet rather than text", text=True,
     ),
     "vocabulary_table": Axis(
@@ -126,21 +128,34 @@ def fitted(sizes: Sequence[float], costs: Sequence[float]) -> tuple[float, float
     return round(exponent, 12), exponent - half, exponent + half
 
 
-def reach(row: Mapping[str, float], cost: str, exponent: float, limit: float) -> float:
-    """Return the size at which a cost meets its limit if it goes on from the largest one as it has grown."""
-    if row[cost] <= 0 or exponent < 0.05:  # not told from none
+def growth(rows: Sequence[Mapping[str, float]], cost: str) -> tuple[float, float, float] | None:
+    """Return the exponent, with its interval, at which a cost above that of the smallest size grows with what is added.
+
+    What a process costs before it has anything to do is no growth, nor is what is too little beside the largest size to be
+    told from noise. None where growth is not told from none: the largest size costs less than a quarter more than the
+    smallest, or fewer than three sizes cost more.
+    """
+    first, *others = rows
+    least = first[cost] + _TOLD * max(0.0, rows[-1][cost] - first[cost])
+    more = [(row["size"] - first["size"], row[cost] - first[cost]) for row in others if row[cost] > least]
+    if len(more) < 3 or rows[-1][cost] < _GROWS * first[cost]:
+        return None
+    return fitted(*zip(*more, strict=True))
+
+
+def reach(rows: Sequence[Mapping[str, float]], cost: str, limit: float) -> float:
+    """Return the size at which a cost meets its limit if it goes on from the largest size as it has grown."""
+    if (found := growth(rows, cost)) is None:
         return math.inf
-    return row["size"] * (limit / row[cost]) ** (1 / exponent)
+    first, last = rows[0], rows[-1]
+    share = (limit - first[cost]) / (last[cost] - first[cost])
+    return first["size"] + (last["size"] - first["size"]) * max(share, 0.0) ** (1 / found[0])
 
 
 def first_bottleneck(axis: Axis, rows: Sequence[Mapping[str, float]]) -> tuple[str, float]:
     """Return which of time, memory and disk runs out first, and the size at which it does."""
     limits = {"seconds": axis.seconds, "memory_bytes": MEMORY_BYTES, "disk_bytes": DISK_BYTES}
-    sizes = [row["size"] for row in rows]
-    at = {
-        words: reach(rows[-1], cost, fitted(sizes, [max(row[cost], 1e-9) for row in rows])[0], limits[cost])
-        for cost, words in COSTS.items()
-    }
+    at = {words: reach(rows, cost, limits[cost]) for cost, words in COSTS.items()}
     name = min(at, key=at.__getitem__)
     return name, at[name]
 
@@ -153,22 +168,22 @@ def table(record: Record) -> str:
     ]
     for name, rows in record["axes"].items():
         axis, sizes = AXES[name], [row["size"] for row in rows]
-        costs = [_told(cost, sizes, [row[cost] for row in rows]) for cost in COSTS]
+        costs = [_told(cost, rows) for cost in COSTS]
         what, at = first_bottleneck(axis, rows)
         end = f"{what}, at about {_rounded(at)}" if math.isfinite(at) else "nothing"
         lines.append(f"| {axis.grows} | {axis.does} | {sizes[-1]:,} | {' | '.join(costs)} | {end} | {axis.helps} |")
     return "\n".join(lines)
 
 
-def _told(cost: str, sizes: Sequence[float], costs: Sequence[float]) -> str:
-    last = costs[-1]
+def _told(cost: str, rows: Sequence[Mapping[str, float]]) -> str:
+    last = rows[-1][cost]
     if last <= 0:
         return "none"
     of_bytes = f"{last / 1e6:,.3g} MB" if last < GB else f"{last / GB:.2g} GB"
     value = f"{last:.2g} s" if cost == "seconds" else of_bytes
-    if min(costs) <= 0:
-        return value
-    exponent, low, high = fitted(sizes, costs)
+    if (found := growth(rows, cost)) is None:
+        return f"{value}, does not grow"
+    exponent, low, high = found
     return f"{value}, ^{exponent:.2f} ({low:.2f} to {high:.2f})"
 
 

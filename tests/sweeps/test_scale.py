@@ -32,12 +32,15 @@ def test_the_exponent_of_a_power_is_found_with_an_interval_that_noise_widens(pow
 
 
 def test_what_runs_out_first_is_the_cost_that_meets_its_limit_at_the_smallest_size():
-    axis, sizes = scale.AXES["runs"], (10, 100, 1000)
-    rows = [{"size": n, "seconds": n / 1000, "memory_bytes": 10.0 * n**2, "disk_bytes": 0} for n in sizes]
-    assert scale.first_bottleneck(axis, rows) == ("memory", pytest.approx(math.sqrt(scale.MEMORY_BYTES / 10)))
+    axis, sizes = scale.AXES["runs"], (10, 30, 100, 300, 1000)
+    rows = [{"size": n, "seconds": 2 + n / 1000, "memory_bytes": 1e9 + 1e6 * n, "disk_bytes": 0} for n in sizes]
+    assert scale.growth(rows, "seconds") == pytest.approx((1, 1, 1))  # whatever it costs to begin
+    assert scale.growth(rows, "disk_bytes") is None
+    assert scale.first_bottleneck(axis, rows) == ("memory", pytest.approx(7000))
     rows = [row | {"memory_bytes": 10**8} for row in rows]
-    assert scale.first_bottleneck(axis, rows) == ("time", pytest.approx(60_000))
-    assert scale.first_bottleneck(axis, [row | {"seconds": 1.0, "memory_bytes": 1} for row in rows])[1] == math.inf
+    assert scale.first_bottleneck(axis, rows) == ("time", pytest.approx(58_000))
+    assert scale.first_bottleneck(axis, [row | {"seconds": 1.0} for row in rows])[1] == math.inf
+    assert scale.first_bottleneck(axis, [row | {"disk_bytes": 2 * 10**11 * row["size"]} for row in rows])[0] == "disk"
 
 
 def test_every_axis_is_measured_at_every_size_and_told_in_the_table(tmp_path, monkeypatch):
