@@ -133,14 +133,15 @@ def growth(rows: Sequence[Mapping[str, float]], cost: str) -> tuple[float, float
 
     What a process costs before it has anything to do is no growth, nor is what is too little beside the largest size to be
     told from noise. None where growth is not told from none: the largest size costs less than a quarter more than the
-    smallest, or fewer than three sizes cost more.
+    smallest, fewer than three sizes cost more, or the interval holds 0.
     """
     first, *others = rows
     least = first[cost] + _TOLD * max(0.0, rows[-1][cost] - first[cost])
     more = [(row["size"] - first["size"], row[cost] - first[cost]) for row in others if row[cost] > least]
     if len(more) < 3 or rows[-1][cost] < _GROWS * first[cost]:
         return None
-    return fitted(*zip(*more, strict=True))
+    found = fitted(*zip(*more, strict=True))
+    return found if found[1] > 0 else None
 
 
 def reach(rows: Sequence[Mapping[str, float]], cost: str, limit: float) -> float:
@@ -182,7 +183,7 @@ def _told(cost: str, rows: Sequence[Mapping[str, float]]) -> str:
     of_bytes = f"{last / 1e6:,.3g} MB" if last < GB else f"{last / GB:.2g} GB"
     value = f"{last:.2g} s" if cost == "seconds" else of_bytes
     if (found := growth(rows, cost)) is None:
-        return f"{value}, does not grow"
+        return f"{value}, no growth told"
     exponent, low, high = found
     return f"{value}, ^{exponent:.2f} ({low:.2f} to {high:.2f})"
 

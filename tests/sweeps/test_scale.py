@@ -36,6 +36,8 @@ def test_what_runs_out_first_is_the_cost_that_meets_its_limit_at_the_smallest_si
     rows = [{"size": n, "seconds": 2 + n / 1000, "memory_bytes": 1e9 + 1e6 * n, "disk_bytes": 0} for n in sizes]
     assert scale.growth(rows, "seconds") == pytest.approx((1, 1, 1))  # whatever it costs to begin
     assert scale.growth(rows, "disk_bytes") is None
+    noise = [row | {"seconds": 1 + s} for row, s in zip(rows, (0, 0.2, 0.05, 0.4, 0.3), strict=True)]
+    assert scale.growth(noise, "seconds") is None  # the interval holds 0
     assert scale.first_bottleneck(axis, rows) == ("memory", pytest.approx(7000))
     rows = [row | {"memory_bytes": 10**8} for row in rows]
     assert scale.first_bottleneck(axis, rows) == ("time", pytest.approx(58_000))
