@@ -18,7 +18,7 @@ _TAGS_OF_HEADING = re.compile(r"</?h2[^>]*>")
 _EXPLORERS = re.compile(r"\bexplore_(\w+)\(")
 _NAMED = re.compile(r"<code>explore_(\w+)</code>")
 # The page of the site that shows what an explorer of the notebooks shows.
-_PAGE_OF = {"training": "train", "live_training": "train", "sentences": "encoder"}
+_PAGE_OF = {"training": "train", "live_training": "train", "sentences": "encoder", "clouds": "geometry"}
 
 
 def read_lesson(source: Path, executed: Path | None, link: Link, pictures: Mapping[str, Picture]) -> dict[str, Any]:

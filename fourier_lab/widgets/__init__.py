@@ -6,6 +6,7 @@ settings are a plain picture.
 """
 
 from .basis import explore_basis
+from .clouds import explore_clouds
 from .explorer import Explorer, View
 from .geometry import explore_geometry
 from .language import explore_language
@@ -19,6 +20,7 @@ __all__ = [
     "Explorer",
     "View",
     "explore_basis",
+    "explore_clouds",
     "explore_geometry",
     "explore_language",
     "explore_live_training",

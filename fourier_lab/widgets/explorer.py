@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -48,6 +48,15 @@ class View:
     pick: Callable[[float, float], Mapping[str, Any]] = lambda x, y: {}
 
 
+class Scene(Protocol):
+    """A picture that lives in the browser, in place of one that is drawn anew for all settings."""
+
+    box: Any  # the widget that shows it
+
+    def show(self, settings: Mapping[str, Any]) -> None:
+        """Follow the settings."""
+
+
 class Explorer:
     """A picture with settings, and controls for them where a front end is at hand.
 
@@ -60,6 +69,7 @@ class Explorer:
         actions: What buttons do, by their label; the picture is drawn again afterwards.
         settle: Given all settings and the names of those just changed (none at first), returns the settings to draw,
             such as an id moved into a smaller vocabulary. Controls follow.
+        make_scene: Returns what is shown in place of the picture where there are controls.
 
     Attributes:
         settings: The settings of the present picture.
@@ -68,6 +78,7 @@ class Explorer:
         text: The sentences below it.
         message: What went wrong with the last change, as a sentence; empty if nothing did.
         box: The widget that shows all of it, to be placed in a page; None where there are no controls.
+        scene: What is shown in place of the picture; None if that is the picture.
 
     Raises:
         FourierLabError: If the first settings cannot be drawn.
@@ -80,6 +91,7 @@ class Explorer:
         make_controls: Callable[[], dict[str, Any]],
         actions: Mapping[str, Callable[[], Any]] | None = None,
         settle: Callable[[dict[str, Any], Set[str]], Mapping[str, Any]] | None = None,
+        make_scene: Callable[[], Scene] | None = None,
     ) -> None:
         self._draw, self._actions, self._settle = draw, dict(actions or {}), settle
         self._settings = dict(settings)
@@ -88,10 +100,11 @@ class Explorer:
         self.buttons: dict[str, Any] = {}
         self.message = self.notice = ""
         self.box: Any = None
+        self.scene: Any = None
         first = self._prepare({})  # before there are controls, which would name a bad setting in their own words
         if os.environ.get("FOURIER_LAB_HEADLESS") != "1":
             self._settings = first[0]
-            self._build(make_controls)
+            self._build(make_controls, make_scene)
         self._show(*first, {})
 
     @property
@@ -128,7 +141,7 @@ class Explorer:
         return chosen, drawn if isinstance(drawn, View) else View(drawn), start
 
     def _show(self, chosen: dict[str, Any], view: View, start: float, changed: Mapping[str, Any]) -> Figure:
-        png = _png(view.figure) if self.controls else b""  # rendering may fail as well
+        png = _png(view.figure) if self.controls and self.scene is None else b""  # rendering may fail as well
         before, self._settings = self._settings, chosen
         try:
             self._follow(view.controls)
@@ -140,7 +153,10 @@ class Explorer:
             ) from error
         self.figure, self.text, self.message, self._pick = view.figure, view.text, "", view.pick
         if self.controls:
-            self._image.value = png
+            if self.scene is None:
+                self._image.value = png
+            else:
+                self.scene.show(chosen)
             self._show_words()
             self._pace(changed or self.controls, time.perf_counter() - start)
         return self.figure
@@ -196,25 +212,30 @@ class Explorer:
             _log.exception("%s failed", what)
             raise
 
-    def _build(self, make_controls: Callable[[], dict[str, Any]]) -> None:
+    def _build(self, make_controls: Callable[[], dict[str, Any]], make_scene: Callable[[], Scene] | None) -> None:
         try:
             import ipyevents
             import ipywidgets
+
+            self.scene = make_scene and make_scene()
         except ImportError as error:
+            package = {"jscatter": "jupyter-scatter"}.get(error.name or "", error.name)
             self.notice = (
-                f"This picture has no controls, because {error.name} is not installed. Install it with 'pip install "
-                f"{error.name}' and start the kernel again, or change settings by explorer.set(...)."
+                f"This picture has no controls, because {package} is not installed. Install it with 'pip install "
+                f"{package}' and start the kernel again, or change settings by explorer.set(...)."
             )
             return
         self.controls = make_controls()
         self.buttons = {label: ipywidgets.Button(description=label) for label in self._actions}
         self._image = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
-        self._clicks = ipyevents.Event(source=self._image, watched_events=["click"])
-        self._clicks.on_dom_event(self.on_click)
+        if self.scene is None:
+            self._clicks = ipyevents.Event(source=self._image, watched_events=["click"])
+            self._clicks.on_dom_event(self.on_click)
         self._words, self._message = ipywidgets.HTML(), ipywidgets.HTML()
         inputs = ipywidgets.Box([*self.controls.values(), *self.buttons.values()], layout={"flex_flow": "row wrap"})
         # The message stands above the picture: below it, a reader who typed something wrong would not see it.
-        self.box = ipywidgets.VBox([inputs, self._message, self._image, self._words])
+        picture = self._image if self.scene is None else self.scene.box
+        self.box = ipywidgets.VBox([inputs, self._message, picture, self._words])
         for name, control in self.controls.items():
             control.observe(functools.partial(self.on_change, name), names="value")
         for label, button in self.buttons.items():

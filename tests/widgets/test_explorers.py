@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,7 @@ from made_up import METRICS
 
 from fourier_lab import RunConfig, SentenceEncoder, fourier_basis, paths, plots, widgets
 from fourier_lab.errors import ConfigError, DataError, RecordError
-from fourier_lab.geometry import resolution, stages
+from fourier_lab.geometry import projections, resolution, stages, token_table
 from fourier_lab.text.batches import pack
 from fourier_lab.text.tokenizer import token_words, toy_tokenizer
 from fourier_lab.training.records import load_encoder, write_record
@@ -375,3 +376,45 @@ def test_a_folder_damaged_after_it_was_found_is_shown_and_the_picture_stays(tmp_
         made.controls["run"].value = name
         assert sentence in made.message and str(records[name].folder) in made.message
         assert made.figure is figure and made.settings == settings
+
+
+# The whole vocabulary
+
+
+def test_a_selection_is_listed_and_linked_and_points_move_with_the_tables():
+    made = widgets.explore_clouds(TABLES, WORDS, word="w7")
+    left, right = made.scene._clouds
+    (near,), _ = token_table.nearest_neighbours(TABLES["learned"], [7], k=8)
+    assert made.scene.selected.tolist() == [7, *near] == right.selection().tolist()
+    assert f"Nearest to 'w7' in learned: {', '.join(WORDS[i] for i in near)}." in made.text
+    right.widget.selection = np.array([3, 30], dtype=np.uint32)  # as a lasso in the browser sets it
+    assert made.scene.selected.tolist() == [3, 30] and "2 selected: w3, w30." in made.scene._list.value
+    right.widget.hovering = 11
+    assert left.widget.hovering == 11
+    places = projections.project(TABLES["fourier (harmonic)"])
+    assert not np.allclose(left.widget.points[:, :2], right.widget.points[:, :2])
+    made.controls["left"].value = "fourier (harmonic)"
+    for cloud in (left, right):
+        np.testing.assert_allclose(cloud.widget.points[:, :2], places / np.abs(places).max(), atol=1e-6)
+    made.controls["word"].value = "none such"
+    assert "is not a word of this vocabulary" in made.message and made.settings["word"] == "w7"
+
+
+def test_clouds_of_runs_are_their_stages_and_a_figure_without_a_front_end(runs, monkeypatch):
+    monkeypatch.setenv("FOURIER_LAB_HEADLESS", "1")
+    made = widgets.explore_clouds(runs=[runs])
+    assert made.scene is None and not made.controls
+    assert {made.settings[side].partition(":")[0] for side in ("left", "right")} == {"learned", "fourier (harmonic)"}
+    for ax in made.figure.axes:
+        assert len(ax.collections[0].get_offsets()) == V
+    made.set(left="fourier (harmonic): after layer 2")
+    with pytest.raises(ConfigError, match="unknown table 'after layer 2'"):
+        made.set(left="after layer 2")
+    with pytest.raises(ConfigError, match="tables is empty"):
+        widgets.explore_clouds({})
+
+
+def test_without_the_package_of_clouds_there_is_a_figure_and_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jscatter", None)
+    made = widgets.explore_clouds(TABLES, WORDS)
+    assert "pip install jupyter-scatter" in made.notice and not made.controls and len(made.figure.axes) == 2
