@@ -49,7 +49,8 @@ EXPLORERS = {
     "geometry": Explorer(
         "Geometry",
         "Every token of a trained encoder",
-        "Where training puts the tokens, from T(p) to the state after each layer, in two pictures linked by the word.",
+        "Where training puts the 30,522 tokens of BERT's vocabulary, in a computed embedding and in a table; and those of "
+        "smaller encoders, from T(p) to the state after each layer. Two pictures, linked by the word.",
         ("vendored/d3.min.js", "data/clouds.js", "lab.js", "cloud.js", "geometry.js"),
         "snli_mnli/03_embedding_geometry/projections",
     ),

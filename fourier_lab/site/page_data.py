@@ -9,13 +9,10 @@ import math
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 
 from .. import paths
 from ..embeddings.frequency_sets import choose_frequencies
 from ..errors import ConfigError
-from ..geometry import token_table
-from ..geometry.projections import project
 from ..geometry.stages import stage_names, stage_table
 from ..models.sentence_encoder import SentenceEncoder
 from ..plots.palette import colour_of, marker_of
@@ -24,6 +21,7 @@ from ..tables.points import Point, Quantity, pooled_value, quantities, read_poin
 from ..text.tokenizer import token_words, tokenizer_from_file
 from ..training.records import load_encoder
 from ..widgets.at_hand import SHIPPED
+from .clouds import read_whole_vocabulary, view_of
 from .packing import packed
 
 # Markers of figures by their nearest symbol of the chart library.
@@ -32,8 +30,6 @@ _SYMBOLS = {
     "<": "triangle2", "P": "plus", "X": "times", "*": "star", "p": "wye", "h": "hexagon", "H": "hexagon", "8": "circle",
 }  # fmt: skip
 _DIGITS = 4  # significant, as they are shown: rounded twice, a last digit may differ
-_NEAR = 8  # nearest tokens that are named
-_FINEST = 32767  # places are whole numbers of two bytes
 
 
 def words() -> list[str]:
@@ -101,15 +97,16 @@ def _short(value: float) -> float | None:
 
 @functools.cache  # half a minute of a slow machine, for what never changes
 def clouds() -> dict[str, Any]:
-    """Return all tokens of the shipped encoders in the plane, with their nearest, at each stage.
+    """Return all tokens of trained encoders in the plane, with their nearest, at each stage.
 
     Returns:
-        dict: ``words`` (lists of words) and ``views``, each with ``name``, ``words`` (which list), ``places`` (principal
-            components ``(V, 2)``, int16 as a share of the largest) and ``near`` (ids ``(V, 8)``, uint16, nearest by cosine
-            in all dimensions first), both in base64 with the low byte first.
+        dict: ``words`` (lists of words), ``views`` and ``first``, the names of the two that are shown first. Each view has
+            ``name``, ``words`` (which list), ``digest`` (of the run, where its weights are not part of the project), and
+            ``places`` (int16) and ``near`` (uint16) of :class:`fourier_lab.site.clouds.View` in base64, low byte first.
     """
-    vocabularies: list[list[str]] = []
-    views = []
+    all_words, whole = read_whole_vocabulary()
+    vocabularies = [all_words]
+    found = [(0, view) for view in whole]
     encoders = {name: load_encoder(SHIPPED / name) for name in ("fourier", "learned")}
     encoders["fourier-100k"] = SentenceEncoder.from_pretrained("fourier-100k")
     for name, encoder in encoders.items():
@@ -117,15 +114,15 @@ def clouds() -> dict[str, Any]:
         if words not in vocabularies:
             vocabularies.append(words)
         for stage in stage_names(encoder.config):
-            table = stage_table(encoder, stage)
-            places = project(table)
-            near, _ = token_table.nearest_neighbours(table, np.arange(len(table)), k=_NEAR)
-            views.append(
-                {
-                    "name": f"{name}: {stage}",
-                    "words": vocabularies.index(words),
-                    "places": packed(np.rint(places / np.abs(places).max() * _FINEST), "<i2"),
-                    "near": packed(near, "<u2"),
-                }
-            )
-    return {"words": vocabularies, "views": views}
+            found.append((vocabularies.index(words), view_of(f"{name}: {stage}", stage_table(encoder, stage))))
+    views = [
+        {
+            "name": view.name,
+            "words": words,
+            "digest": view.digest,
+            "places": packed(view.places, "<i2"),
+            "near": packed(view.near, "<u2"),
+        }
+        for words, view in found
+    ]
+    return {"words": vocabularies, "views": views, "first": [whole[-2].name, whole[-1].name]}

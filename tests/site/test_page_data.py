@@ -1,8 +1,16 @@
 """What the pages are given says the same as the library, and says so where there is nothing."""
 
+import torch
+
+from fourier_lab import fourier_basis, paths
 from fourier_lab.errors import ConfigError
+from fourier_lab.geometry import token_table
+from fourier_lab.geometry.stages import BASIS, stage_names
+from fourier_lab.series import series_name
 from fourier_lab.site import page_data
+from fourier_lab.site.clouds import NEAR, read_whole_vocabulary
 from fourier_lab.tables.points import pooled_value, quantities, read_points
+from fourier_lab.training.records import load_record
 from fourier_lab.widgets.results import _number
 
 
@@ -25,3 +33,18 @@ def test_without_records_the_page_says_what_to_do(monkeypatch):
 
     monkeypatch.setattr(page_data, "read_points", none)
     assert page_data.points() == {"quantities": {}, "points": [], "skipped": ["there is no record. Train runs."]}
+
+
+def test_the_whole_vocabulary_is_that_of_committed_records_and_its_waves_are_the_librarys():
+    words, views = read_whole_vocabulary()
+    assert len(words) == 30522 and words[101] == "[CLS]" and len({view.name for view in views}) == len(views)
+    for view in views:
+        (config, *_) = [load_record(folder).config for folder in paths.RECORDS.glob(f"*/{view.digest}-*")]
+        series, stage = view.name.split(f" of {len(words):,}: ")
+        assert series == series_name(config) and stage in stage_names(config.model(len(words)))
+        assert view.places.shape == (len(words), 2) and abs(view.places.astype(int)).max() == 32767
+        if stage == BASIS:
+            basis = fourier_basis(torch.arange(len(words)), len(words), config.d_model, config.frequencies)
+            near, _ = token_table.nearest_neighbours(basis, asked := [0, 2000, 30521], k=NEAR)
+            for own, right in zip(view.near[asked].tolist(), near.tolist(), strict=True):
+                assert set(own) == set(right)  # ids at equal distances come in any order

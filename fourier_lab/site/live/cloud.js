@@ -76,7 +76,7 @@ class Cloud {
     const pixels = new Uint32Array(this.image.data.buffer).fill(0xffffffff);
     const { unit, middle } = this.scale();
     const size = Math.round(ratio * Math.min(5, 1.6 + Math.log2(view.zoom)));
-    for (let i = 0; i < this.x.length; i += 1) {
+    for (let i = this.x.length - 1; i >= 0; i -= 1) { // the rare below the frequent
       const left = Math.round(middle[0] + (this.x[i] - view.x) * unit - size / 2);
       const top = Math.round(middle[1] - (this.y[i] - view.y) * unit - size / 2);
       if (left < 0 || top < 0 || left + size >= width || top + size >= height) continue;

@@ -2,7 +2,12 @@
 "use strict";
 
 (() => {
-  const { words: vocabularies, views } = LabData.clouds;
+  const { words: vocabularies, views, first } = LabData.clouds;
+  // Of 256; a canvas has the bytes of red, green, blue in this order from below.
+  const SHADES = Uint32Array.from({ length: 256 }, (_, i) => {
+    const { r, g, b } = d3.rgb(d3.interpolateViridis(0.9 * (i / 255)));
+    return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  });
   const LISTED = 200; // words of a lasso that are written out
   const SIDES = ["left", "right"];
   const byName = new Map(views.map((view) => [view.name, view]));
@@ -19,14 +24,12 @@
     if (!view.x) {
       const places = new Int16Array(Lab.bytes(view.places));
       const n = places.length / 2;
-      view.x = Float32Array.from({ length: n }, (_, i) => places[2 * i] / 32767);
-      view.y = Float32Array.from({ length: n }, (_, i) => places[2 * i + 1] / 32767);
+      [view.x, view.y] = [new Float32Array(n), new Float32Array(n)];
+      for (let i = 0; i < n; i += 1) [view.x[i], view.y[i]] = [places[2 * i] / 32767, places[2 * i + 1] / 32767];
       view.nearest = new Uint16Array(Lab.bytes(view.near));
-      // From frequent to rare, which is the order of ids; a canvas has the bytes of red, green, blue in this order from below.
-      view.colours = Uint32Array.from({ length: n }, (_, i) => {
-        const { r, g, b } = d3.rgb(d3.interpolateViridis(0.9 * (Math.log1p(i) / Math.log(n))));
-        return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
-      });
+      // From frequent to rare, which is the order of ids.
+      view.colours = new Uint32Array(n);
+      for (let i = 0; i < n; i += 1) view.colours[i] = SHADES[Math.floor((255 * Math.log1p(i)) / Math.log1p(n))];
     }
     return view;
   }
@@ -81,6 +84,7 @@
       clouds[side].mark(markWord(side, word));
       said.push(id === undefined ? `“${word}” is not a token of ${view.name}.`
         : `Nearest to “${word}” (id ${Lab.commas.format(id)}) in ${view.name}: ${neighbours(view, id).map((other) => words[other]).join(", ")}.`);
+      if (view.digest) said.push(`${view.name} is run ${view.digest} of the study’s records: where its tokens lie, and what is near them, is kept here, its weights are not.`);
       if (view.name.includes("T(p)") && !said.some((line) => line.startsWith("All directions"))) {
         said.push("All directions of T(p) have nearly the same variance: its picture is one of many, the nearest tokens are not.");
       }
@@ -99,7 +103,7 @@
     for (const [name, act] of Object.entries({ in: () => clouds[side].zoom(1.6), out: () => clouds[side].zoom(1 / 1.6), all: () => (clouds[side].home(), clouds[side].paint()) })) {
       document.querySelector(`#${side}Cloud [data-zoom=${name}]`).addEventListener("click", act);
     }
-    Lab.offer(side, views.map((view) => view.name), views[side === "left" ? 1 : 3].name);
+    Lab.offer(side, views.map((view) => view.name), first[SIDES.indexOf(side)]);
   }
   document.getElementById("play").addEventListener("click", () => {
     const [first] = document.getElementById("settings").elements.left.value.split(":");

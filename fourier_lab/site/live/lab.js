@@ -15,7 +15,11 @@ const Lab = (() => {
   }
 
   // The bytes of an array that the library has packed as text.
-  const bytes = (packed) => Uint8Array.from(atob(packed), (character) => character.charCodeAt(0)).buffer;
+  function bytes(packed) {
+    const text = atob(packed), found = new Uint8Array(text.length);
+    for (let i = 0; i < found.length; i += 1) found[i] = text.charCodeAt(i);
+    return found.buffer;
+  }
 
   const plural = (n, noun) => `${commas.format(n)} ${noun}${n === 1 ? "" : "s"}`;
 
