@@ -20,6 +20,7 @@ from ..headless.manifest import Manifest
 from ..headless.markdown import Link, is_external, to_html
 from ..headless.pages import notebook_html, notebook_title
 from .course import read_answers, read_lesson, with_explorers
+from .encoder_arms import write_arms
 from .encoder_data import write_encoders
 from .explorers import DATA, EXPLORERS, data_script, script_of
 from .pictures import to_webp, without_embedded, zipped
@@ -197,7 +198,7 @@ class _Site:
         for name in DATA:
             paths.write_atomically(live / f"data/{name}.js", data_script(name))
         shutil.copyfile(_FOLDER / "live/encoder.css", live / "encoder.css")
-        shown = write_encoders(live / "data")
+        shown = write_encoders(live / "data") | {"arms": write_arms(live / "data")}
         self._write(
             "live/encoder.html", "encoder", title=ENCODER, explorers=EXPLORERS, own="encoder", inline=None, **shown
         )

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from markupsafe import Markup
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from ..embeddings.fourier import FourierEmbedding
 from ..embeddings.frequencies import resolve_period
@@ -94,40 +93,73 @@ def encoder_data(encoder: SentenceEncoder) -> dict[str, Any]:
     """
     embedding: Any = encoder.embedding
     config = encoder.config
-    linear = _linear(embedding) if encoder.is_bag and config.pooler == "none" else None
-    if linear is None:
+    mapped = fourier_map(embedding, config.vocab_size) if encoder.is_bag and config.pooler == "none" else None
+    if mapped is None:
         raise ConfigError(
             "a page computes encoders without layers and pooler, over 'wide_fourier' or over 'fourier' with the mlp "
             f"'linear' or 'none'; this one has {config.arm!r}, {config.n_layers} layers, pooler {config.pooler!r}. Use "
             "SentenceEncoder.export, which writes ONNX."
         )
-    weight, bias, frequencies = linear
     all_ids = torch.arange(config.vocab_size)
     weights = torch.ones(len(all_ids)) if encoder.token_weights is None else encoder.token_weights(all_ids)
-    eps = embedding.norm.eps
     return {
-        "period": resolve_period(config.vocab_size, embedding.period),
-        "frequencies": frequencies,
+        **mapped,
         "max_seq_len": config.max_seq_len,
-        "eps": torch.finfo(torch.float32).eps if eps is None else eps,  # as torch does
-        "map": packed(weight.detach(), "<f4"),
-        "bias": packed(bias.detach(), "<f4"),
+        "eps": epsilon(embedding.norm),
         "gain": packed(embedding.norm.weight.detach(), "<f4"),
         "weights": packed(weights.detach(), "<f4"),
     }
 
 
-def _linear(embedding: Any) -> tuple[Tensor, Tensor, list[int]] | None:
-    """Return W ``(d, 2K)``, b ``(d,)`` and K frequencies of ``E(p) = RMSNorm(W T(p) + b)``; None of any other."""
+def fourier_map(embedding: Any, vocab_size: int) -> dict[str, Any] | None:
+    """Return ``map`` W ``(d, 2K)``, ``bias`` b, the K ``frequencies`` and ``period`` of ``E(p) = RMSNorm(W T(p) + b)``.
+
+    Both arrays are base64 of little-endian float32. None of an embedding that is computed in another way.
+    """
+    plain = isinstance(embedding, FourierEmbedding) and embedding.polynomials is None and embedding.padding_idx is None
     if isinstance(embedding, WideFourierEmbedding):
-        return embedding.map.weight, torch.zeros(embedding.embedding_dim), embedding.frequencies
-    if not isinstance(embedding, FourierEmbedding) or not isinstance(embedding.mlp, torch.nn.Linear | type(None)):
+        weight, bias, frequencies = embedding.map.weight, torch.zeros(embedding.embedding_dim), embedding.frequencies
+    elif plain and isinstance(embedding.mlp, torch.nn.Linear | type(None)):
+        skip, mlp, frequencies = torch.eye(embedding.embedding_dim), embedding.mlp, embedding.frequencies.tolist()
+        weight, bias = (skip, torch.zeros(len(skip))) if mlp is None else (mlp.weight + skip, mlp.bias)
+    else:
         return None
-    if embedding.polynomials is not None or embedding.padding_idx is not None:
-        return None
-    skip, mlp = torch.eye(embedding.embedding_dim), embedding.mlp
-    weight, bias = (skip, torch.zeros(len(skip))) if mlp is None else (mlp.weight + skip, mlp.bias)
-    return weight, bias, embedding.frequencies.tolist()
+    return {
+        "period": resolve_period(vocab_size, embedding.period),
+        "frequencies": frequencies,
+        "map": packed(weight.detach(), "<f4"),
+        "bias": packed(bias.detach(), "<f4"),
+    }
+
+
+def epsilon(norm: torch.nn.RMSNorm) -> float:
+    """Return what a norm adds to the mean square."""
+    return torch.finfo(torch.float32).eps if norm.eps is None else norm.eps  # as torch does
+
+
+def sizes(encoder: SentenceEncoder) -> dict[str, int]:
+    """Return how many numbers an encoder stores, all and of its embedding, those of a table, and what it is for."""
+    config = encoder.config
+    return {
+        "vocab_size": config.vocab_size,
+        "d_model": config.d_model,
+        "numbers": sum(p.numel() for p in encoder.parameters()),
+        "of_embedding": sum(p.numel() for p in encoder.embedding.parameters()),
+        "of_table": config.vocab_size * config.d_model,
+    }
+
+
+def vocabulary_script(tokenizer: Tokenizer) -> tuple[str, str]:
+    """Return name and text of the script that cuts text; encoders of one vocabulary share it."""
+    rules = json.dumps(token_rules(tokenizer))
+    name = f"words-{hashlib.sha256(rules.encode()).hexdigest()[:8]}"
+    return name, script(name, rules)
+
+
+def script(name: str, value: str) -> str:
+    """Return the script that gives the page a value, written as JSON, under a name."""
+    text = f"(self.fourierLab ??= {{}})[{json.dumps(name)}] = {value};\n"
+    return text.replace("<", "\\u003c")  # so that no text, nor a name, ends the script that it is in
 
 
 @dataclass(frozen=True)
@@ -147,32 +179,15 @@ def _shipped(name: str) -> _Described:
 
 
 def _describe(encoder: SentenceEncoder, tokenizer: Tokenizer, name: str) -> _Described:
-    config, data = encoder.config, encoder_data(encoder)
-    rules = json.dumps(token_rules(tokenizer))
-    vocabulary = (
-        f"words-{hashlib.sha256(rules.encode()).hexdigest()[:8]}"  # encoders of one vocabulary share its script
-    )
-    shown = {
-        "name": name,
-        "rules": vocabulary,
-        "vocab_size": config.vocab_size,
-        "d_model": config.d_model,
-        "numbers": sum(p.numel() for p in encoder.parameters()),
-        "of_embedding": sum(p.numel() for p in encoder.embedding.parameters()),
-        "of_table": config.vocab_size * config.d_model,
-    }
-    scripts = {key: _script(key, text) for key, text in ((vocabulary, rules), (name, json.dumps(data)))}
+    data, (rules, text) = encoder_data(encoder), vocabulary_script(tokenizer)
+    shown = {"name": name, "rules": rules, **sizes(encoder)}
+    scripts = {rules: text, name: script(name, json.dumps(data))}
     return _Described(shown, scripts, _still(encoder, tokenizer, name, EXAMPLES[0]))
-
-
-def _script(name: str, value: str) -> str:
-    script = f"(self.fourierLab ??= {{}})[{json.dumps(name)}] = {value};\n"
-    return script.replace("<", "\\u003c")  # so that no text, nor a name, ends the script that it is in
 
 
 def _first_view(encoders: list[dict[str, Any]], still: dict[str, Any]) -> dict[str, Any]:
     sentences = _SENTENCES.read_text(encoding="utf-8").splitlines()
-    return {"encoders": encoders, "sentences": sentences, "examples": EXAMPLES, "still": still}
+    return {"encoders": encoders, "arms": [], "sentences": sentences, "examples": EXAMPLES, "still": still}
 
 
 @torch.no_grad()

@@ -18,6 +18,8 @@ from fourier_lab.models.pretrained import shipped_encoders
 from fourier_lab.site.encoder_data import EXAMPLES
 from fourier_lab.site.token_rules import token_rules
 from fourier_lab.text.tokenizer import Cutter, with_special_tokens, wordpiece_tokenizer
+from fourier_lab.training.records import load_encoder
+from fourier_lab.widgets.at_hand import SHIPPED
 
 SENTENCES = [
     "", " \t\n", "\0", "\u200b\u200d\ufeff", "A man is playing a guitar.", "UPPER and lower, don't!", "x" * 100, "x" * 101,
@@ -62,12 +64,15 @@ def address(site):
 
 @pytest.fixture(scope="module")
 def page(address, visit):
-    return visit(address, offline=True)
+    page = visit(address, offline=True)
+    page.wait_for_function("document.body.dataset.turn")  # left earlier, it would lack its worker
+    return page
 
 
 @pytest.fixture(scope="module")
 def encoders():
-    return {name: SentenceEncoder.from_pretrained(name) for name in shipped_encoders()}
+    arms = {f"arm-{arm}": load_encoder(SHIPPED / arm) for arm in ("fourier", "learned")}
+    return {name: SentenceEncoder.from_pretrained(name) for name in shipped_encoders()} | arms
 
 
 def drawn(page, change=lambda: None):
@@ -140,14 +145,15 @@ def test_every_character_is_cut_as_the_library_cuts_it(page, address, encoders):
         assert [ascii(pair) for pair in zip(found, right, strict=True) if pair[0] != pair[1]][:9] == []
 
 
-@pytest.mark.parametrize("name", shipped_encoders())
+@pytest.mark.parametrize("name", [*shipped_encoders(), "arm-fourier", "arm-learned"])
 def test_vectors_are_those_of_the_library(page, address, encoders, name):
-    go(page, address, encoder=name)
+    go(page, address, encoder=shipped_encoders()[0] if name.startswith("arm-") else name)
     texts = [*SENTENCES, *sum(EXAMPLES, ())]
     vectors = page.evaluate(
         """([name, texts]) => {
-            const engine = fourierEncoder(), { encoders } = JSON.parse(document.getElementById("page-data").textContent);
-            engine.load(name, fourierLab[name], fourierLab[encoders.find((encoder) => encoder.name === name).rules]);
+            const page = JSON.parse(document.getElementById("page-data").textContent), engine = fourierEncoder();
+            const { rules } = [...page.encoders, ...page.arms].find((one) => one.name === name);
+            engine.load(name, fourierLab[name], fourierLab[rules]);
             return texts.map((text) => [...engine.read(name, text).vector]);
         }""",
         [name, texts],
@@ -164,7 +170,11 @@ def test_the_page_is_small_and_shows_what_the_library_computes(page, address, en
     go(page, address)
     keep(page, "site_encoder_desktop")
     sizes = {url: Path(unquote(urlparse(url).path)).stat().st_size for url in asked if url.startswith("file:")}
-    assert sum("/data/" in name for name in sizes) == 2 and sum(sizes.values()) < 3e6
+    assert sum("/data/" in name for name in sizes) == 5 and sum(sizes.values()) < 3e6
+    for row, arm in enumerate(("arm-fourier", "arm-learned")):
+        said = page.locator("#arms tbody tr").nth(row).locator("td").all_inner_texts()
+        count = sum(p.numel() for p in encoders[arm].parameters())
+        assert said[0].replace("−", "-") == expected(encoders[arm], first, second) and said[2] == f"{count:,}"
     assert cosine(page) == expected(encoder, first, second)
     ids = encoder.tokenizer.encode(first).ids
     shown = page.locator("#tokens-a .id").all_inner_texts()

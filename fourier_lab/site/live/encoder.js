@@ -2,12 +2,24 @@
 // The encoder: text to ids, ids to rows, rows to a vector. It knows nothing of the page, so that it runs in a worker too.
 
 function fourierEncoder() {
+  const READ = 5000; // ids for which sums beforehand have to pay
   const encoders = new Map();
 
-  function floats(base64) {
-    const text = atob(base64), bytes = new Uint8Array(text.length);
-    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-    return new Float32Array(bytes.buffer); // little-endian, as every machine with a browser is
+  function bytes(base64) {
+    const text = atob(base64), found = new Uint8Array(text.length);
+    for (let i = 0; i < found.length; i++) found[i] = text.charCodeAt(i);
+    return found.buffer; // little-endian, as every machine with a browser is
+  }
+
+  const floats = (base64) => new Float32Array(bytes(base64));
+
+  /** Numbers of 16 bits: a sign, five bits of an exponent, ten of a fraction. */
+  function halves(base64) {
+    return Float32Array.from(new Uint16Array(bytes(base64)), (bits) => {
+      const exponent = (bits >> 10) & 31, fraction = (bits & 1023) / 1024;
+      const size = exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction;
+      return bits >> 15 ? -size : size;
+    });
   }
 
   /** Whether a code point lies in ranges [start, end, start, end, ...], ends left out. */
@@ -107,45 +119,55 @@ function fourierEncoder() {
     return { cut, normalise, words, unknown: rules.unknown };
   }
 
+  /* The sums W T(p) + b of every id p, each from a few products: W T(p) is a Fourier sum over p, of one period, so that a divisor
+  splits it as in a fast Fourier transform (Cooley & Tukey 1965). With k = a + step q and step = period / divisor, the angle
+  2 pi k p / period is 2 pi a p / period + 2 pi q p / divisor. The second part is the same for all ids of one remainder by the
+  divisor: for each of these, sines and cosines that share an a are summed beforehand. */
+  function fourierSums(map, bias, frequencies, period) {
+    const width = bias.length;
+    const rest = (k, n) => ((k % n) + n) % n;
+    const turn = (k, p, n) => (2 * Math.PI * ((k * p) % n)) / n;
+    const slow = (k, step) => Math.min(rest(k, step), step - rest(k, step)); // a, or -a of the frequency -k, which is as good
+    const work = (divisor) => 2 * divisor * frequencies.length + READ * new Set(frequencies.map((k) => slow(k, period / divisor))).size;
+    const divisors = Array.from({ length: period }, (_, i) => i + 1).filter((n) => period % n === 0);
+    const divisor = divisors.map((n) => [work(n), n]).reduce((best, next) => (next[0] < best[0] ? next : best))[1];
+    const step = period / divisor, shared = [...new Set(frequencies.map((k) => slow(k, step)))];
+    const place = new Map(shared.map((a, i) => [a, 2 * width * i])), size = 2 * width * shared.length;
+    const sums = new Float32Array(divisor * size), sines = new Float64Array(width), cosines = new Float64Array(width);
+    frequencies.forEach((k, j) => {
+      const a = slow(k, step), mirror = rest(k, step) === a ? 1 : -1, q = rest((mirror * k - a) / step, divisor);
+      const sign = k % 2 ? -1 : 1; // ids begin at x = -1: k half turns
+      for (let i = 0, from = 2 * j; i < width; i++, from += 2 * frequencies.length) {
+        sines[i] = mirror * sign * map[from];
+        cosines[i] = sign * map[from + 1];
+      }
+      for (let p = 0; p < divisor; p++) {
+        const cosine = Math.cos(turn(q, p, divisor)), sine = Math.sin(turn(q, p, divisor));
+        for (let i = 0, at = p * size + place.get(a); i < width; i++, at++) {
+          sums[at] += sines[i] * cosine - cosines[i] * sine;
+          sums[at + width] += sines[i] * sine + cosines[i] * cosine;
+        }
+      }
+    });
+
+    return (id) => {
+      const out = Float64Array.from(bias);
+      for (let n = 0, at = (id % divisor) * size; n < shared.length; n++, at += 2 * width) {
+        const angle = turn(shared[n], id, period), sine = Math.sin(angle), cosine = Math.cos(angle);
+        for (let i = 0; i < width; i++) out[i] += sine * sums[at + i] + cosine * sums[at + width + i];
+      }
+      return out;
+    };
+  }
+
   /** An encoder without layers: a vector is the weighted mean of its tokens' rows E(p) = RMSNorm(W T(p) + b). */
   function model(data) {
-    const map = floats(data.map), bias = floats(data.bias), gain = floats(data.gain), weights = floats(data.weights);
-    const width = gain.length, count = data.frequencies.length, period = data.period;
+    const gain = floats(data.gain), weights = floats(data.weights), width = gain.length;
+    const sum = fourierSums(floats(data.map), floats(data.bias), data.frequencies, data.period);
     const known = new Map();
 
-    /** T(p): sines and cosines in turn. Whole turns are taken off in exact integers, before anything is rounded. */
-    function waves(id) {
-      const out = new Float64Array(2 * count), turns = 2 * period;
-      data.frequencies.forEach((k, j) => {
-        const phase = (((2 * id - period) * (k % turns)) % turns) * (Math.PI / period);
-        out[2 * j] = Math.sin(phase);
-        out[2 * j + 1] = Math.cos(phase);
-      });
-      return out;
-    }
-
-    function row(id) {
-      const basis = waves(id), length = basis.length, out = new Float32Array(width);
-      // Four sums at a time take half as long as one; those past the last are not kept.
-      for (let i = 0; i < width; i += 4) {
-        let at0 = i * length, at1 = at0 + length, at2 = at1 + length, at3 = at2 + length;
-        let sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
-        for (let j = 0; j < length; j++) {
-          const value = basis[j];
-          sum0 += map[at0++] * value;
-          sum1 += map[at1++] * value;
-          sum2 += map[at2++] * value;
-          sum3 += map[at3++] * value;
-        }
-        out.set([sum0, sum1, sum2, sum3].slice(0, width - i), i);
-      }
-      for (let i = 0; i < width; i++) out[i] += bias[i];
-      const scale = 1 / Math.sqrt(dot(out, out) / width + data.eps);
-      return out.map((value, i) => value * scale * gain[i]);
-    }
-
     function rowOf(id) {
-      if (!known.has(id)) known.set(id, row(id));
+      if (!known.has(id)) known.set(id, normed(sum(id), gain, data.eps));
       return known.get(id);
     }
 
@@ -160,7 +182,94 @@ function fourierEncoder() {
       }
       return ids.length ? out.map((value) => value / total) : out;
     }
-    return { encode, rowOf, waves, weights };
+    return { encode, rowOf, weights };
+  }
+
+  /** RMSNorm, times its gain. */
+  function normed(x, gain, eps) {
+    const scale = 1 / Math.sqrt(dot(x, x) / x.length + eps), out = new Float32Array(x.length);
+    for (let i = 0; i < out.length; i++) out[i] = x[i] * scale * gain[i];
+    return out;
+  }
+
+  /** An encoder with layers: attention and feed-forward after each other, the mean of the states, a pooler. */
+  function layered({ embedding, layers, pooler, heads, eps }) {
+    const read = (part) => Object.fromEntries(Object.entries(part).map(([name, packed]) => [name, halves(packed)]));
+    const gain = halves(embedding.gain), width = gain.length, table = embedding.table && halves(embedding.table);
+    const sum = table || fourierSums(floats(embedding.map), floats(embedding.bias), embedding.frequencies, embedding.period);
+    const blocks = layers.map(read), pool = read(pooler), head = width / heads;
+
+    function rowOf(id) {
+      return normed(table ? table.subarray(id * width, (id + 1) * width) : sum(id), gain, eps);
+    }
+
+    /** W x + b of the matrix of this name. */
+    function linear(x, part, name) {
+      const weight = part[`${name}.weight`];
+      return part[`${name}.bias`].map((start, i) => {
+        let total = start;
+        for (let j = 0, at = i * x.length; j < x.length; j++, at++) total += weight[at] * x[j];
+        return total;
+      });
+    }
+
+    /** Pairs (x[i], x[i + w/2]) of each head, turned by the place in the sentence. */
+    function rotated(x, place) {
+      const out = x.slice(), half = head / 2;
+      for (let start = 0; start < width; start += head) {
+        for (let i = 0; i < half; i++) {
+          const angle = place * 10000 ** (-i / half), cosine = Math.cos(angle), sine = Math.sin(angle);
+          const a = x[start + i], b = x[start + i + half];
+          out[start + i] = a * cosine - b * sine;
+          out[start + i + half] = b * cosine + a * sine;
+        }
+      }
+      return out;
+    }
+
+    function attended(states, part) {
+      const all = states.map((x) => linear(x, part, "qkv"));
+      const [queries, keys] = [0, width].map((at) => all.map((x, place) => rotated(x.subarray(at, at + width), place)));
+      return queries.map((query) => {
+        const mixed = new Float32Array(width);
+        for (let start = 0; start < width; start += head) {
+          const part = (x) => x.subarray(start, start + head);
+          const scores = keys.map((key) => dot(part(query), part(key)) / Math.sqrt(head)), most = Math.max(...scores);
+          const shares = scores.map((score) => Math.exp(score - most)), total = shares.reduce((a, b) => a + b);
+          shares.forEach((share, n) => {
+            for (let i = start; i < start + head; i++) mixed[i] += (share / total) * all[n][2 * width + i];
+          });
+        }
+        return linear(mixed, part, "out");
+      });
+    }
+
+    function fed(x, part) {
+      const both = linear(x, part, "w1"), hidden = both.length / 2;
+      return linear(both.subarray(0, hidden).map((gate, i) => gelu(gate) * both[hidden + i]), part, "w2");
+    }
+
+    const plus = (x, y) => x.map((value, i) => value + y[i]);
+
+    function encode(ids) {
+      let states = ids.map(rowOf);
+      for (const part of blocks) {
+        const mixed = attended(states, part);
+        states = states.map((x, n) => normed(plus(x, mixed[n]), part.norm1, eps));
+        states = states.map((x) => normed(plus(x, fed(x, part)), part.norm2, eps));
+      }
+      const mean = new Float32Array(width).map((_, i) => states.reduce((total, x) => total + x[i], 0) / states.length);
+      return linear(mean, pool, "pooler").map(Math.tanh);
+    }
+    return { encode, rowOf };
+  }
+
+  /** GELU by the error function, that by a polynomial within 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26). */
+  function gelu(x) {
+    const z = Math.abs(x) / Math.SQRT2, t = 1 / (1 + 0.3275911 * z);
+    const sum = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    const erf = 1 - sum * Math.exp(-z * z);
+    return (x / 2) * (1 + (x < 0 ? -erf : erf));
   }
 
   function dot(a, b) {
@@ -172,7 +281,8 @@ function fourierEncoder() {
   const cosine = (a, b) => dot(a, b) / (Math.sqrt(dot(a, a) * dot(b, b)) || 1);
 
   function load(name, data, rules) {
-    encoders.set(name, { cutter: tokenizer(rules), model: model(data), longest: data.max_seq_len });
+    const made = data.layers ? layered(data) : model(data);
+    encoders.set(name, { cutter: tokenizer(rules), model: made, longest: data.max_seq_len });
   }
 
   function read(name, text) {
@@ -214,6 +324,12 @@ function fourierEncoder() {
     return { sides: [a, b], matrix, cosine: cosine(a.vector, b.vector), milliseconds: done - start };
   }
 
+  /** The cosine of two texts alone, and how many of their tokens are unknown. */
+  function alike(name, ...texts) {
+    const { cutter } = encoders.get(name), [a, b] = texts.map((text) => read(name, text));
+    return { cosine: cosine(a.vector, b.vector), unknown: [...a.tokens, ...b.tokens].filter(({ id }) => id === cutter.unknown).length };
+  }
+
   /** The cosines of two texts with every one of a list, and of all pairs of the list, sorted. */
   function neighbours(name, texts, list) {
     const encoder = encoders.get(name);
@@ -226,5 +342,5 @@ function fourierEncoder() {
     return { near, pairs: encoder.pairs };
   }
 
-  return { load, read, compare, neighbours, tokenizer };
+  return { load, read, compare, alike, neighbours, tokenizer };
 }

@@ -6,6 +6,7 @@
   const SHOWN = 40; // tokens of a sentence that are drawn
   const NUMBERED = 14; // columns up to which a matrix has room for its numbers
   const NEAR = 5;
+  const BERT = 30522; // ids of the vocabulary that the paper's encoders have
   const LONGEST_LINK = 30000; // characters, which every browser takes
   const AROUND = 60; // ids on each side of a token's, over which its waves are drawn
   const CYCLES = [0.5, 2, 5, 12, 25]; // about those of the drawn waves, in that stretch
@@ -114,9 +115,8 @@
     return scripts.get(name);
   }
 
-  function ready(name) {
+  function ready({ name, rules }) {
     if (!loaded.has(name)) {
-      const { rules } = encoders.get(name);
       const comes = Promise.all([script(rules), script(name)]).then(() =>
         call("load", name, self.fourierLab[name], self.fourierLab[rules]),
       );
@@ -182,13 +182,18 @@
   }
 
   function drawStored({ name, numbers, of_embedding: own, of_table: table, vocab_size: V, d_model: d }) {
-    const bar = (size) => element("div", { class: "size", style: `width: ${(100 * size) / Math.max(numbers, table)}%` });
+    const whole = BERT * d;
+    const bar = (size) => element("div", { class: "size", style: `width: ${(100 * size) / Math.max(numbers, table, V < BERT ? whole : 0)}%` });
     const share = `${number(own)} of the embedding and ${number(numbers - own)} for the weights of tokens`;
     at("stored").replaceChildren(
       element("p", {}, element("strong", {}, megabytes(numbers)), ` in ${name}: ${number(numbers)} numbers, ${share}.`),
       bar(numbers),
       element("p", {}, element("strong", {}, megabytes(table)), ` in a table of a row for each of the same ${number(V)} ids, ${number(d)} numbers wide.`),
       bar(table),
+      ...(V < BERT ? [
+        element("p", {}, element("strong", {}, megabytes(whole)), ` in a table for all ${number(BERT)} ids of BERT’s vocabulary, whose rows the embedding would compute from the numbers that it has.`),
+        bar(whole),
+      ] : []),
     );
   }
 
@@ -369,6 +374,24 @@
     );
   }
 
+  /** Both arms, after all else: their scripts are as large as the rest of the page. */
+  async function drawArms({ a, b }, mine) {
+    const found = await Promise.all(page.arms.map((arm) => ready(arm).then(() => call("alike", arm.name, a, b))));
+    if (mine !== turn || !found.length) return;
+    const lines = page.arms.map(({ series, numbers, of_embedding: own }, i) => [
+      series, signed(found[i].cosine), number(own), number(numbers), megabytes(numbers),
+    ]);
+    const heads = ["arm", "cosine", "numbers for rows", "numbers in all", "size"].map((text) => element("th", { scope: "col" }, text));
+    const body = lines.map(([name, ...rest]) =>
+      element("tr", {}, element("th", { scope: "row" }, name), ...rest.map((text) => element("td", {}, text))),
+    );
+    at("arms").replaceChildren(
+      element("table", { class: "parts" }, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...body)),
+    );
+    const { unknown } = found[0];
+    at("note-arms").textContent = unknown ? `To these two, ${unknown === 1 ? "one token is" : `${number(unknown)} tokens are`} unknown.` : "";
+  }
+
   // ---- at work
 
   const say = (text) => (at("message").textContent = text);
@@ -377,7 +400,7 @@
     const mine = ++turn, wanted = settings();
     try {
       say(linkProblem || (loaded.has(wanted.encoder) ? "" : `Loading ${wanted.encoder} …`));
-      await ready(wanted.encoder);
+      await ready(encoders.get(wanted.encoder));
       const found = await call("compare", wanted.encoder, wanted.a, wanted.b);
       if (mine !== turn) return;
       shown = { ...found, encoder: wanted.encoder };
@@ -393,6 +416,8 @@
       const near = await call("neighbours", wanted.encoder, [wanted.a, wanted.b], page.sentences);
       if (mine !== turn) return;
       drawNear(near);
+      await drawArms(wanted, mine);
+      if (mine !== turn) return;
       document.body.dataset.turn = mine; // for whoever waits until all is drawn
     } catch (error) {
       if (mine === turn) say(error.message);
