@@ -23,12 +23,12 @@ def draw_features(data: Data, *, ax: Axes | None = None, colour_bar: bool = True
     column = columns_of(data, "token_id", "column", "value")
     ids, row = np.unique(column["token_id"], return_inverse=True)
     features, place = np.unique(column["column"], return_inverse=True)
-    label = "value (dimensionless)" if colour_bar else None
+    label = "value" if colour_bar else None
     heat_map(ax, row, place, column["value"], "{} ids x {} columns", label)
     for axis, values in ((ax.yaxis, ids), (ax.xaxis, features)):
         ticks = np.unique(np.linspace(0, values.size - 1, 5).astype(int))
         axis.set_ticks(ticks, [f"{value:,}" for value in values[ticks]])
-    ax.set(xlabel="column of T(p) (index)", ylabel="token id p")
+    ax.set(xlabel="column of T(p)", ylabel="token id p")
     return ax
 
 
@@ -65,7 +65,7 @@ def draw_kernel(
     if log_lag:
         ax.set_xscale("log")
     ax.set_ylim(min(-0.4, 1.1 * column["cosine"].min()), 1.05)
-    ax.set(xlabel="difference of token ids (ids)", ylabel="cosine (dimensionless)")
+    ax.set(xlabel="difference of token ids", ylabel="cosine")
     return finish(ax, legend)
 
 
@@ -80,7 +80,7 @@ def draw_distance(data: Data, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     ax.axhline(np.sqrt(2), color=REFERENCE, linestyle="--", linewidth=1, label="unrelated rows, √2")
     lines(ax, columns_of(data, "series", "lag", "distance"), "lag", "distance")
-    ax.set(xscale="log", yscale="log", xlabel="difference of token ids (ids)", ylabel="distance / norm (dimensionless)")
+    ax.set(xscale="log", yscale="log", xlabel="difference of token ids", ylabel="distance / norm")
     return finish(ax)
 
 
@@ -95,7 +95,7 @@ def draw_cells(data: Data, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "cells", "mass")
     lines(ax, {**column, "mass": 100 * column["mass"]}, "cells", "mass")
-    ax.set(xscale="log", ylim=(0, 103), xlabel="cells, counted from id 0 (count)", ylabel="tokens in these cells (%)")
+    ax.set(xscale="log", ylim=(0, 103), xlabel="cells, counted from id 0", ylabel="tokens in these cells (%)")
     return finish(ax)
 
 
@@ -126,7 +126,7 @@ def draw_conditioning(data: Data, *, ax: Axes | None = None, legend: bool = True
     exponent = round(np.log10(MEASURABLE))
     limit = f"$\\geq 10^{{{exponent}}}$, beyond\nfloat64 (hollow)"
     ax.axvline(MEASURABLE, color=REFERENCE, linestyle=":", linewidth=1.2, label=limit, zorder=0)
-    ax.set(xscale="log", xlim=(0.3, MEASURABLE * 300), xlabel="condition number (dimensionless)", ylabel="basis")
+    ax.set(xscale="log", xlim=(0.3, MEASURABLE * 300), xlabel="condition number", ylabel="basis")
     name_rows(ax, names)
     ax.label_outer()
     if legend:
@@ -144,5 +144,5 @@ def draw_precision(data: Data, *, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax)
     lines(ax, columns_of(data, "series", "frequency", "error"), "frequency", "error")
-    ax.set(xscale="log", yscale="log", xlabel="frequency k (cycles per period)", ylabel="largest error (dimensionless)")
+    ax.set(xscale="log", yscale="log", xlabel="frequency k (cycles per period)", ylabel="largest error")
     return finish(ax)

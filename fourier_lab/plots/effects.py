@@ -50,7 +50,7 @@ def draw_limits(data: Data, *, label: str, ax: Axes | None = None, legend: bool 
 
 @style()
 def draw_stages(
-    data: Data, *, label: str, ax: Axes | None = None, stage_label: str = "stage (in order)", reference: float | None = None,
+    data: Data, *, label: str, ax: Axes | None = None, stage_label: str = "stage", reference: float | None = None,
     reference_label: str = "", log_value: bool = False, legend: bool = True,
 ) -> Axes:  # fmt: skip
     """Draw one number at every stage of an embedding: the mean over runs as a line, each run as a dot.
@@ -103,7 +103,7 @@ def draw_classes(data: Data, *, label: str, ax: Axes | None = None, legend: bool
     ax.set_xscale("log")
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.set_xticks([], minor=True)
-    ax.set_xlabel("neighbouring ids merged into one class (ids)")
+    ax.set_xlabel("neighbouring ids merged into one class")
     if not legend and (drawn := ax.get_legend()) is not None:
         drawn.remove()
     return ax

@@ -69,7 +69,5 @@ def draw_margins(data: Data, *, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax)
     lines(ax, columns_of(data, "series", "lag", "norm"), "lag", "norm")
-    ax.set(
-        xscale="log", yscale="log", xlabel="difference of token ids (ids)", ylabel="norm for one nat (dimensionless)"
-    )
+    ax.set(xscale="log", yscale="log", xlabel="difference of token ids", ylabel="norm for one nat")
     return finish(ax)

@@ -31,6 +31,15 @@ SERIES_MARKERS = {
     "period": "v",
     "custom": "P",
 }
+# Families of token embeddings: what has a table or waves looks like the arm that has it.
+FAMILY_LOOKS = {
+    "table": ("#D55E00", "o"),
+    "waves of the id": ("#0072B2", "s"),
+    "shared rows": ("#009E73", "^"),
+    "products of small tables": ("#E69F00", "v"),
+    "map of another code": ("#CC79A7", "D"),
+    "code of the spelling": ("#56B4E9", "P"),
+}
 MARKERS = "osD^vP"
 # Paul Tol's muted palette and markers that are used nowhere else: of embeddings that others add, chosen by their name.
 OTHER_COLOURS = (
@@ -47,6 +56,8 @@ def colour_of(series: Any) -> str | None:
     Names are those of :func:`fourier_lab.series.series_name`: ``learned``, ``fourier``, ``harmonic``,
     ``fourier (random)``, ``period 127`` and so on. An embedding that others add has one that follows from its name.
     """
+    if series in FAMILY_LOOKS:
+        return FAMILY_LOOKS[series][0]
     fixed = (ARM_COLOURS | FREQUENCY_COLOURS).get(_kind(series))
     return _by_name(series, OTHER_COLOURS) if fixed is None and _is_added(series) else fixed
 
@@ -54,7 +65,7 @@ def colour_of(series: Any) -> str | None:
 def marker_of(series: Any, number: int) -> str:
     """Return the marker that ``series`` has in every figure, or the one of its ``number`` if it has no fixed one."""
     usual = _by_name(series, OTHER_MARKERS) if _is_added(series) else MARKERS[number % len(MARKERS)]
-    return SERIES_MARKERS.get(_kind(series), usual)
+    return FAMILY_LOOKS[series][1] if series in FAMILY_LOOKS else SERIES_MARKERS.get(_kind(series), usual)
 
 
 def _is_added(series: Any) -> bool:
@@ -71,7 +82,7 @@ def _own_name(series: Any) -> str:
 
 
 def _kind(series: Any) -> str:
-    return next(iter(str(series).replace("fourier (", "").replace(")", "").replace(",", " ").split()), "")
+    return next(iter(re.sub(r"(?i)^fourier(, | \()", "", str(series)).replace(")", "").replace(",", " ").split()), "")
 
 
 def ramp(n: int) -> list[Any]:

@@ -36,9 +36,9 @@ def draw_collapse(data: Data, *, ax: Axes | None = None, chosen: int | None = No
         ax.axvline(chosen, color=REFERENCE, linestyle=":", linewidth=1.2)
         ax.plot(m[at], rows[at], "o", color=ARM_COLOURS["fourier"])
         right.plot(m[at], 100 * lost[at], "o", color=_MARKED)
-    ax.set(xscale="log", yscale="log", xlabel="normaliser M (ids)")
+    ax.set(xscale="log", yscale="log", xlabel="normaliser M")
     ax.minorticks_off()  # their labels crowd where the axis is shorter than a decade
-    ax.set_ylabel("distinct rows (count)", color=ARM_COLOURS["fourier"])
+    ax.set_ylabel("distinct rows", color=ARM_COLOURS["fourier"])
     return ax
 
 

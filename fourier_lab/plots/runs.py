@@ -24,7 +24,7 @@ from ._marks import (
     name_rows,
 )
 from .figure import style
-from .palette import MARKERS, OTHER_MARKERS, REFERENCE, class_colours, colour_of, marker_of
+from .palette import CLASS_COLOURS, MARKERS, OTHER_COLOURS, OTHER_MARKERS, REFERENCE, colour_of, marker_of
 
 _MARKS = MARKERS + OTHER_MARKERS
 _LEGEND_CHARACTERS = 70  # of all names in one line of a legend, about as many as fit
@@ -50,7 +50,7 @@ def draw_curves(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         title = f"{name}, {count_text(np.unique(own['seed']).size, 'seed')}"
         series[title] = {"step": steps, "value": mean, "low": low, "high": high}
     lines(ax, stack(series), "step", "value")
-    ax.set(xlabel="training step (optimiser steps)", ylabel=label)
+    ax.set(xlabel="training step", ylabel=label)
     return finish(ax)
 
 
@@ -149,7 +149,7 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
     column = columns_of(data, "series", "parameters", "value", "low", "high")
     place = _apart(column["parameters"], column["series"])
     intervals(ax, {**column, "place": place}, "place")
-    ax.set(xscale="log", xlabel="parameters (count)", ylabel=label)
+    ax.set(xscale="log", xlabel="parameters", ylabel=label)
     ax.margins(x=0.15)
     return finish(ax)
 
@@ -168,9 +168,11 @@ def draw_budgets(data: Data, *, label: str, ax: Axes | None = None, floor: tuple
     column = columns_of(data, "series", "stored_bits", "value", "low", "high")
     column["place"] = _apart(column["stored_bits"], column["series"], 1)
     names = in_order(column["series"])
-    for number, (name, colour) in enumerate(zip(names, class_colours(len(names)), strict=True)):
+    fixed = [colour_of(name) for name in names]
+    free = iter(colour for colour in (*CLASS_COLOURS, *OTHER_COLOURS) if colour not in fixed)
+    for number, (name, known) in enumerate(zip(names, fixed, strict=True)):
         own = {key: values[column["series"] == name] for key, values in column.items()}
-        marker = _MARKS[number % len(_MARKS)]
+        marker, colour = _MARKS[number % len(_MARKS)], known or next(free)
         ax.errorbar(own["place"], own["value"], bars(own), fmt=marker, linestyle=DASHES[number % len(DASHES)],
                     linewidth=1.2, color=colour, capsize=2, markersize=5, label=name)  # fmt: skip
     if floor is not None:

@@ -37,7 +37,7 @@ def draw_scaling(data: Data, *, label: str, ax: Axes | None = None, reference: f
                     capsize=3, label=name)  # fmt: skip
         if "formula" in own:
             ax.plot(own["vocab_size"], own["formula"], ":", color=colour, label=f"{name}, computed")
-    ax.set(xscale="log", yscale="log", xlabel="vocabulary V (ids)", ylabel=label)
+    ax.set(xscale="log", yscale="log", xlabel="vocabulary V", ylabel=label)
     ax.yaxis.set_major_formatter(_PLAIN)
     low, high = ax.get_ylim()
     if high / low < 30:  # too few powers of ten to read a value off

@@ -26,7 +26,7 @@ def draw_token_similarity(data: Data, *, ax: Axes | None = None) -> Axes:
     """
     ax = axes_or_new(ax)
     column = columns_of(data, "row", "column", "first", "second", "cosine")
-    heat_map(ax, column["row"], column["column"], column["cosine"], "{} x {} tokens", "cosine (dimensionless)")
+    heat_map(ax, column["row"], column["column"], column["cosine"], "{} x {} tokens", "cosine")
     for axis, side, places in ((ax.yaxis, "first", column["row"]), (ax.xaxis, "second", column["column"])):
         place, one_each = np.unique(places, return_index=True)
         _name_ticks(axis, place, column[side][one_each])
@@ -54,7 +54,7 @@ def draw_contributions(data: Data, *, ax: Axes | None = None) -> Axes:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel="change of the cosine\nwithout it (dimensionless)", ylabel="token left out")
+    ax.set(xlabel="change of the cosine\nwithout it", ylabel="token left out")
     return finish(ax, "above")
 
 
@@ -76,7 +76,7 @@ def draw_pooled_cosines(data: Data, *, ax: Axes | None = None) -> Axes:
     ax.axvline(0, color="black", linewidth=0.8)
     name_rows(ax, column["run"].tolist())
     ax.set_xlim(min(0.0, column["cosine"].min() - 0.1), 1.1)
-    ax.set(xlabel="cosine of the two sentences (dimensionless)", ylabel="run")
+    ax.set(xlabel="cosine of the two sentences", ylabel="run")
     return ax
 
 

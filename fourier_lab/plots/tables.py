@@ -48,7 +48,7 @@ def draw_singular_values(data: Data, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     column = columns_of(data, "series", "rank", "share")
     lines(ax, {**column, "share": 100 * column["share"]}, "rank", "share")
-    ax.set(xlabel="singular value (rank)", ylabel="share of the sum (%)")
+    ax.set(xlabel="singular value, the largest first", ylabel="share of the sum (%)")
     ax.set_ylim(bottom=0)
     return finish(ax)
 
@@ -76,7 +76,7 @@ def draw_cosines(data: Data, *, width: int, ax: Axes | None = None) -> Axes:
     )
     lowest = 50 / max(len(own["cosine"]) for *_, own in by_series(column))  # half a pair
     ax.set(yscale="log", xlim=(column["cosine"].min(), 1.02), ylim=(lowest, 130))
-    ax.set_xlabel("cosine of two random tokens (dimensionless)")
+    ax.set_xlabel("cosine of two random tokens")
     ax.set_ylabel("pairs with a larger cosine (%)")
     return finish(ax)
 
@@ -154,7 +154,7 @@ def draw_neighbours(data: Data, *, ax: Axes | None = None) -> Axes:
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.set(xlim=(-0.5, len(ranks) - 0.5), ylim=(rows - 0.35, -0.6))
-    ax.set(xlabel="neighbour (rank; below each its cosine, dimensionless)", ylabel="word · series")
+    ax.set(xlabel="neighbour, the nearest first, and its cosine", ylabel="word · series")
     ax.grid(False)
     for boundary in range(len(names), rows, len(names)):
         ax.axhline(boundary - 0.4, color="0.8", linewidth=0.8)

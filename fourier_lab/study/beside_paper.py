@@ -51,8 +51,8 @@ def table_1(records: Sequence[RunRecord]) -> "pd.DataFrame":
         row |= _scores(runs)
         row["seconds"] = round(float(np.mean([run.metrics["duration_s"] for run in runs])))
         row["peak MB"] = round(float(np.mean([run.metrics["peak_memory_bytes"] for run in runs])) / 2**20)
-        row["paper, Spearman dev"] = theirs.spearman if theirs else np.nan
-        row["paper, Pearson dev"] = theirs.pearson if theirs else np.nan
+        row["paper, Spearman validation"] = theirs.spearman if theirs else np.nan
+        row["paper, Pearson validation"] = theirs.pearson if theirs else np.nan
         row["paper, minutes"] = theirs.minutes if theirs else np.nan
         rows.append(row)
     return _frame(rows)
@@ -142,15 +142,14 @@ def size_label(row: Reported) -> str:
 def _scores(runs: Sequence[RunRecord]) -> dict[str, str]:
     row = {}
     for measure in ("spearman", "pearson"):
-        for name, split in (("dev", "validation"), ("test", "test")):
+        for split in ("validation", "test"):
             mean, _, high = mean_interval([run.score(split, measure) for run in runs])
-            row[f"{measure.capitalize()} {name}"] = plus_minus(mean, high)
+            row[f"{measure.capitalize()} {split}"] = plus_minus(mean, high)
     return row
 
 
 def _reported(row: Reported) -> dict[str, Any]:
-    name = {"validation": "dev", "test": "test"}[row.split]
-    scores = {f"Spearman {name}": f"{row.spearman:.1f}", f"Pearson {name}": f"{row.pearson:.1f}"}
+    scores = {f"Spearman {row.split}": f"{row.spearman:.1f}", f"Pearson {row.split}": f"{row.pearson:.1f}"}
     return {"model": f"{row.model}, reported", "parameters": row.parameters, "seeds": 1} | scores
 
 

@@ -145,8 +145,8 @@ def finding(effects: Sequence[Effects]) -> str:
     angle, lost, lost_test = (_means(moved, key) for key in ("angle", "validation", "test"))
     said = [f"{name} {angle[name]:.1f}° ({lost[name]:+.1f} / {lost_test[name]:+.1f})" for name in names]
     lines = [
-        "mean angle by which training turned the rows of the text's tokens (points of Spearman × 100 lost on dev / test by "
-        f"undoing it): {', '.join(said)}"
+        "mean angle by which training turned the rows of the text's tokens (points of Spearman × 100 lost on validation / "
+        f"test by undoing it): {', '.join(said)}"
     ]
     worst, bound = _means(steps, "value"), _means(steps, "bound")
     said = [
@@ -167,7 +167,7 @@ def finding(effects: Sequence[Effects]) -> str:
         + (")" if np.isnan(n["next_size"]) else f"; {n['next_size']:.0f} cost {n['next_cost']:.1f} points)")
         for name, n in classes_needed(effects).items()
     ]
-    lines.append(f"classes of words that keep dev Spearman within {TOLERANCE:g} point: {', '.join(said)}")
+    lines.append(f"classes of words that keep validation Spearman within {TOLERANCE:g} point: {', '.join(said)}")
     return "\n- ".join(lines)
 
 

@@ -64,7 +64,7 @@ def mean_figure(
     title: str,
     alt: str,
     values: Mapping[str, Callable[[RunRecord], float]] = SPLITS,
-    label: str = "Spearman × 100 (dimensionless)",
+    label: str = "Spearman × 100",
     group_label: str = "",
     series: Naming = series_name,
     floor: tuple[str, Mapping[str, float]] = ("", {}),

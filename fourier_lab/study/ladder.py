@@ -30,7 +30,7 @@ from .ladder_records import Ladder, read_ladder
 if TYPE_CHECKING:
     import pandas as pd
 
-# (dev, test) Spearman x 100 on STS-B, measured by the authors of this project with other code, which is not kept here.
+# Spearman x 100 on STS-B, validation and test, measured by the authors of this project with other code, not kept here.
 REFERENCE = {
     "bag of tokens": (58.0, 47.0),
     "Jaccard of tokens": (64.7, 54.8),
@@ -41,7 +41,7 @@ REFERENCE = {
     "mean of T(p), period 127": (58.1, 46.7),
 }
 
-_SPLITS = {"dev": "validation", "test": "test"}
+_SPLITS = ("validation", "test")
 _ENOUGH_SEEDS = 3
 
 
@@ -175,14 +175,14 @@ def ladder_table(rungs: Sequence[Rung], corpus: str) -> "pd.DataFrame":
 
     columns = ladder_columns(rungs)
     table = pd.DataFrame({name: columns[name] for name in ("kind", "numbers", "seeds")}, index=columns["series"])
-    for place, (short, split) in enumerate(_SPLITS.items()):
+    for place, split in enumerate(_SPLITS):
         columns = ladder_columns(rungs, split)
-        table[f"{short} Spearman"] = columns["value"].round(1)
+        table[f"{split} Spearman"] = columns["value"].round(1)
         ends = zip(columns["low"], columns["high"], strict=True)
-        table[f"{short}, 95 % over pairs"] = [f"{low:.1f} to {high:.1f}" for low, high in ends]
-        table[f"{short} Pearson"] = ladder_columns(rungs, split, "pearson")["value"].round(1)
+        table[f"{split}, 95 % over pairs"] = [f"{low:.1f} to {high:.1f}" for low, high in ends]
+        table[f"{split} Pearson"] = ladder_columns(rungs, split, "pearson")["value"].round(1)
         if corpus != "toy":
-            table[f"{short} reference"] = [REFERENCE.get(name, (np.nan, np.nan))[place] for name in table.index]
+            table[f"{split} reference"] = [REFERENCE.get(name, (np.nan, np.nan))[place] for name in table.index]
     return table
 
 
@@ -226,10 +226,10 @@ def finding(rungs: Sequence[Rung]) -> str:
     free, trained = (_best(chosen, keep) for keep in (chosen["numbers"] == 0, chosen["kind"] == KINDS[3]))
     counted = np.flatnonzero((chosen["numbers"] > 0) & (chosen["kind"] == KINDS[0]))[:1]
     lines = []
-    for short, split in _SPLITS.items():
+    for split in _SPLITS:
         value = ladder_columns(rungs, split)["value"]
         lines.append(
-            f"{short}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), "
+            f"{split}: {value[free]:.1f} with no number from text ({chosen['series'][free]}), "
             + "".join(f"{value[i]:.1f} with one per id ({chosen['series'][i]}), " for i in counted)
             + f"{value[trained]:.1f} trained ({chosen['series'][trained]}, "
             f"{chosen['numbers'][trained]:,.0f} numbers)"

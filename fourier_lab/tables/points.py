@@ -149,21 +149,21 @@ def quantities(points: Iterable[Point]) -> dict[str, Quantity]:
         return lambda run: (scores_beyond(run)[name], math.nan, math.nan)
 
     known = {
-        "parameters": Quantity("parameters (count)", metric("parameters", "total"), True),
-        "with gradient": Quantity("parameters with a gradient (count)", metric("parameters", "with_gradient"), True),
-        "embedding": Quantity("parameters of the embedding (count)", metric("parameters", "embedding"), True),
+        "parameters": Quantity("parameters", metric("parameters", "total"), True),
+        "with gradient": Quantity("parameters with a gradient", metric("parameters", "with_gradient"), True),
+        "embedding": Quantity("parameters of the embedding", metric("parameters", "embedding"), True),
         "stored bits": Quantity(
-            "stored bits of the embedding (count)", lambda run: (run.stored_bits(), math.nan, math.nan), True
+            "stored bits of the embedding", lambda run: (run.stored_bits(), math.nan, math.nan), True
         ),
-        "steps": Quantity("training steps (count)", lambda run: (run.config.steps, math.nan, math.nan)),
+        "steps": Quantity("training steps", lambda run: (run.config.steps, math.nan, math.nan)),
         "rate": Quantity("peak learning rate (per step)", lambda run: (run.config.peak_rate, math.nan, math.nan), True),
         "seconds": Quantity("training time (s)", metric("duration_s"), True),
         "validation loss": Quantity("validation loss (nats; 1 − r of fine-tuned runs)", metric("validation_loss")),
     }  # fmt: skip
-    for side, split in {"dev": "validation", "test": "test"}.items():
+    for split in ("validation", "test"):
         for measure in ("spearman", "pearson"):
-            label = f"{measure.title()} on {side} (× 100)"
-            known[f"{side} {measure.title()}"] = Quantity(label, correlation(split, measure))
+            label = f"{measure.title()} on {split} (× 100)"
+            known[f"{split} {measure.title()}"] = Quantity(label, correlation(split, measure))
     # Only classifiers have an accuracy with an interval; that of other runs is of finding pairs within a batch.
     splits = {
         split: None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ENDS = ("value", "high", "pairs_low", "pairs_high")
-_SPLITS = {"dev": "validation", "test": "test"}
+_SPLITS = {"dev": "validation", "test": "test"}  # by what the columns of kept tables are called
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
 
 
@@ -105,7 +105,7 @@ def results_table(
     further = headline(_columns([row for row in rows if row["seeds"]]))
     scores = [f"{split}_{measure}" for measure in ("spearman", "pearson") for split in _SPLITS] + accuracies + further
     head = ["model", "d", *(name.replace("_", " ") for name in shown), "parameters", "in the embedding", "stored, kB",
-            "rate", "steps", "seeds", "Spearman dev", "Spearman test", "Pearson dev", "Pearson test",
+            "rate", "steps", "seeds", "Spearman validation", "Spearman test", "Pearson validation", "Pearson test",
             *(name.replace("_", " ") for name in accuracies), *map(words, further)]  # fmt: skip
     lines = [head, ["---"] * len(head)]
     for row in rows:
@@ -148,19 +148,19 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
         check_poolable(name, [record for record in kept if series_name(record.config) == name])
     if against not in names:
         raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(names)}.")
-    dev, test = (
+    validation, test = (
         difference_columns(kept, score(split), series_name, against, series=lambda config: "")
         for split in _SPLITS.values()
     )
-    lines = [f"| model minus {against} | seeds | Spearman dev | Spearman test |", "| --- | --- | --- | --- |"]
-    for row, name in enumerate(dev["group"]):
+    lines = [f"| model minus {against} | seeds | Spearman validation | Spearman test |", "| --- | --- | --- | --- |"]
+    for row, name in enumerate(validation["group"]):
         pair = [run for run in kept if series_name(run.config) in (name, against)]
         cells = [
             with_pairs(*(each[key][row] for key in _ENDS))
             + _told_collapsed(sum(run.is_collapsed(split) for run in pair), len(pair))
-            for each, split in ((dev, "validation"), (test, "test"))
+            for each, split in ((validation, "validation"), (test, "test"))
         ]
-        lines.append(f"| {name} | {dev['seeds'][row]} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {validation['seeds'][row]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -21,7 +21,7 @@ from ..training.records import RunRecord
 CURVES = {
     "loss": "training loss (nats)",
     "validation_loss": "validation loss (nats)",
-    "scale": "logit scale 1/τ (dimensionless)",
+    "scale": "logit scale 1/τ",
     "learning_rate": "learning rate (per step)",
     "seconds": "time since the start (s)",
 }

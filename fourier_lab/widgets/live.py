@@ -179,6 +179,6 @@ def _draw(records: Sequence[RunRecord]) -> Figure:
         if any(row[quantity] == row[quantity] for record in records for row in record.history):
             plots.draw_curves(summaries.curve_columns(records, quantity), label=summaries.CURVES[quantity], ax=ax)
         else:
-            ax.set(xlabel="training step (optimiser steps)", ylabel=summaries.CURVES[quantity], xticks=[], yticks=[])
+            ax.set(xlabel="training step", ylabel=summaries.CURVES[quantity], xticks=[], yticks=[])
             ax.annotate("no value yet", (0.5, 0.5), xycoords="axes fraction", ha="center")
     return closed(figure)

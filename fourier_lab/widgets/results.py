@@ -25,7 +25,7 @@ from .explorer import Explorer, View, closed
 
 ALL = "all"
 _REACH = 25.0  # pixels from which a click still means the nearest point
-_SHOWN = ("dev Spearman", "test Spearman")
+_SHOWN = ("validation Spearman", "test Spearman")
 
 
 def explore_results(

@@ -13,6 +13,7 @@ from seen import keep
 from fourier_lab.embeddings.basis import frequency_set
 from fourier_lab.geometry import resolution, token_table
 from fourier_lab.geometry.stages import stage_table
+from fourier_lab.site.clouds import NEAR
 from fourier_lab.tables.points import quantities, read_points
 from fourier_lab.text.tokenizer import token_words
 from fourier_lab.training.records import load_encoder
@@ -156,7 +157,7 @@ def test_results_say_what_the_tables_say(explore):
     page = explore("results", "#family=all")
     for point in points[:: len(points) // 6]:
         redrawn(page, lambda name=point.name: page.get_by_label("marked point").select_option(name))
-        axes = {name: known[name] for name in ("test Spearman", "parameters", "dev Spearman")}
+        axes = {name: known[name] for name in ("test Spearman", "parameters", "validation Spearman")}
         described = [line for line in widget._describe(point, axes) if not line.startswith("Settings")]
         assert described[1:] == [line for line in words(page).split("\n") if line][-len(described) + 1 :]
     page.get_by_text("The same points as a table").click()
@@ -166,10 +167,11 @@ def test_results_say_what_the_tables_say(explore):
 
 
 def test_clouds_are_searched_lassoed_and_linked_by_the_word(explore):
-    page = explore("geometry", "#word=cat")
+    page = explore("geometry", f"#word=cat&right={quote('learned: learned table')}")
+    assert "30,522 tokens" in page.locator("#leftTitle").inner_text()
     encoder = load_encoder(SHIPPED / "learned")
     tokens = token_words(encoder.tokenizer)
-    (near,), _ = token_table.nearest_neighbours(stage_table(encoder, "learned table"), [tokens.index("cat")], k=8)
+    (near,), _ = token_table.nearest_neighbours(stage_table(encoder, "learned table"), [tokens.index("cat")], k=NEAR)
     assert f"in learned: learned table: {', '.join(tokens[i] for i in near)}." in words(page)
     canvas = page.locator("#leftCloud canvas")
     canvas.scroll_into_view_if_needed()

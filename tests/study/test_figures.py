@@ -80,8 +80,8 @@ def test_a_table_of_means_says_what_was_lost_from_validation_to_test():
 def test_rows_of_a_size_stand_beside_the_papers():
     frame = beside_paper.table_1(RECORDS)
     assert frame["model"].tolist() == ["learned", "fourier (harmonic)"]
-    assert frame["Spearman dev"].tolist() == ["73.0 ± 2.5", "71.0 ± 2.5"]
-    assert frame["paper, Spearman dev"].tolist() == [77.01, 74.93] and frame["paper, minutes"].tolist() == [
+    assert frame["Spearman validation"].tolist() == ["73.0 ± 2.5", "71.0 ± 2.5"]
+    assert frame["paper, Spearman validation"].tolist() == [77.01, 74.93] and frame["paper, minutes"].tolist() == [
         48.48,
         37.88,
     ]
@@ -90,9 +90,9 @@ def test_rows_of_a_size_stand_beside_the_papers():
 def test_fine_tuned_rows_say_which_split_a_figure_belongs_to():
     frame = beside_paper.table_2(RECORDS).set_index("model")
     assert frame.loc["BERT-Tiny, reported", "Spearman test"] == "73.6"
-    assert frame.loc["BERT-Tiny, reported", "Spearman dev"] == "–"
+    assert frame.loc["BERT-Tiny, reported", "Spearman validation"] == "–"
     assert (
-        frame.loc["PETE 58k, reported", "Spearman dev"] == "69.5"
+        frame.loc["PETE 58k, reported", "Spearman validation"] == "69.5"
         and frame.loc["PETE 58k, reported", "Spearman test"] == "–"
     )
 

@@ -195,7 +195,7 @@ def explorer(results):
 
 CHANGES = {
     "x": "steps",
-    "y": "dev Pearson",
+    "y": "validation Pearson",
     "arm": "learned",
     "family": "nli",
     "budget": (32_000, 64_000),

@@ -4,7 +4,7 @@
 (() => {
   const { quantities, points, skipped } = LabData.points;
   const ALL = "all";
-  const ALWAYS = ["dev Spearman", "test Spearman"]; // said of the marked point, whatever the axes
+  const ALWAYS = ["validation Spearman", "test Spearman"]; // said of the marked point, whatever the axes
   const form = document.getElementById("settings");
   const table = document.getElementById("table");
   const byName = new Map(points.map((point) => [point.name, point]));
@@ -22,15 +22,15 @@
       && point.parameters >= from && point.parameters <= to && point.values[x] && point.values[y]);
   }
 
-  // The list of points follows the filter; where the marked one is gone, the best on the dev set is marked.
+  // The list of points follows the filter; where the marked one is gone, the best on validation is marked.
   function fit(settings) {
     const found = filtered(settings);
     if (!found.length) {
       return { note: "No record has both quantities within this filter. Widen the parameters, or choose another folder, kind or axis." };
     }
     if (!found.some((point) => point.name === settings.point)) {
-      const dev = (point) => (point.values["dev Spearman"] || [-Infinity])[0];
-      settings.point = found.reduce((a, b) => (dev(b) > dev(a) ? b : a)).name;
+      const score = (point) => (point.values["validation Spearman"] || [-Infinity])[0];
+      settings.point = found.reduce((a, b) => (score(b) > score(a) ? b : a)).name;
     }
     Lab.offer("point", found.map((point) => point.name), settings.point);
     return {};
