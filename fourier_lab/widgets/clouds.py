@@ -171,7 +171,8 @@ def _of_runs(
 ) -> tuple[dict[str, Callable[[], NDArray[Any]]], list[str], list[str]]:
     """Return what computes each stage of runs of one vocabulary by ``series: stage``, its words, and what was left out."""
     records, problems = runs_at_hand(folders)
-    (first, *_), rows = records.values(), {}
+    (first, *_) = records.values()
+    rows: dict[str, Callable[[], NDArray[Any]]] = {}
     words: list[str] = []
     for record in records.values():
         if record.metrics["data"].get("vocabulary") != first.metrics["data"].get("vocabulary"):
