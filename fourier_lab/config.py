@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
-from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS, FourierSettings
+from .embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS, FourierSettings
 from .errors import ConfigError, check_kind
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
 from .field_rules import (
@@ -59,6 +59,9 @@ class ModelConfig:
             pooler is a SiLU MLP d -> d -> d (the network whose parameter counts Table 2 reports).
         feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``, 4 in the paper, 0.25 in small models;
             or the name of another feed-forward; or one of your own, ``module:Class``, called with ``d_model``.
+        attention: Which tokens a token mixes with: all of its sentence with ``full`` (paper); those fewer than ``window``
+            places away with ``local``; all, by a sum that grows with the length alone, with ``linear``; or one of your own,
+            ``module:Class``, called with ``d_model``. That of a language model looks back alone.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
         token_weights: How much each token counts in the mean over a sentence: all alike with ``none`` (paper), one learned
@@ -72,6 +75,7 @@ class ModelConfig:
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
             ``basis``, ``period`` and ``mlp`` are settings above.
         feed_forward_options: The same of a named feed-forward.
+        attention_options: The same of an attention, e.g. ``{"window": 8}``.
         head_options: The same of a head, e.g. ``{"n_frequencies": 480}``; here ``frequencies`` and ``period`` are its own.
         departures: Names of :data:`DEPARTURES`: where to follow the published code instead of the paper.
 
@@ -96,6 +100,8 @@ class ModelConfig:
     departures: tuple[str, ...] = ()
     embedding_options: tuple[tuple[str, Any], ...] = ()
     feed_forward_options: tuple[tuple[str, Any], ...] = ()
+    attention: str = "full"
+    attention_options: tuple[tuple[str, Any], ...] = ()
     token_weights: str = "none"
     pooler: str = "tanh"
     head: str = "none"
@@ -124,6 +130,12 @@ class ModelConfig:
             raise ConfigError(
                 f"token_weights {self.token_weights!r} weigh tokens, and the departure 'padding_mean' averages padding with "
                 "them. Drop one."
+            )
+        if self.attention in ATTENTIONS.settings:
+            self.attention_settings()
+        if "padding_mean" in self.departures and self.attention != "full":
+            raise ConfigError(
+                f"attention {self.attention!r} leaves no place to the padding that the departure 'padding_mean' has. Drop one."
             )
         for name in self.departures:
             if DEPARTURES[name] == ("fourier",) and self.arm != "fourier":
@@ -162,6 +174,14 @@ class ModelConfig:
         """
         return FEED_FORWARDS.settings_of(str(self.feed_forward))(**dict(self.feed_forward_options))
 
+    def attention_settings(self) -> Any:
+        """Return the settings of the attention as the frozen dataclass of its class.
+
+        Raises:
+            ConfigError: If the attention is code that nobody named, see :mod:`fourier_lab.plugins`.
+        """
+        return ATTENTIONS.settings_of(self.attention)(**dict(self.attention_options))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values."""
         return dataclasses.asdict(self) | {name: dict(getattr(self, name)) for name in OPTIONS}
@@ -172,9 +192,9 @@ class RunConfig:
     """Everything that decides the numbers of one training run, flat, so that one name is one option everywhere.
 
     Attributes:
-        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, dropout, max_seq_len,
-            token_weights, pooler, head, norm: As in :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
-        embedding_options, feed_forward_options, head_options: As in :class:`ModelConfig`.
+        arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, attention, dropout,
+            max_seq_len, token_weights, pooler, head, norm: As in :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
+        embedding_options, feed_forward_options, attention_options, head_options: As in :class:`ModelConfig`.
         departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
             ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
             sentences are padded to ``max_seq_len`` and the mean runs over the padding too. ``published_rotary``: the
@@ -246,6 +266,8 @@ class RunConfig:
     departures: tuple[str, ...] = ()
     embedding_options: tuple[tuple[str, Any], ...] = ()
     feed_forward_options: tuple[tuple[str, Any], ...] = ()
+    attention: str = "full"
+    attention_options: tuple[tuple[str, Any], ...] = ()
     head_options: tuple[tuple[str, Any], ...] = ()
     corpus: str = "toy"
     source: str = "builtin"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .embeddings.frequencies import BASES, FREQUENCIES
-from .embeddings.registry import EMBEDDINGS, FEED_FORWARDS, HEADS
+from .embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS, HEADS
 from .errors import ConfigError
 from .plugins import kinds_of_hint
 
@@ -49,10 +49,13 @@ _CHOICES = {
     "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS,
     "device": DEVICES,
 }  # fmt: skip
-_PLUGINS = {"arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS, "head": HEADS}
+_PLUGINS = {
+    "arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS, "attention": ATTENTIONS, "head": HEADS,
+}  # fmt: skip
 OPTIONS = {
     "embedding_options": ("arm", EMBEDDINGS),
     "feed_forward_options": ("feed_forward", FEED_FORWARDS),
+    "attention_options": ("attention", ATTENTIONS),
     "head_options": ("head", HEADS),
 }
 # A sentence has at least [CLS], one token and [SEP].

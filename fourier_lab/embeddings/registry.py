@@ -1,8 +1,9 @@
-"""The token embeddings, feed-forwards and output heads that a run can name, with the settings of each."""
+"""The token embeddings, feed-forwards, attentions and output heads that a run can name, with the settings of each."""
 
 from dataclasses import dataclass
 
 from ..plugins import Kind
+from .attention_settings import LocalSettings, NoSettings
 from .feed_forward_settings import LowRankSettings, MemorySettings, ReLUSettings, SiLUSettings
 from .rivals import settings as rivals
 
@@ -88,6 +89,17 @@ FEED_FORWARDS = Kind(
         "memory": "fourier_lab.models.feed_forwards:MemoryFeedForward",
     },
     {"silu": SiLUSettings, "relu": ReLUSettings, "low_rank": LowRankSettings, "memory": MemorySettings},
+)
+
+ATTENTIONS = Kind(
+    "fourier_lab.attentions",
+    "attention",
+    {
+        "full": "fourier_lab.models.attentions:FullAttention",
+        "local": "fourier_lab.models.attentions:LocalAttention",
+        "linear": "fourier_lab.models.attentions:LinearAttention",
+    },
+    {"full": NoSettings, "local": LocalSettings, "linear": NoSettings},
 )
 
 

@@ -13,7 +13,7 @@ from ..device import target_device
 from ..embeddings.basis import check_token_ids
 from ..embeddings.fourier import GeGLU, SiLUMLP
 from ..embeddings.interface import ReadsWords, check_embedding
-from ..embeddings.registry import EMBEDDINGS, FEED_FORWARDS
+from ..embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind
 from ..text.batches import PackedSentences, check_length
 from ..text.tokenizer import token_words
@@ -76,6 +76,7 @@ class Attention(nn.Module):
         self.qkv = SiLUProjections(d) if silu else nn.Linear(d, 3 * d)
         self.out = SiLUMLP(d) if silu else nn.Linear(d, d)
         self.values_projected = self.n_heads == 1 and not silu
+        self.mix = build_attention(config)
 
     def project(self, x: Tensor) -> Tensor:
         """Return queries, keys and values of token states, ``(n, d) -> (n, 3 d)``."""
@@ -98,12 +99,7 @@ class Attention(nn.Module):
     def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
         """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
         q, k, v = (t.unflatten(0, (count, length)).transpose(1, 2) for t in block)
-        return (
-            F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=self.causal)
-            .transpose(1, 2)
-            .flatten(2)
-            .flatten(0, 1)
-        )
+        return self.mix(q, k, v, mask, self.causal).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class Block(nn.Module):
@@ -165,6 +161,25 @@ def build_feed_forward(config: ModelConfig) -> nn.Module:
             f"the feed-forward {config.feed_forward!r} must keep the shape (n_tokens, {d}), but turns (3, {d}) into "
             f"{tuple(found.shape)}. Let its last layer have d_model outputs."
         )
+    return built
+
+
+def build_attention(config: ModelConfig) -> nn.Module:
+    """Return what mixes values by queries and keys, see :mod:`fourier_lab.models.attentions`.
+
+    Raises:
+        ConfigError: If it gives another shape than that of the values.
+    """
+    built = ATTENTIONS.build(config.attention, (config.d_model,), config.attention_settings())
+    if config.attention not in ATTENTIONS.built_in:
+        values = torch.zeros(2, config.n_heads, 3, config.d_model // config.n_heads)
+        with torch.no_grad(), torch.random.fork_rng():
+            found = built(values, values, values, None, config.head != "none")
+        if found.shape != values.shape:
+            raise ConfigError(
+                f"the attention {config.attention!r} must keep the shape of values, but turns {tuple(values.shape)} into "
+                f"{tuple(found.shape)}. Let it return (count, heads, length, width)."
+            )
     return built
 
 

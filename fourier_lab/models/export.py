@@ -64,6 +64,10 @@ def export_encoder(encoder: SentenceEncoder, path: Path, table: bool) -> Path:
         raise ConfigError(
             "the departure 'padding_mean' averages padding, which the graph leaves out. Train without it."
         )
+    if encoder.config.attention != "full":
+        raise ConfigError(
+            f"attention {encoder.config.attention!r} reads no padding, which the graph has. Train with attention 'full'."
+        )
     encoder = copy.deepcopy(encoder).cpu().eval()
     if table:
         encoder.embedding = nn.Embedding.from_pretrained(rows_of(encoder.embedding).clone())

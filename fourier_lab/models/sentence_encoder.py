@@ -263,7 +263,7 @@ class SentenceEncoder(Backbone):
 
         Raises:
             MissingPackageError: If onnx or onnxscript is not installed.
-            ConfigError: If the encoder averages padding (departure ``padding_mean``).
+            ConfigError: If the encoder averages padding (departure ``padding_mean``), or its attention is not ``full``.
         """
         from .export import export_encoder
 

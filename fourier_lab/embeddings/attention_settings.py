@@ -1,0 +1,25 @@
+"""Settings of the attentions that a run may name, known without torch; none of these has parameters."""
+
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Full and linear attention have no settings."""
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """Attention to tokens fewer than ``window`` places away.
+
+    Raises:
+        ConfigError: If a token would not see itself.
+    """
+
+    window: int = 16
+
+    def __post_init__(self) -> None:
+        if self.window < 1:
+            raise ConfigError(f"window ({self.window}) of local attention must be at least 1. Try 16.")
