@@ -24,6 +24,7 @@ from ..paths import write_atomically
 from ..text.tokenizer import tokenize
 from ..training.optimizer import make_optimizer
 from ..training.trainer import Trainer
+from .attention import ATTENTION
 from .encode import ENCODE
 from .head import HEAD
 from .rivals import INSTALL, PublishedTrainer, race_sentence_transformers
@@ -43,8 +44,8 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD`` and ``ENCODE``, or ``head`` and
-            ``encode`` for all of these.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE`` and
+            ``ATTENTION``, or ``head``, ``encode`` and ``attention`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -57,7 +58,8 @@ def run_benchmarks(
     Raises:
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
-    benchmarks, groups = BENCHMARKS | HEAD | ENCODE, {"head": HEAD, "encode": ENCODE}
+    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION}
+    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()

@@ -48,6 +48,7 @@ class Size:
         head_share: Divides vocabulary and width of the output layers.
         head_threads: Threads that these have.
         sentences: Most sentences that are encoded.
+        attention_tokens: Tokens in all over which attention is measured, the longest text among them.
         repeats: Measurements of each side, after one warm-up.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
@@ -63,6 +64,7 @@ class Size:
     head_share: int = 1
     head_threads: int = 2
     sentences: int = 20_000
+    attention_tokens: int = 4096
     repeats: int = 15
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()

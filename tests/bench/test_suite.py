@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.bench import encode, head, suite, workload
+from fourier_lab.bench import attention, encode, head, suite, workload
 from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
 from fourier_lab.errors import ConfigError
@@ -27,6 +28,7 @@ TINY = suite.Size(
     head_share=16,
     head_threads=1,
     sentences=40,
+    attention_tokens=32,
     repeats=1,
 )
 HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s", "sentences/s")
@@ -144,6 +146,50 @@ def test_memory_of_a_dense_layer_is_at_least_its_weights_gradient_moments_and_lo
     (row,) = suite.run_benchmarks(["head_memory_30522"], size=replace(TINY, head_share=2))
     v, d, tokens = 30522 // 2, 256 // 2, 256
     assert row["theirs"] > 4 * (4 * v * d + 2 * v * tokens) / 1e6 > 2 * row["ours"]
+
+
+def test_the_tipping_point_is_where_the_times_cross(monkeypatch):
+    """Of times that grow as the operations do, it is 6 d, and the local attention is cheaper from three windows on."""
+    d, size = 128, replace(TINY, attention_tokens=4096)
+    monkeypatch.setattr(attention, "LENGTHS", (16, 256, 4096))
+    monkeypatch.setattr(attention, "parts", lambda kind, d, n, tokens: (None, (kind, n)))
+    monkeypatch.setattr(attention, "rest", lambda d, tokens: ("rest", 0))
+
+    def operations(side):
+        kind, n = side.args[0]
+        return {"full": 4 * n * d, "local": 12 * 64 * d, "linear": 4 * d * 64, "rest": 24 * d * d}[kind]
+
+    monkeypatch.setattr(
+        attention, "alternate", lambda sides, repeats, clock: {k: [operations(s)] for k, s in sides.items()}
+    )
+    (row,) = suite.run_benchmarks(["attention_128"], size=size)
+    check = row["detail"]["full_dearer_from"]
+    assert row["ours"] == pytest.approx(768) and row["theirs"] == 768 and row["met"]
+    assert check["local"] == pytest.approx(192) and check["linear"] == pytest.approx(64)
+    monkeypatch.setattr(attention, "LENGTHS", (16, 256))
+    (row,) = suite.run_benchmarks(["attention_128"], size=size)
+    assert row["ours"] is row["met"] is None and "below up to 256 tokens" in row["detail"]["missing"]
+
+
+def test_the_rest_of_a_block_is_24_d_squared_operations_a_token():
+    rest = attention.rest(16, 10)
+    with FlopCounterMode(display=False) as counter:
+        rest()
+    assert counter.get_total_flops() == 24 * 16**2 * 10
+
+
+def test_attention_is_measured_and_adds_memory(monkeypatch):
+    added = {"full": 3e6, "local": 2e6, "linear": 1e6}
+    monkeypatch.setattr(
+        attention, "run_child", lambda code: next(f"{n:.0f}" for kind, n in added.items() if kind in code)
+    )
+    rows = suite.run_benchmarks(["attention_128", "attention_memory_128"], size=replace(TINY, attention_tokens=256))
+    times = rows[0]["detail"]
+    assert times["lengths"] == [16, 32, 64, 128, 256]
+    assert all(len(each) == 5 and min(each) > 0 for each in times["seconds"].values())
+    check_row(rows[1])
+    assert rows[1]["detail"]["MB"] == {"full": 3, "local": 2, "linear": 1} and rows[1]["ratio"] == 3
+    assert attention.memory_case("local", 16, 256) >= 0
 
 
 def test_unknown_name_is_refused():
