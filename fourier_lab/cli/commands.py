@@ -342,6 +342,42 @@ def score(options: argparse.Namespace) -> int:
     return 0 if differs else 1
 
 
+def moefy(options: argparse.Namespace) -> int:
+    """Cut the trained ReLU feed-forwards of a run into experts, and score it with a few of them for each token.
+
+    RUN is the folder of a run with feed-forward relu, or the start of its name in runs/. Experts are balanced clusters of
+    cells; routers are the centroid of their keys, a small network, an oracle and chance. It prints Spearman x 100 by the
+    share of cells that are computed, and the time; table and JSON go to reports/.
+    """
+    from ..study.finished_runs import open_run, write_report
+    from ..study.moefy import expert_table, moefy
+
+    run = open_run(options.run, options.runs)
+    found = moefy(run, options.experts, split=options.split)
+    return _reported("moefy", run, found, expert_table(found), write_report)
+
+
+def prune(options: argparse.Namespace) -> int:
+    """Say what training changed in a run's matrices, and score the run without its smallest and its largest neurons.
+
+    RUN is the folder of a run that started from its seed, or the start of its name in runs/. It prints the ranks of the
+    changes, by singular values, and Spearman x 100 by the share of neurons that went; table and JSON go to reports/.
+    """
+    from ..study.finished_runs import open_run, write_report
+    from ..study.pruning import change_rows, prune_curves, pruning_table, start_of
+
+    run = open_run(options.run, options.runs)
+    changes, curves = change_rows(start_of(run), run.encoder), prune_curves(run, options.by, split=options.split)
+    found = {"by": options.by, "split": options.split, "changes": changes, "curves": curves}
+    return _reported("prune", run, found, pruning_table(changes, curves), write_report)
+
+
+def _reported(name: str, run: Any, found: dict[str, Any], table: str, write: Callable[..., tuple[Path, Path]]) -> int:
+    written = write(name, run, found, table)
+    say(f"{table}\n\nwrote {' and '.join(map(str, written))}")
+    return 0
+
+
 def app(options: argparse.Namespace) -> int:
     """Serve the explorers and main figures as one web page, to this machine alone, until interrupted.
 

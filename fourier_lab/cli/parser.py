@@ -183,8 +183,8 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder; all "
-        "but these if none is given; or scale, for how costs grow",
+        help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder, "
+        "attention for the length from which it is dear; all but these if none is given; or scale, for how costs grow",
     )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")
@@ -209,6 +209,17 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--columns", nargs="+", metavar="NAME", help="first sentence, second, score [, subset]")
     score.add_argument("--range", nargs=2, type=float, default=(0, 5), metavar=("LOW", "HIGH"), help="possible scores")
     score.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run folders")
+
+    moefy = add("moefy", commands.moefy, "moefy 02d4e73719 --experts 32")
+    moefy.add_argument("--experts", type=int, default=32, metavar="N", help="experts of each feed-forward")
+    prune = add("prune", commands.prune, "prune 02d4e73719 --by magnitude")
+    prune.add_argument(
+        "--by", default="magnitude", metavar="WHAT", help="magnitude of a neuron's weights, or their change"
+    )
+    for command in (moefy, prune):
+        command.add_argument("run", metavar="RUN", help="folder of a finished run, or the start of its name")
+        command.add_argument("--split", default="test", choices=("validation", "test"), help="graded pairs to score on")
+        command.add_argument("--runs", type=Path, default=paths.RUNS, metavar="FOLDER", help="folder of run folders")
 
     app = add("app", commands.app, "app --port 8866")
     app.add_argument("--port", type=int, default=8866, help="first port tried, on this machine alone")

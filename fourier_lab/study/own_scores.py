@@ -84,22 +84,37 @@ def open_encoder(encoder: str, runs: Path) -> tuple[str, SentenceEncoder]:
     return name, model
 
 
-def _load(encoder: str, runs: Path) -> tuple[str, Any]:
-    folder = Path(encoder).expanduser()
-    if encoder in shipped_encoders() or (folder / "model.safetensors").is_file():
-        return folder.absolute().name, SentenceEncoder.from_pretrained(folder if folder.is_dir() else encoder)
+def find_run(run: str, runs: Path) -> Path | None:
+    """Return the folder of a finished run with its weights; None if ``run`` names a saved or shipped encoder.
+
+    Args:
+        run, runs: As ``encoder`` and ``runs`` for :func:`score_file`.
+
+    Raises:
+        ConfigError: If there is none, or several begin so.
+    """
+    folder = Path(run).expanduser()
+    if run in shipped_encoders() or (folder / "model.safetensors").is_file():
+        return None
     if folder.is_dir():
-        return folder.absolute().name, load_encoder(folder)
-    found = [path for path in sorted(Path(runs).glob("*/weights.safetensors")) if path.parent.name.startswith(encoder)]
+        return folder.absolute()
+    found = [path for path in sorted(Path(runs).glob("*/weights.safetensors")) if path.parent.name.startswith(run)]
     if len(found) != 1:
         several = (
             f"{len(found)} runs begin so: {', '.join(path.parent.name for path in found)}" if found else "none does"
         )
         raise ConfigError(
             "the encoder must be the folder of a finished run with its weights or of a saved encoder, or the start of a "
-            f"run's name in {runs}, got {encoder!r} ({several}). 'fourier-lab train' prints the names."
+            f"run's name in {runs}, got {run!r} ({several}). 'fourier-lab train' prints the names."
         )
-    return found[0].parent.name, load_encoder(found[0].parent)
+    return found[0].parent
+
+
+def _load(encoder: str, runs: Path) -> tuple[str, Any]:
+    run, folder = find_run(encoder, runs), Path(encoder).expanduser()
+    if run is not None:
+        return run.name, load_encoder(run)
+    return folder.absolute().name, SentenceEncoder.from_pretrained(folder if folder.is_dir() else encoder)
 
 
 def _reading(columns: Sequence[str] | None) -> Reading:
