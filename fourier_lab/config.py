@@ -32,7 +32,10 @@ from .plugins import allow, check_options
 PUBLISHED_PERIOD = 127  # the longest sentence of the released code, 128 tokens, less 1
 PUBLISHED_RATE = 2e-5
 # What is read where sentences are encoded, or pairs of them compared.
-PAIRS_ONLY = ("token_weights", "pooler", "departures", "left_out", "train_pairs", "pretraining", "evaluated_on")
+PAIRS_ONLY = (
+    "token_weights", "pooler", "attention_weights", "pooled_layers", "departures", "left_out", "train_pairs", "pretraining",
+    "evaluated_on",
+)  # fmt: skip
 # Settings of the run, whatever embedding reads them.
 EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
 
@@ -67,6 +70,10 @@ class ModelConfig:
         token_weights: How much each token counts in the mean over a sentence: all alike with ``none`` (paper), one learned
             number for each of the V ids with ``learned``, or with ``idf``, where it starts at the idf of the training text.
         pooler: ``tanh``, a linear map and tanh after the mean (paper); or ``none``, the mean itself.
+        attention_weights: How much each token counts in every attention beside its score, as ``token_weights`` in the mean:
+            the logarithm of its weight is added to the scores of its key.
+        pooled_layers: What is averaged into a sentence: the states of the ``last`` layer (paper), or of ``all`` side by
+            side, the embeddings among them, which the pooler maps back to ``d_model``.
         head: Output layer of a language model, whose attention is causal: ``tied``, the rows of the token embedding;
             ``learned``, a table of its own; ``fourier``, computed; ``decoupled``, a table of another width; ``adaptive``,
             torch's adaptive softmax; ``hash_cascade``, small softmaxes of hashed codes; or one of your own as
@@ -104,6 +111,8 @@ class ModelConfig:
     attention_options: tuple[tuple[str, Any], ...] = ()
     token_weights: str = "none"
     pooler: str = "tanh"
+    attention_weights: str = "none"
+    pooled_layers: str = "last"
     head: str = "none"
     head_options: tuple[tuple[str, Any], ...] = ()
     norm: str = "post"
@@ -126,16 +135,27 @@ class ModelConfig:
             raise ConfigError(f"feed_forward ({self.feed_forward}) times d_model must be at least 1. The paper uses 4.")
         if isinstance(self.feed_forward, str) and self.feed_forward in FEED_FORWARDS.settings:
             self.feed_forward_settings().parameters(self.d_model)
-        if "padding_mean" in self.departures and self.token_weights != "none":
+        for name in ("token_weights", "attention_weights"):
+            if "padding_mean" in self.departures and getattr(self, name) != "none":
+                raise ConfigError(
+                    f"{name} {getattr(self, name)!r} weigh tokens, and the departure 'padding_mean' averages padding with "
+                    "them. Drop one."
+                )
+        if self.attention_weights != "none" and (self.n_layers == 0 or self.head != "none"):
             raise ConfigError(
-                f"token_weights {self.token_weights!r} weigh tokens, and the departure 'padding_mean' averages padding with "
-                "them. Drop one."
+                f"attention_weights {self.attention_weights!r} weigh tokens in the layers of a sentence encoder, got "
+                f"n_layers {self.n_layers} and head {self.head!r}. Leave them out."
+            )
+        if self.pooled_layers == "all" and (self.pooler == "none" or self.projections == "silu"):
+            raise ConfigError(
+                f"pooled_layers 'all' need a pooler that is one linear map, got pooler {self.pooler!r} and projections "
+                f"{self.projections!r}. Drop one."
             )
         if self.attention in ATTENTIONS.settings:
             self.attention_settings()
         if "padding_mean" in self.departures and self.attention != "full":
             raise ConfigError(
-                f"attention {self.attention!r} leaves no place to the padding that the departure 'padding_mean' has. Drop one."
+                f"attention {self.attention!r} has no place for padding, which the departure 'padding_mean' reads. Drop one."
             )
         for name in self.departures:
             if DEPARTURES[name] == ("fourier",) and self.arm != "fourier":
@@ -193,7 +213,8 @@ class RunConfig:
 
     Attributes:
         arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, attention, dropout,
-            max_seq_len, token_weights, pooler, head, norm: As in :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
+            max_seq_len, token_weights, pooler, attention_weights, pooled_layers, head, norm: As in
+            :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
         embedding_options, feed_forward_options, attention_options, head_options: As in :class:`ModelConfig`.
         departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
             ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
@@ -261,6 +282,8 @@ class RunConfig:
     max_seq_len: int = 128
     token_weights: str = "none"
     pooler: str = "tanh"
+    attention_weights: str = "none"
+    pooled_layers: str = "last"
     head: str = "none"
     norm: str = "post"
     departures: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
 PROJECTIONS = ("linear", "silu")
 TOKEN_WEIGHTS = ("none", "learned", "idf")
 POOLERS = ("tanh", "none")
+POOLED_LAYERS = ("last", "all")
 NORMS = ("post", "pre")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
 TEXT_CORPORA = ("toy", "books")  # what a language model can be trained on
@@ -46,6 +47,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
+    "attention_weights": TOKEN_WEIGHTS, "pooled_layers": POOLED_LAYERS,
     "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS,
     "device": DEVICES,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from ..embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind
 from ..text.batches import PackedSentences, check_length
 from ..text.tokenizer import token_words
+from .token_weights import TokenWeights
 
 
 def rotary_table(max_seq_len: int, head_width: int) -> Tensor:
@@ -86,20 +87,31 @@ class Attention(nn.Module):
         d = x.shape[-1]
         return torch.cat((qkv[:, : 2 * d], self.out(qkv[:, 2 * d :])), dim=-1)
 
-    def forward(self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
+    def forward(
+        self, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor, log_weights: Tensor | None = None
+    ) -> Tensor:
         q, k, v = qkv.unflatten(1, (3, self.n_heads, -1)).unbind(1)  # each (n_tokens, heads, width)
         q, k = self.rotate(q, cosine, sine).to(v.dtype), self.rotate(k, cosine, sine).to(v.dtype)
         mask = None if packed.mask is None else packed.mask[:, None, None]  # (count, 1, 1, length): one for all queries
+        biases: list[Tensor | None] = [mask] * len(packed.groups)
+        if log_weights is not None:
+            parts = zip(packed.groups, packed.blocks(log_weights.to(v.dtype)), strict=True)
+            biases = [_hidden(part.view(count, 1, 1, length), mask) for (count, length), part in parts]
         mixed = [
-            self._within(block, count, length, mask)
-            for (count, length), *block in zip(packed.groups, *map(packed.blocks, (q, k, v)), strict=True)
+            self._within(block, count, length, bias)
+            for (count, length), bias, *block in zip(packed.groups, biases, *map(packed.blocks, (q, k, v)), strict=True)
         ]
         return torch.cat(mixed) if self.values_projected else self.out(torch.cat(mixed))
 
-    def _within(self, block: list[Tensor], count: int, length: int, mask: Tensor | None) -> Tensor:
+    def _within(self, block: list[Tensor], count: int, length: int, bias: Tensor | None) -> Tensor:
         """Attend within ``count`` sentences of one length; queries, keys, values ``(count * length, heads, width)``."""
         q, k, v = (t.unflatten(0, (count, length)).transpose(1, 2) for t in block)
-        return self.mix(q, k, v, mask, self.causal).transpose(1, 2).flatten(2).flatten(0, 1)
+        return self.mix(q, k, v, bias, self.causal).transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def _hidden(bias: Tensor, mask: Tensor | None) -> Tensor:
+    """Return a bias of keys that keeps those where ``mask`` is False out of every mix."""
+    return bias if mask is None else bias.masked_fill(~mask, -torch.inf)
 
 
 class Block(nn.Module):
@@ -124,8 +136,11 @@ class Block(nn.Module):
         """Return queries, keys and values of token states, ``(n, d) -> (n, 3 d)``."""
         return self.attention.project(self.norm1(x) if self.pre else x)
 
-    def forward(self, x: Tensor, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor) -> Tensor:
-        attended = self.dropout(self.attention(qkv, packed, cosine, sine))
+    def forward(
+        self, x: Tensor, qkv: Tensor, packed: PackedSentences, cosine: Tensor, sine: Tensor,
+        log_weights: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        attended = self.dropout(self.attention(qkv, packed, cosine, sine, log_weights))
         if self.pre:
             x = x + attended
             return x + self.dropout(self._fed(self.norm2(x), packed))
@@ -215,6 +230,7 @@ class Backbone(nn.Module):
         self.config = config
         self.embedding = build_embedding(config)
         self.dropout = nn.Dropout(config.dropout)
+        self.attention_weights = None if config.attention_weights == "none" else TokenWeights(config.vocab_size)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         with torch.device("cpu"):
             self.rotary = rotary_table(config.max_seq_len, config.d_model // config.n_heads)
@@ -251,6 +267,9 @@ class Backbone(nn.Module):
         check_token_ids(packed.distinct, self.config.vocab_size)
         rows = self.embedding(packed.distinct)
         states = [self.dropout(F.embedding(packed.places, rows))]
+        log_weights = None
+        if self.attention_weights is not None:
+            log_weights = self.attention_weights.log_of(packed.distinct)[packed.places]
         for i, block in enumerate(cast(Iterable[Block], self.blocks)):
             if i == 0 and not (self.training and self.config.dropout):
                 # Before positions and context come in, equal ids have equal projections: compute each once.
@@ -258,7 +277,7 @@ class Backbone(nn.Module):
                 qkv = F.embedding(packed.places, block.project(rows).to(rows.dtype))
             else:
                 qkv = block.project(states[-1])
-            states.append(block(states[-1], qkv, packed, cosine, sine))
+            states.append(block(states[-1], qkv, packed, cosine, sine, log_weights))
         return states
 
 

@@ -48,7 +48,7 @@ class PaddedEncoder(nn.Module):
             restore=torch.arange(count),
             mask=mask | (lengths == 0),  # attention over nothing would be nan
         )
-        states = self.encoder.hidden_states(packed)[-1].unflatten(0, (count, length))
+        states = self.encoder.pooled_states(packed).unflatten(0, (count, length))
         weights = mask.to(states.dtype)
         if self.encoder.token_weights is not None:
             weights = weights * self.encoder.token_weights(packed.distinct).unflatten(0, (count, length))

@@ -31,7 +31,8 @@ def _build_pooler(config: ModelConfig) -> nn.Module:
     """Return what comes between mean and tanh."""
     if config.pooler == "none":
         return nn.Identity()
-    return SiLUMLP(config.d_model) if config.projections == "silu" else nn.Linear(config.d_model, config.d_model)
+    read = config.d_model * (config.n_layers + 1 if config.pooled_layers == "all" else 1)
+    return SiLUMLP(config.d_model) if config.projections == "silu" else nn.Linear(read, config.d_model)
 
 
 class SentenceEncoder(Backbone):
@@ -119,7 +120,12 @@ class SentenceEncoder(Backbone):
 
     def encode_packed(self, packed: PackedSentences) -> Tensor:
         """Encode a packed batch into ``(n_sentences, d_model)``, in the order given to :meth:`pack`."""
-        return self.pool(self.hidden_states(packed)[-1], packed)
+        return self.pool(self.pooled_states(packed), packed)
+
+    def pooled_states(self, packed: PackedSentences) -> Tensor:
+        """Return the states that a sentence is the mean of: those of the last layer, or of all layers side by side."""
+        states = self.hidden_states(packed)
+        return torch.cat(states, dim=-1) if self.config.pooled_layers == "all" else states[-1]
 
     def pool(self, states: Tensor, packed: PackedSentences) -> Tensor:
         """Average token states over each sentence, restore the sentence order, apply the pooler."""

@@ -26,6 +26,8 @@ def count_by_formula(config: ModelConfig) -> int:
         hidden = int(config.feed_forward * d)
         feed_forward = linear(d, 2 * hidden) + linear(hidden, d)
     embedding = config.embedding_settings().parameters(config.vocab_size, d)
-    weights = 0 if config.token_weights == "none" else config.vocab_size
+    weights = config.vocab_size * ((config.token_weights != "none") + (config.attention_weights != "none"))
     pooler = 0 if config.pooler == "none" else square
+    if config.pooled_layers == "all":
+        pooler += config.n_layers * d * d
     return embedding + weights + config.n_layers * (4 * square + feed_forward + 2 * d) + pooler

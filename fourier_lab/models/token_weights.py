@@ -1,4 +1,4 @@
-"""How much each token counts in the mean over a sentence."""
+"""How much each token counts in the mean over a sentence, or in attention."""
 
 import torch
 from torch import Tensor, nn
@@ -36,4 +36,8 @@ class TokenWeights(nn.Module):
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Return the weights of int64 ids ``(n,)``, positive ``(n,)``."""
-        return (_SCALE * self.logarithm[token_ids]).exp()
+        return self.log_of(token_ids).exp()
+
+    def log_of(self, token_ids: Tensor) -> Tensor:
+        """Return the logarithms of the weights of int64 ids ``(n,)``."""
+        return _SCALE * self.logarithm[token_ids]

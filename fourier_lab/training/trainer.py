@@ -91,9 +91,10 @@ class Trainer:
     def build(self, model: ModelConfig) -> Any:
         """Return what is trained, at its start."""
         encoder = SentenceEncoder(model, self.corpus.tokenizer)
-        if encoder.token_weights is not None and self.config.token_weights == "idf":
-            idf = idf_weights(self.corpus.train.sentences, model.vocab_size)
-            encoder.token_weights.start(torch.from_numpy(idf))
+        for name in ("token_weights", "attention_weights"):
+            if getattr(self.config, name) == "idf":
+                idf = idf_weights(self.corpus.train.sentences, model.vocab_size)
+                getattr(encoder, name).start(torch.from_numpy(idf))
         return encoder
 
     def parts(self) -> dict[str, nn.Module]:
