@@ -81,8 +81,8 @@ def moefy(
                 "computed": len(wide) * (2 * d * kept + kept + d + router_parameters(kind, d, n_experts)),
                 "spearman": run.score(encoder, split), "milliseconds": _milliseconds(experts, timed),
             })  # fmt: skip
-    for block, each in zip(blocks, wide, strict=True):
-        block.feed_forward = each
+    for block, whole in zip(blocks, wide, strict=True):
+        block.feed_forward = whole
     own = {"spearman": run.score(encoder, split), "milliseconds": _milliseconds(wide, timed)}
     own |= {"computed": sum(p.numel() for each in wide for p in each.parameters())}
     return {"split": split, "n_experts": n_experts, "timed_tokens": len(timed[0]), "dense": own, "experts": rows}
