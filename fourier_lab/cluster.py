@@ -170,7 +170,9 @@ def _result(done: Sent) -> tuple[Any, int | None] | None:
     if error is None:
         return done.future.result()
     if not isinstance(error, KilledWorker):
-        return f"no worker can begin it: {type(error).__name__}: {error}. Install the same fourier_lab there.", None
+        other = isinstance(error, ImportError | AttributeError)  # what it is to run is not found there
+        remedy = "Install the same fourier_lab there." if other else "The worker's log says more."
+        return f"no worker can begin it: {type(error).__name__}: {error}. {remedy}", None
     # Dask counts the loss of a worker against each job that was to be done there, whether or not it had begun.
     if done.starts <= error.allowed_failures:
         return None

@@ -88,7 +88,7 @@ def supervise(
                 process = context.Process(
                     target=_in_environment, args=(dict(os.environ), target, job, sender), daemon=True
                 )
-                process.start()
+                _start(process)
                 sender.close()  # so that the end of the process is the end of the pipe
                 running[receiver] = Worker(job, process)
                 yield "started", running[receiver], None
@@ -113,6 +113,15 @@ def supervise(
             worker.process.terminate()
         for worker in running.values():
             worker.process.join()
+
+
+def _start(process: BaseProcess) -> None:
+    """Start a process, once more if the server that it is to be a fork of is lost meanwhile, as where memory is short."""
+    try:
+        process.start()
+    except (EOFError, ConnectionError):
+        time.sleep(TICK_S)  # until the system knows it, and the next start has a new server
+        process.start()
 
 
 def _in_environment(

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 
 from seen import drag, keep, serving, wait_for_new_picture
 
@@ -15,7 +16,7 @@ def run_all(page):
     from playwright.sync_api import expect
 
     def agree(dialog):
-        print("JupyterLab asks:", dialog.inner_text())
+        sys.stderr.write(f"JupyterLab asks: {dialog.inner_text()}\n")
         dialog.locator(".jp-mod-accept").click()
 
     # On a busy machine JupyterLab may ask about a kernel that is slow to answer, and then about the next thing; a reader

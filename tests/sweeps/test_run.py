@@ -2,7 +2,7 @@
 
 import functools
 import json
-import multiprocessing
+import multiprocessing.forkserver
 import os
 import platform
 import signal
@@ -508,6 +508,27 @@ def test_the_processes_of_a_warm_context_start_from_the_same_state_and_the_prese
             seen.append(detail)
     (pid, *first), (other, *second) = seen
     assert pid != other and first == second and first[0] == "False" and first[-1] == "here"
+
+
+def test_a_process_whose_server_is_killed_is_started_from_a_new_one(monkeypatch):
+    context, killed = processes.warm_context(), []
+    server = multiprocessing.forkserver._forkserver
+    ensure = server.ensure_running
+
+    def ensure_and_kill():
+        ensure()
+        if not killed:
+            killed.append(server._forkserver_pid)
+            os.kill(server._forkserver_pid, signal.SIGKILL)
+
+    monkeypatch.setattr(server, "ensure_running", ensure_and_kill)
+    jobs = iter(["job", None])
+    seen = [(event, detail) for event, _, detail in processes.supervise(lambda: next(jobs), tell, 1, context)]
+    assert killed and ("message", "job") in seen and seen[-1] == ("ended", 0)
+
+
+def tell(job, connection):
+    connection.send(job)
 
 
 def spoil_and_tell(job, connection):
