@@ -24,6 +24,7 @@ PARAMETERS: dict[str, dict] = {
     "09_faster": {"measure": "none"},
     "10_from_zero": TINY,
     "12_what_training_did": TINY | {"series": "learned,harmonic"},
+    "16_no_vocabulary_matrix": {"steps": 40},
     # Their small sweeps run where the notebooks run at their defaults; here they draw the shipped records.
     **{
         name: {"smoke": False}

@@ -15,7 +15,7 @@ from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, DataError, FourierLabError, RecordError
 from fourier_lab.headless.markdown import to_html
 from fourier_lab.site import build
-from fourier_lab.site.encoder_data import _script
+from fourier_lab.site.encoder_data import script as script_of
 from fourier_lab.sweeps.file import load_sweep
 from fourier_lab.tables.score_tables import insert_table
 from fourier_lab.training.records import write_record
@@ -120,7 +120,7 @@ def test_what_a_record_says_is_text_in_a_page(tmp_path):
 
 
 def test_no_name_or_text_ends_the_script_that_it_is_in():
-    script = _script("a</script><b", json.dumps("c</script><!--<script>"))
+    script = script_of("a</script><b", json.dumps("c</script><!--<script>"))
     assert "<" not in script and "\\u003c/script>" in script
 
 

@@ -169,7 +169,7 @@ def test_a_measurement_survives_writing_and_is_drawn(record, tmp_path, monkeypat
 
     names = scaling.cause_columns(record, "check", "published")["name"].tolist()
     assert names[:2] == ["as published (8 pairs)", "as published"] and len(names) == 2 + len(ablations.PUBLISHED) + 1
-    assert draw_scaling(scaling.seconds_columns(record, 8), label="s").get_xlabel() == "vocabulary V (ids)"
+    assert draw_scaling(scaling.seconds_columns(record, 8), label="s").get_xlabel() == "vocabulary V"
     assert draw_causes(scaling.cause_columns(record, "one change"), label="ratio").get_xlabel() == "ratio"
     plt.close("all")
 

@@ -19,7 +19,8 @@ from fourier_lab.training import records, train
 
 SMALL = ["--vocab-size=1000", "--d-model=8", "--steps=4", "--warmup-steps=1", "--batch-size=8", "--train-pairs=64"]
 COMMANDS = (
-    "figures", "train", "sweep", "torture", "table", "claims", "bench", "data", "score", "app", "site", "page", "doctor",
+    "figures", "train", "sweep", "torture", "table", "claims", "bench", "data", "score",
+    "moefy", "prune", "app", "site", "page", "doctor",
 )  # fmt: skip
 
 
