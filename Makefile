@@ -28,11 +28,9 @@ figures: $(INSTALLED)  ## run every notebook, hold its figures against the commi
 test: $(INSTALLED)  ## everything that continuous integration runs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy & types=$$!; OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:nbval -n $(TESTERS) --dist loadscope \
-	  --no-loadscope-reorder; wait $$types
-	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; OMP_NUM_THREADS=1 FOURIER_LAB_HOME=$$home \
-	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=$(CELL_S) notebooks
+	home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; $(BIN)/mypy & types=$$!; \
+	  NOTEBOOKS_HOME=$$home OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope --no-loadscope-reorder \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=$(CELL_S) tests fourier_lab notebooks; wait $$types
 
 fuzz: $(INSTALLED)  ## try ten times as much made-up input as the tests do
 	FOURIER_LAB_FUZZ=5000 $(BIN)/python -m pytest -q -p no:nbval -p no:xdist tests/test_fuzz.py
