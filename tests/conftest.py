@@ -1,9 +1,8 @@
 """Settings for all tests."""
 
-import multiprocessing
-import multiprocessing.forkserver
 import sys
 
+import notebook_kernels
 import pytest
 from hypothesis import settings
 
@@ -30,12 +29,7 @@ def no_figure_stays():
 @pytest.fixture(scope="session")
 def prepared():
     """Processes as clean as new ones, forked from a server that has imported what runs notebooks: no second is lost."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["pytest", "fourier_lab.headless.notebooks", "fourier_lab.headless.pages", "papermill"]
-    )
-    multiprocessing.forkserver.ensure_running()
-    return context
+    return notebook_kernels.context()
 
 
 @pytest.fixture

@@ -6,9 +6,19 @@ import os
 import sys
 from contextlib import suppress
 
+# Of kernels, and of the processes that run notebooks.
 IMPORTED = (
     "ipykernel.kernelapp", "ipywidgets", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "pandas", "torch",
+    "pytest", "fourier_lab.headless.notebooks", "fourier_lab.headless.pages", "papermill",
 )  # fmt: skip
+
+
+def context():
+    """Return what starts processes as forks of the server, which begins to import at the first call."""
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload([*IMPORTED])
+    multiprocessing.forkserver.ensure_running()
+    return found
 
 
 class Forked:
@@ -34,11 +44,10 @@ class Forked:
 
 def launch_kernel(command, env, cwd, **_):
     """Start ``python -m ipykernel_launcher ...`` as ``jupyter_client.launch_kernel`` does, but imported already."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*IMPORTED])
-    receiver, sender = context.Pipe(duplex=False)
+    forks = context()
+    receiver, sender = forks.Pipe(duplex=False)
     arguments = command[command.index("ipykernel_launcher") :]
-    process = context.Process(target=_run, args=(arguments, dict(env), str(cwd), sender), daemon=True)
+    process = forks.Process(target=_run, args=(arguments, dict(env), str(cwd), sender), daemon=True)
     process.start()
     sender.close()
     receiver.recv()  # it has a session of its own now, and signals to its group reach nothing else
@@ -52,6 +61,8 @@ def _run(arguments, environment, folder, sender):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "fourier_lab"]:
+        del sys.modules[name]  # it reads the environment when it is imported
     sys.argv = arguments
     from ipykernel import kernelapp
 
