@@ -574,6 +574,32 @@ def test_the_bake_off_is_told_as_its_records_have_it():
     )
 
 
+def test_who_minds_the_order_of_the_ids_is_told_as_the_records_have_it():
+    page = section(RESULTS.read_text(encoding="utf-8"), "Which of them mind the order of the ids")
+    runs: dict[str, dict] = {}
+    for run in load_records(RECORDS / "bake_off_toy"):
+        score = run.metrics["scores"]["test"]["spearman"]["value"]
+        runs.setdefault(bake_off.method(run.config), {})[run.config.id_order, run.config.seed] = run, score
+    told = rows(page)
+    assert {row[0] for row in told} == set(runs)
+    for name, parameters, *cells, gain in told:
+        of = {key: score for key, (_, score) in runs[name].items()}
+        orders = ("semantic", "frequency", "random")
+        assert cells == [interval([of[order, seed] for seed in range(3)]) for order in orders]
+        gained = [of["semantic", seed] - of["frequency", seed] for seed in range(3)]
+        assert gain.lstrip("+") == interval(gained).replace("-0.0", "0.0")
+        assert parameters == f"{runs[name]['semantic', 0][0].metrics['parameters']['embedding']:,}"
+    gains = [float(row[-1].split()[0]) for row in told]
+    assert gains[:5] == sorted(gains[:5], reverse=True) and 35 <= min(gains[:5]) <= max(gains[:5]) < 55
+    drawn = [score for (order, _), (_, score) in runs["Fourier, random"].items() if order == "semantic"]
+    assert round(max(drawn) - min(drawn)) == 10
+
+
+def interval(values):
+    mean, _, high = mean_interval(values)
+    return plus_minus(mean, high)
+
+
 def test_the_output_heads_are_told_as_their_records_have_it():
     page = RESULTS.read_text(encoding="utf-8")
     told, records = (
