@@ -20,7 +20,7 @@ from ..text.pairs import HUB, SPLITS, files
 
 FREE_BYTES = 2 * 1024**3
 _INSTALL = "Run 'make figures', or 'pip install -r requirements.lock' in your environment."
-_IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+_IMPORT_NAMES = {"jupyter-scatter": "jscatter", "pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 
 
 class Check(NamedTuple):
