@@ -595,6 +595,17 @@ def test_who_minds_the_order_of_the_ids_is_told_as_the_records_have_it():
     assert round(max(drawn) - min(drawn)) == 10
 
 
+def test_the_rate_that_suits_each_output_is_told_as_the_records_have_it():
+    told = section(RESULTS.read_text(encoding="utf-8"), "The rate of each output")
+    assert "0.01 is the better rate for every output but the tied one" in told
+    found: dict[str, dict[float, float]] = {}
+    for run in load_records(RECORDS / "language_model_rates"):
+        found.setdefault(series_name(run.config), {})[run.config.learning_rate] = run.bits_per_byte("validation")
+    assert len(found) == 8 and {name for name, of in found.items() if of[0.003] < of[0.01]} == {
+        "fourier (random, period 4096) -> tied"
+    }
+
+
 def interval(values):
     mean, _, high = mean_interval(values)
     return plus_minus(mean, high)
