@@ -1,10 +1,10 @@
 """Kernels of notebooks under test: each a fork of one process that has imported what all of them import."""
 
-import multiprocessing
-import multiprocessing.forkserver
 import os
 import sys
 from contextlib import suppress
+
+from fourier_lab.processes import warm_context
 
 # Of kernels, and of the processes that run notebooks.
 IMPORTED = (
@@ -14,11 +14,8 @@ IMPORTED = (
 
 
 def context():
-    """Return what starts processes as forks of the server, which begins to import at the first call."""
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([*IMPORTED])
-    multiprocessing.forkserver.ensure_running()
-    return found
+    """Return what starts processes as forks of a server that has these imported, and begins to at the first call."""
+    return warm_context(*IMPORTED)
 
 
 class Forked:

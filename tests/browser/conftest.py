@@ -65,7 +65,7 @@ def visit(browser):
         page.troubles = troubles = []
         page.on("console", lambda said: said.type == "error" and troubles.append(f"console: {said.text}"))
         page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: is_goodbye(request) or troubles.append(f"failed: {request.url}"))
+        page.on("requestfailed", lambda request: is_goodbye(request.url) or troubles.append(f"failed: {request.url}"))
         page.on("request", lambda request: is_elsewhere(request.url) and troubles.append(f"elsewhere: {request.url}"))
         opened.append(page)
         page.goto(address, wait_until="commit", timeout=PATIENCE_MS)

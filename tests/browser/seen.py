@@ -23,9 +23,9 @@ def is_elsewhere(url):
     return not re.match(r"(data|blob|file|about|chrome-extension):|(http|ws)://(127\.0\.0\.1|localhost)[:/]", url)
 
 
-def is_goodbye(request):
-    """Return whether a request failed because its page was left: it was given up, or ended the kernel unanswered."""
-    return request.failure == "net::ERR_ABORTED" or "/voila/api/shutdown/" in request.url
+def is_goodbye(url):
+    """Return whether this ends the kernel of a page that is being left, which does not wait for the answer."""
+    return "/voila/api/shutdown/" in url
 
 
 @contextlib.contextmanager

@@ -65,7 +65,9 @@ def address(site):
 @pytest.fixture(scope="module")
 def page(address, visit):
     page = visit(address, offline=True)
-    page.wait_for_function("document.body.dataset.turn")  # left earlier, it would lack its worker
+    page.wait_for_function(
+        "document.body.dataset.turn"
+    )  # left earlier, it would lack its worker and give up its scripts
     return page
 
 
