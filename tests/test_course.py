@@ -595,6 +595,11 @@ def test_who_minds_the_order_of_the_ids_is_told_as_the_records_have_it():
     assert round(max(drawn) - min(drawn)) == 10
 
 
+def test_every_sweep_is_listed_on_the_results_page():
+    page = RESULTS.read_text(encoding="utf-8")
+    assert [path.name for path in paths.SWEEPS.glob("*.yaml") if f"(../sweeps/{path.name})" not in page] == []
+
+
 def test_the_rate_that_suits_each_output_is_told_as_the_records_have_it():
     told = section(RESULTS.read_text(encoding="utf-8"), "The rate of each output")
     assert "0.01 is the better rate for every output but the tied one" in told
