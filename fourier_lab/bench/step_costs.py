@@ -56,7 +56,7 @@ class Plan:
 PLANS = {
     "smoke": Plan(
         shapes=((5_000, 64, 1), (100_000, 64, 1)), memory=((100_000, 64, 1),), causes=(5_000, 64, 1), batch_size=32,
-        share=4, check_share=1, max_seq_len=32, seconds=2.0,
+        share=4, check_share=1, max_seq_len=32, seconds=1.0,
     ),
     "full": Plan(
         shapes=(
