@@ -114,7 +114,9 @@ def fork_kernel(command, env, cwd=None, **_):
     if pid == 0:
         try:
             os.setsid()
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the ends of whoever waits for the end of this process's parent
+            os.closerange(
+                3, os.sysconf("SC_OPEN_MAX")
+            )  # the ends of whoever waits for the end of this process's parent
             signal.set_wakeup_fd(-1)
             asyncio.set_event_loop_policy(None)
             _become(_arguments(command), dict(env), cwd)
