@@ -1,14 +1,21 @@
 """Voila with a door: the page, and its kernel, are for browsers; who merely asks for the address gets a few lines."""
 
+import functools
 import tempfile
 import threading
 import webbrowser
 from pathlib import Path
 from typing import Any
 
+import tornado.web
 from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import url_path_join
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
+
+from ..errors import ConfigError
+from ..site.explorers import explorer_page
 
 _KNOCK = "fourier_lab_open"
 _DOOR = f"""<!DOCTYPE html>
@@ -46,6 +53,21 @@ class Door(TornadoVoilaHandler):
         self.finish()
 
 
+class SitePage(JupyterHandler):
+    """Answers with an explorer of the site, which computes in the browser: it is there before, and without, a kernel."""
+
+    @tornado.web.authenticated
+    def get(self, name: str) -> None:
+        """Send the explorer of this name."""
+        try:
+            self.finish(_page(name))
+        except ConfigError as error:
+            raise tornado.web.HTTPError(404, str(error)) from error
+
+
+_page = functools.cache(explorer_page)
+
+
 class Server(Voila):
     """Voila for one notebook behind its :class:`Door`, telling how to reach it from elsewhere."""
 
@@ -62,6 +84,6 @@ class Server(Voila):
         threading.Thread(target=webbrowser.open, args=(Path(page.name).as_uri(),), daemon=True).start()
 
     def init_handlers(self) -> list[Any]:
-        """Return voila's handlers with the door in front of the notebook."""
+        """Return voila's handlers with the door in front of the notebook, and the site's explorers beside it."""
         *others, (pattern, _, settings) = super().init_handlers()
-        return [*others, (pattern, Door, settings)]
+        return [*others, (url_path_join(self.server_url, r"/site/(\w+)"), SitePage), (pattern, Door, settings)]
