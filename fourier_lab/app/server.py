@@ -1,13 +1,13 @@
 """Voila with a door: the page, and its kernel, are for browsers; who merely asks for the address gets a few lines."""
 
 import functools
+import html
 import tempfile
 import threading
 import webbrowser
 from pathlib import Path
 from typing import Any
 
-import tornado.web
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from ..site.explorers import explorer_page
 
 _KNOCK = "fourier_lab_open"
+_STRANGER = "This page is of whoever started it. Open the address that 'fourier-lab app' printed, whole."
 _DOOR = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Fourier embeddings of token ids</title></head><body>
 <p id="words">This page computes while you look, which takes JavaScript and a cookie that lasts a minute.</p>
@@ -40,7 +41,7 @@ class Door(TornadoVoilaHandler):
         """Send the page to a browser that has knocked, and the door to all others; nothing without the token."""
         if self.current_user is None:
             self.set_status(403)
-            self.finish("This page is of whoever started it. Open the address that 'fourier-lab app' printed, whole.")
+            self.finish(_STRANGER)
         elif path or self.get_cookie(_KNOCK):
             await super().get(path=path)
         else:
@@ -56,13 +57,18 @@ class Door(TornadoVoilaHandler):
 class SitePage(JupyterHandler):
     """Answers with an explorer of the site, which computes in the browser: it is there before, and without, a kernel."""
 
-    @tornado.web.authenticated
+    @allow_unauthenticated  # as above
     def get(self, name: str) -> None:
-        """Send the explorer of this name."""
+        """Send the explorer of this name; nothing without the token."""
+        if self.current_user is None:
+            self.set_status(403)
+            self.finish(_STRANGER)
+            return
         try:
             self.finish(_page(name))
         except ConfigError as error:
-            raise tornado.web.HTTPError(404, str(error)) from error
+            self.set_status(404)
+            self.finish(html.escape(str(error)))
 
 
 _page = functools.cache(explorer_page)
