@@ -127,11 +127,10 @@ def test_sliders_answer_to_keys_and_mouse_with_a_new_picture(page):
     wait_for_new_picture(page, image, after)
     keep(page, "app_results_moved")
     page.get_by_role("tab", name="Release").click()
-    slider = explorer(page, "Release").get_by_label("M, period in ids, slider")
-    words = explorer(page, "Release").locator("#words")
-    before = words.inner_text()
-    slider.press("PageUp")
-    assert words.inner_text() != before
+    within = explorer(page, "Release")
+    before = within.locator("#words").inner_text()
+    within.get_by_label("M, period in ids, slider").press("PageUp")
+    within.locator("#words", has_not_text=before.splitlines()[0]).wait_for()
     assert page.troubles == []
 
 
