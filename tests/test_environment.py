@@ -81,6 +81,7 @@ def test_every_package_that_the_library_imports_is_required(required):
         "all_minilm_l6_v2",
         "model2vec",
         "mteb",
+        "playwright",
         "sentence_transformers",
         "transformers",
         "umap",

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
-import numpy as np
 
 from .. import paths, widgets
-from ..errors import ConfigError, FourierLabError, RecordError, records_left_out
+from ..errors import FourierLabError, RecordError, records_left_out
 from ..headless import gallery
-from ..training.records import load_encoder, load_records
-from ..widgets.at_hand import SHIPPED, runs_at_hand
-from ..widgets.tokens import TOKEN_COUNTS
+from ..training.records import load_records
 
 _log = logging.getLogger(__name__)
 
@@ -77,13 +74,13 @@ def study_tabs() -> list[Tab]:
     return [
         Tab(
             "Basis",
-            "Move the two ids apart: from which distance on do their features differ? Then change d_model and frequencies.",
-            lambda: widgets.explore_basis(**_basis_settings()),
+            "Move the two ids apart: from which distance on do their features differ? Then change width and frequencies.",
+            ipywidgets.HTML,  # the template of the page has it already, below the tabs
         ),
         Tab(
             "Release",
-            "Slide the normaliser down to 127: words collapse onto shared rows. Click into the folded ids to read a row.",
-            lambda: widgets.explore_release(**_shipped_vocabulary()),
+            "Slide the period up from 127: words stop sharing a row. Which words are told apart at last?",
+            lambda: _of_site("release"),
         ),
         Tab(
             "Geometry",
@@ -124,23 +121,9 @@ def study_tabs() -> list[Tab]:
     ]
 
 
-def _shipped_vocabulary() -> dict[str, Any]:
-    """Return tokenizer and token counts of a run that ships with the library; nothing if none does."""
-    try:
-        records, _ = runs_at_hand([SHIPPED])
-    except ConfigError:  # the explorers then use the toy language
-        return {}
-    folder = next(iter(records.values())).folder
-    counts = folder / TOKEN_COUNTS
-    return {
-        "tokenizer": load_encoder(folder).tokenizer,
-        "counts": np.load(counts) if counts.is_file() else None,
-    }
-
-
-def _basis_settings() -> dict[str, Any]:
-    known = _shipped_vocabulary()
-    return {"vocab_size": known["tokenizer"].get_vocab_size(), **known} if known else {}
+def _of_site(name: str) -> ipywidgets.Widget:
+    """Show an explorer of the site, which the server has under its name."""
+    return ipywidgets.HTML(f"<iframe src='site/{name}' title='{name} explorer' onload='fit(this)'></iframe>")
 
 
 def _figures() -> ipywidgets.Widget:

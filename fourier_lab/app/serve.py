@@ -13,6 +13,9 @@ ADDRESS = "127.0.0.1"  # nobody else on the network
 PORT = 8866
 
 _TEMPLATES = Path(__file__).parent  # holds voila/templates/fourier_lab
+# The scripts of other packages are left out: voila would load what anybody has installed, before it shows a control.
+_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "ipyevents")
+_FILL_DELAY_S = 5  # the next kernel starts when a visitor's page has had the processors for itself
 _FORGOTTEN_S = 600  # a kernel whose page is gone without a goodbye, such as by a closed laptop
 
 
@@ -56,8 +59,10 @@ def arguments(port: int, open_browser: bool, ready: int, base_url: str = "/") ->
         *([] if open_browser else ["--no-browser"]),
         "--template=fourier_lab",
         "--VoilaConfiguration.allow_template_override=NO",  # the others load fonts from elsewhere
+        *(f"--VoilaConfiguration.extension_allowlist={name}" for name in _EXTENSIONS),
         f"--preheat_kernel={ready > 0}",
         f"--pool_size={ready}",
+        f"--VoilaKernelManager.fill_delay={_FILL_DELAY_S}",
         "--Voila.auto_token=True",  # others who use this machine reach its ports too
         # Voila's goodbye of a closed page says nothing against forgery, so that each would leave its kernel behind. Nothing
         # here needs it: kernels run no code but the page's, and their names cannot be guessed.

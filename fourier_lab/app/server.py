@@ -1,5 +1,7 @@
 """Voila with a door: the page, and its kernel, are for browsers; who merely asks for the address gets a few lines."""
 
+import functools
+import html
 import tempfile
 import threading
 import webbrowser
@@ -7,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import url_path_join
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
+from ..errors import ConfigError
+from ..site.explorers import explorer_page
+
 _KNOCK = "fourier_lab_open"
+_STRANGER = "This page is of whoever started it. Open the address that 'fourier-lab app' printed, whole."
 _DOOR = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Fourier embeddings of token ids</title></head><body>
 <p id="words">This page computes while you look, which takes JavaScript and a cookie that lasts a minute.</p>
@@ -33,7 +41,7 @@ class Door(TornadoVoilaHandler):
         """Send the page to a browser that has knocked, and the door to all others; nothing without the token."""
         if self.current_user is None:
             self.set_status(403)
-            self.finish("This page is of whoever started it. Open the address that 'fourier-lab app' printed, whole.")
+            self.finish(_STRANGER)
         elif path or self.get_cookie(_KNOCK):
             await super().get(path=path)
         else:
@@ -44,6 +52,26 @@ class Door(TornadoVoilaHandler):
     async def head(self, path: str | None = None) -> None:
         """Say that the page is there."""
         self.finish()
+
+
+class SitePage(JupyterHandler):
+    """Answers with an explorer of the site, which computes in the browser: it is there before, and without, a kernel."""
+
+    @allow_unauthenticated  # as above
+    def get(self, name: str) -> None:
+        """Send the explorer of this name; nothing without the token."""
+        if self.current_user is None:
+            self.set_status(403)
+            self.finish(_STRANGER)
+            return
+        try:
+            self.finish(_page(name))
+        except ConfigError as error:
+            self.set_status(404)
+            self.finish(html.escape(str(error)))
+
+
+_page = functools.cache(explorer_page)
 
 
 class Server(Voila):
@@ -62,6 +90,6 @@ class Server(Voila):
         threading.Thread(target=webbrowser.open, args=(Path(page.name).as_uri(),), daemon=True).start()
 
     def init_handlers(self) -> list[Any]:
-        """Return voila's handlers with the door in front of the notebook."""
+        """Return voila's handlers with the door in front of the notebook, and the site's explorers beside it."""
         *others, (pattern, _, settings) = super().init_handlers()
-        return [*others, (pattern, Door, settings)]
+        return [*others, (url_path_join(self.server_url, r"/site/(\w+)"), SitePage), (pattern, Door, settings)]

@@ -27,6 +27,7 @@ from ..training.trainer import Trainer
 from .attention import ATTENTION
 from .encode import ENCODE
 from .head import HEAD
+from .page import PAGE
 from .rivals import INSTALL, PublishedTrainer, race_sentence_transformers
 from .rows import Row, Seconds, alternate, compare, make_row, run_child
 from .workload import LEARNING_RATE, Size, batches_of, machine, make_trainer, text_for, zipf_ids
@@ -44,8 +45,8 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE`` and
-            ``ATTENTION``, or ``head``, ``encode`` and ``attention`` for all of these.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE``, ``ATTENTION``
+            and ``PAGE``, or ``head``, ``encode``, ``attention`` and ``page`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -58,8 +59,8 @@ def run_benchmarks(
     Raises:
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
-    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION}
-    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION}
+    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE}
+    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION, **PAGE}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()

@@ -392,7 +392,7 @@ def app(options: argparse.Namespace) -> int:
 
 def site(options: argparse.Namespace) -> int:
     """Write executed notebooks, figures, claims and tables as static web pages."""
-    from ..site import build_site
+    from ..site.build import build_site
 
     say(f"wrote {build_site(options.out)}")
     return 0

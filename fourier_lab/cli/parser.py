@@ -184,7 +184,8 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="NAME",
         help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder, "
-        "attention for the length from which it is dear; all but these if none is given; or scale, for how costs grow",
+        "attention for the length from which it is dear, page for the whole vocabulary in a browser; all but these if "
+        "none is given; or scale, for how costs grow",
     )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")

@@ -1,5 +1,1 @@
 """The study as static pages: what it found, every executed notebook, every figure. Nothing is loaded from elsewhere."""
-
-from .build import build_site
-
-__all__ = ["build_site"]

@@ -22,7 +22,8 @@ from ..headless.pages import notebook_html, notebook_title
 from .course import read_answers, read_lesson, with_explorers
 from .encoder_arms import write_arms
 from .encoder_data import write_encoders
-from .explorers import DATA, EXPLORERS, data_script, script_of
+from .explorers import EXPLORERS, script_of
+from .page_data import DATA, data_script
 from .pictures import to_webp, without_embedded, zipped
 from .search import sections
 from .templating import templates
@@ -189,7 +190,7 @@ class _Site:
         for name, explorer in EXPLORERS.items():
             self._write(
                 f"live/{name}.html", f"live/{name}", title=explorer.title, explorers=EXPLORERS, own=name,
-                explorer=explorer, picture=pictures.get(explorer.figure),
+                explorer=explorer, picture=pictures.get(explorer.figure), inline=None,
             )  # fmt: skip
         live = self._out / "live"
         shutil.copytree(_FOLDER / "vendored", live / "vendored")

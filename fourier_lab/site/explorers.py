@@ -1,13 +1,18 @@
-"""Pages that compute in the reader's browser: what each asks, its scripts, and the data that it is given as a script."""
+"""Pages that compute in the reader's browser: what each asks and its scripts, also as one file; nothing here needs torch."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from . import page_data
-from .training_data import training
+from markupsafe import Markup
 
+from ..errors import ConfigError
+from .basis_data import drawn, words
+from .templating import templates
+
+_FOLDER = Path(__file__).parent
 CHARTS = ("vendored/d3.min.js", "vendored/plot.umd.min.js")
 
 
@@ -19,7 +24,7 @@ class Explorer:
         name: What links call it.
         title: Its heading.
         question: What it answers, in a sentence or two.
-        scripts: Its scripts in order, by their place in the folder ``live``; ``data/NAME.js`` is one of :data:`DATA`.
+        scripts: Its scripts in order, by their place in the folder ``live``; ``data/NAME.js`` sets some data.
         figure: A committed figure that stands in where scripts do not run.
     """
 
@@ -28,6 +33,11 @@ class Explorer:
     question: str
     scripts: tuple[str, ...]
     figure: str
+
+    @property
+    def data(self) -> list[str]:
+        """Return the names of the data that its scripts set."""
+        return [name for script in self.scripts if (name := _data_of(script))]
 
 
 EXPLORERS = {
@@ -72,22 +82,39 @@ EXPLORERS = {
 }
 
 
-# Read by a page as ``LabData.NAME``: a page opened from disk may load scripts, but no other files.
-DATA: Mapping[str, Callable[[], Any]] = {
-    "words": page_data.words,
-    "drawn": page_data.drawn,
-    "points": page_data.points,
-    "clouds": page_data.clouds,
-    "training": training,
-}
-
-
-def data_script(name: str) -> str:
-    """Return the script that sets ``LabData.NAME`` to what :data:`DATA` has under this name."""
-    return script_of(name, DATA[name]())
+# The data that need no torch, by what :data:`fourier_lab.site.page_data.DATA` calls them.
+LIGHT_DATA: Mapping[str, Callable[[], Any]] = {"words": words, "drawn": drawn}
 
 
 def script_of(name: str, data: Any) -> str:
     """Return the script that sets ``LabData.NAME`` to some data, which JSON can write."""
-    written = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    written = json.dumps(data, separators=(",", ":"), allow_nan=False).replace(
+        "<", "\\u003c"
+    )  # ends no script it is in
     return f"(window.LabData ??= {{}}).{name} = {written};\n"
+
+
+def explorer_page(name: str) -> str:
+    """Return an explorer as a page that needs no other file; ``name`` is ``basis`` or ``release``.
+
+    Raises:
+        ConfigError: If there is no such page.
+    """
+    whole = [known for known, explorer in EXPLORERS.items() if all(map(LIGHT_DATA.__contains__, explorer.data))]
+    if name not in whole:
+        raise ConfigError(f"no page {name!r} stands alone. Choose from {', '.join(whole)}.")
+    explorer = EXPLORERS[name]
+    scripts = [
+        script_of(data, LIGHT_DATA[data]())
+        if (data := _data_of(script))
+        else (_FOLDER / ("" if script.startswith("vendored") else "live") / script).read_text(encoding="utf-8")
+        for script in explorer.scripts
+    ]
+    inline = {"styles": Markup((_FOLDER / "style.css").read_text(encoding="utf-8")), "scripts": map(Markup, scripts)}
+    page = templates().get_template(f"live/{name}.html.j2")
+    return page.render(title=explorer.title, explorer=explorer, picture=None, inline=inline)
+
+
+def _data_of(script: str) -> str:
+    """Return which data a script sets; nothing if it is one of the programs."""
+    return script.removeprefix("data/").removesuffix(".js") if script.startswith("data/") else ""

@@ -1,28 +1,28 @@
 """What the pages that compute in the browser are given, ready to be written as JSON.
 
-Words, frequencies that are drawn, records as points, and the tokens of the encoders that ship with the study.
+Records as points, and the tokens of the encoders that ship with the study; and all of it by name.
 """
 
 import functools
-import itertools
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib as mpl
 
-from .. import paths
-from ..embeddings.frequency_sets import choose_frequencies
 from ..errors import ConfigError
 from ..geometry.stages import stage_names, stage_table
 from ..models.sentence_encoder import SentenceEncoder
 from ..plots.palette import colour_of, marker_of
 from ..series import series_name
 from ..tables.points import Point, Quantity, pooled_value, quantities, read_points, train_command
-from ..text.tokenizer import token_words, tokenizer_from_file
+from ..text.tokenizer import token_words
 from ..training.records import load_encoder
 from ..widgets.at_hand import SHIPPED
 from .clouds import read_whole_vocabulary, view_of
+from .explorers import LIGHT_DATA, script_of
 from .packing import packed
+from .training_data import training
 
 # Markers of figures by their nearest symbol of the chart library.
 _SYMBOLS = {
@@ -30,26 +30,6 @@ _SYMBOLS = {
     "<": "triangle2", "P": "plus", "X": "times", "*": "star", "p": "wye", "h": "hexagon", "H": "hexagon", "8": "circle",
 }  # fmt: skip
 _DIGITS = 4  # significant, as they are shown: rounded twice, a last digit may differ
-
-
-def words() -> list[str]:
-    """Return the words of the vocabulary that the shipped encoders have."""
-    encoder = sorted(paths.SHIPPED_ENCODERS.iterdir())[0]
-    return token_words(tokenizer_from_file(encoder / "tokenizer.json"))
-
-
-def drawn() -> dict[str, Any]:
-    """Return the frequency sets that are drawn, by ``V,d,seed``, for the sizes that the page offers."""
-    sizes, widths, seeds = (500, 2000, 12000, 30522, 50257), (8, 16, 32, 64, 128, 256, 512), range(3)
-    sets = {
-        name: {
-            f"{v},{d},{seed}": choose_frequencies(name, v, d, seed=seed).tolist()
-            for v, d, seed in itertools.product(sizes, widths, seeds)
-            if d < v - 2
-        }
-        for name in ("random", "mixed")
-    }
-    return {"V": sizes, "d": widths, **sets}
 
 
 def points() -> dict[str, Any]:
@@ -126,3 +106,12 @@ def clouds() -> dict[str, Any]:
         for words, view in found
     ]
     return {"words": vocabularies, "views": views, "first": [whole[-2].name, whole[-1].name]}
+
+
+# Read by a page as ``LabData.NAME``: a page opened from disk may load scripts, but no other files.
+DATA: Mapping[str, Callable[[], Any]] = {**LIGHT_DATA, "points": points, "clouds": clouds, "training": training}
+
+
+def data_script(name: str) -> str:
+    """Return the script that sets ``LabData.NAME`` to what :data:`DATA` has under this name."""
+    return script_of(name, DATA[name]())

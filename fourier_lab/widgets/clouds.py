@@ -25,7 +25,7 @@ _NEAR = 8  # nearest tokens that are named
 _LISTED = 200  # words of a selection that are written out
 _HEIGHT = 420  # pixels of a cloud
 _GLIDE_MS = 900
-_WHOLE = (-1, 1)
+_WHOLE = (-1.3, 1.3)  # of places from -1 to 1: a picture that is narrower than high shows less of x than of y
 _SELECTED = "#D55E00"
 
 

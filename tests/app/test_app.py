@@ -20,6 +20,7 @@ from fourier_lab.app.page import Page, Tab, study_tabs
 from fourier_lab.app.serve import NOTEBOOK, arguments
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, RecordError, RecordWarning
+from fourier_lab.site.explorers import explorer_page
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489")
 
@@ -92,6 +93,7 @@ def test_the_study_has_a_tab_for_each_explorer():
         "Basis", "Release", "Geometry", "Sentences", "Language", "Train", "Results", "Bake-off", "Curves", "Figures",
     ]  # fmt: skip
     assert all(tab.guide for tab in tabs)
+    assert "src='site/release'" in tabs[1].build().value and explorer_page("release")
 
 
 def test_the_figures_are_those_of_the_front_page_and_of_the_results_with_their_words(tmp_path, monkeypatch):
@@ -117,6 +119,10 @@ def test_it_is_served_to_this_machine_alone_from_a_template_without_other_hosts(
     line = arguments(8866, False, 1)
     assert "--Voila.ip=127.0.0.1" in line and "--no-browser" in line and str(NOTEBOOK) == line[0]
     assert "--no-browser" not in arguments(8866, True, 0) and "--preheat_kernel=False" in arguments(8866, True, 0)
+    loaded = [
+        word.partition("=")[2] for word in line if "extension_allowlist" in word
+    ]  # of what may be installed, these
+    assert loaded == ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "ipyevents"]
     for path in Path(fourier_lab.app.__file__).parent.rglob("*.j2"):
         assert "http" not in path.read_text(), path
 
@@ -140,6 +146,12 @@ def test_only_a_browser_that_knocks_gets_a_kernel(tmp_path):
         for stranger in (address.partition("?")[0], address[:-1]):  # who does not know the token
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 ask(address=stranger, Cookie=cookie)
+        explorer = address.replace("/?", "/site/basis?")
+        page, kernels = ask(address=explorer)  # computes in the browser
+        assert kernels == 0 and "What T(p) tells apart" in page and 'src="' not in page
+        for wrong, status in ((explorer.partition("?")[0], 403), (explorer.replace("basis", "train"), 404)):
+            with pytest.raises(urllib.error.HTTPError, match=str(status)):
+                ask(address=wrong)
         page, kernels = ask(Cookie=cookie)
         assert kernels == 1 and "jupyter-config-data" in page and '"baseUrl": "/lab/"' in page
         said = (tmp_path / "log.txt").read_text()

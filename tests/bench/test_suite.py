@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.bench import attention, encode, head, suite, workload
+from fourier_lab.bench import attention, encode, head, page, suite, workload
 from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
 from fourier_lab.errors import ConfigError
@@ -71,6 +71,20 @@ def test_sentence_transformers_row(name):
     check_row(row)
     assert row["detail"]["repeats"] == TINY.repeats
     assert row["detail"]["parameters"] > TINY.vocab_size * TINY.d_model
+
+
+def test_without_browser_or_page_a_row_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(page.paths, "REPORTS", tmp_path)
+    monkeypatch.setenv("FOURIER_LAB_CHROMIUM", "/bin/true")
+    monkeypatch.setattr(page, "find_spec", lambda name: True)
+    rows = suite.run_benchmarks(["page"])
+    assert [row["name"] for row in rows] == ["page_first_view", "page_panning"] and suite.table(rows)
+    assert all(row["met"] is None and "run 'fourier-lab site'" in row["detail"]["missing"] for row in rows)
+    monkeypatch.delenv("FOURIER_LAB_CHROMIUM")
+    monkeypatch.setattr(page.shutil, "which", lambda name: None)
+    assert "apt-get install chromium" in suite.run_benchmarks(["page_panning"])[0]["detail"]["missing"]
+    monkeypatch.setattr(page, "find_spec", lambda name: None)
+    assert "pip install playwright" in suite.run_benchmarks(["page_panning"])[0]["detail"]["missing"]
 
 
 def test_missing_extra_is_named(monkeypatch):

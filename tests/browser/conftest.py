@@ -9,7 +9,7 @@ from filelock import FileLock
 from seen import DESKTOP, PATIENCE_MS, SCREENSHOTS, is_elsewhere, is_goodbye
 
 from fourier_lab import paths
-from fourier_lab.site import build_site
+from fourier_lab.site.build import build_site
 
 CHROMIUM = os.environ.get("FOURIER_LAB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -9,7 +9,8 @@ from seen import DESKTOP, PHONE, drag, keep, serving, wait_for_new_picture
 
 from fourier_lab.widgets import explore_results
 
-TABS = ["Basis", "Release", "Geometry", "Sentences", "Train", "Results", "Bake-off", "Curves", "Figures"]
+OF_SITE = ("Basis", "Release")  # explorers that compute in the browser
+TABS = (*OF_SITE, "Geometry", "Sentences", "Train", "Results", "Bake-off", "Curves", "Figures")
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,16 @@ def picture(page):
     return found
 
 
+def explorer(page, tab):
+    """Return the page within the page that an explorer of the site is, once it is drawn."""
+    within = page.frame_locator(f"iframe[title='{tab.lower()} explorer']")
+    within.locator("#settings[data-drawn]").wait_for()
+    return within
+
+
 def select(page, tab):
     page.get_by_role("tab", name=tab).click()
-    return picture(page)
+    return explorer(page, tab).locator("#picture svg").first if tab in OF_SITE else picture(page)
 
 
 def handle(page, label):
@@ -55,62 +63,79 @@ def process_of(server, kernel):
 
 def test_every_tab_opens_with_a_picture_at_both_widths(page):
     for tab in TABS:
-        select(page, tab)
+        select(page, tab).wait_for()
         assert page.locator("[role=alert]:visible").count() == 0, tab
         for device, size in {"phone": PHONE, "desktop": DESKTOP}.items():
             page.set_viewport_size(size)
             page.wait_for_function("width => document.scrollingElement.clientWidth === width", arg=size["width"])
             widest = page.evaluate(
                 "Math.max(...['body', '#rendered_cells', '.widget-tab-contents'].map("
-                "name => document.querySelector(name)).map(e => e.scrollWidth - e.clientWidth))"
+                "name => document.querySelector(name)).concat([...document.querySelectorAll('iframe')].map("
+                "frame => frame.contentDocument.body)).map(e => e.scrollWidth - e.clientWidth))"
             )
             assert widest <= 0, f"{tab} on a {device} is {widest} pixels too wide"
             keep(page, f"app_{tab.lower()}_{device}")
     assert page.troubles == []
 
 
+def test_a_click_into_a_picture_chooses_a_point(page):
+    image = select(page, "Results")
+    chosen = page.locator(".widget-inline-hbox:visible:has(label:text-is('point'))").locator("select")
+    before, value = image.get_attribute("src"), chosen.evaluate("e => e.value")
+    box = image.bounding_box()
+    figure = explore_results().figure  # where a point is, the same records say without a browser
+    figure.draw_without_rendering()
+    (*_, spot) = figure.axes[0].lines[0].get_xydata()
+    right, up = figure.axes[0].transData.transform(spot) / figure.bbox.size
+    image.click(position={"x": right * box["width"], "y": (1 - up) * box["height"]})
+    wait_for_new_picture(page, image, before)
+    assert chosen.evaluate("e => e.value") != value
+    keep(page, "app_results_clicked")
+    assert page.troubles == []
+
+
+def test_the_first_tab_answers_before_there_is_a_widget(server, visit):
+    page = visit("about:blank")
+    held = []
+    page.route("**/voila.js", lambda route: held.append(route))
+    page.goto(server[1], wait_until="commit")
+    within = explorer(page, "Basis")
+    slider = within.get_by_label("p, first id, slider")
+    slider.press("ArrowRight")
+    within.get_by_text("cosine 1.000000").wait_for()
+    assert page.get_by_role("tab").count() == 0
+    for route in held:
+        route.continue_()
+    select(page, "Results")
+    assert not page.locator("#first").is_visible()
+    page.get_by_role("tab", name="Basis").click()
+    assert slider.input_value() == "2001"  # as it was left
+    frame = page.locator("#first")
+    assert frame.bounding_box()["height"] == frame.evaluate("e => e.contentDocument.body.offsetHeight")
+    keep(page, "app_basis_moved")
+    assert page.troubles == []
+
+
 def test_sliders_answer_to_keys_and_mouse_with_a_new_picture(page):
-    image = select(page, "Basis")
-    before = image.get_attribute("src")
-    slider = handle(page, "other_id")
+    image = select(page, "Results")
+    before, slider = image.get_attribute("src"), handle(page, "budget (parameters)").first
     value = slider.get_attribute("aria-valuetext")
     slider.press("ArrowRight")
     after = wait_for_new_picture(page, image, before)
     assert slider.get_attribute("aria-valuetext") != value
-    drag(page, handle(page, "d_model"), -40)
+    drag(page, slider, 40)
     wait_for_new_picture(page, image, after)
-    keep(page, "app_basis_moved")
-
-    image = select(page, "Release")
-    before = image.get_attribute("src")
-    drag(page, handle(page, "normaliser"), -60)
-    wait_for_new_picture(page, image, before)
-    keep(page, "app_release_moved")
-    assert page.troubles == []
-
-
-def test_clicks_into_pictures_choose_a_class_and_a_point(page):
-    for tab, (right, down), setting in (("Release", (0.8, 0.25), "class"), ("Results", (0.5, 0.5), "point")):
-        image = select(page, tab)
-        chosen = page.locator(f".widget-inline-hbox:visible:has(label:text-is('{setting}'))")
-        chosen = chosen.locator("select, .widget-readout")
-        before, value = image.get_attribute("src"), chosen.evaluate("e => e.value ?? e.textContent")
-        box = image.bounding_box()
-        if tab == "Results":  # where a point is, the same records say without a browser
-            figure = explore_results().figure
-            figure.draw_without_rendering()
-            (*_, spot) = figure.axes[0].lines[0].get_xydata()
-            right, up = figure.axes[0].transData.transform(spot) / figure.bbox.size
-            down = 1 - up
-        image.click(position={"x": right * box["width"], "y": down * box["height"]})
-        wait_for_new_picture(page, image, before)
-        assert chosen.evaluate("e => e.value ?? e.textContent") != value
-        keep(page, f"app_{tab.lower()}_clicked")
+    keep(page, "app_results_moved")
+    page.get_by_role("tab", name="Release").click()
+    within = explorer(page, "Release")
+    before = within.locator("#words").inner_text()
+    within.get_by_label("M, period in ids, slider").press("PageUp")
+    within.locator("#words", has_not_text=before.splitlines()[0]).wait_for()
     assert page.troubles == []
 
 
 def test_bad_input_gives_a_sentence_and_leaves_the_picture(page):
-    image = select(page, "Release")
+    image = select(page, "Geometry")
     before = image.get_attribute("src")
     entry = page.locator(".widget-text:visible input").first
     entry.fill("qwertyuiop")
@@ -123,27 +148,26 @@ def test_bad_input_gives_a_sentence_and_leaves_the_picture(page):
 
 
 def test_two_visitors_do_not_see_each_other_and_reload_starts_afresh(server, page, visit):
-    mine = select(page, "Basis").get_attribute("src")
+    mine = select(page, "Results").get_attribute("src")
     other = visit(server[1])
-    image = picture(other)
-    before, slider = image.get_attribute("src"), handle(other, "other_id")
+    image = select(other, "Results")
+    before, slider = image.get_attribute("src"), handle(other, "budget (parameters)").first
     first = slider.get_attribute("aria-valuetext")
     slider.press("ArrowRight")
     wait_for_new_picture(other, image, before)
     assert picture(page).get_attribute("src") == mine
     left = kernel_of(other)
     other.reload(wait_until="commit")
-    picture(other)
+    select(other, "Results")
     assert kernel_of(other) != left
     start, _, token = server[1].partition("?")
     assert other.request.get(f"{start}api/kernels/{left}?{token}").status == 404  # shut down, not left behind
-    assert handle(other, "other_id").get_attribute("aria-valuetext") == first
+    assert handle(other, "budget (parameters)").first.get_attribute("aria-valuetext") == first
     assert other.troubles == []
 
 
 def test_training_grows_before_the_eyes_and_ends_with_the_page(server, visit):
     page = visit(server[1])
-    picture(page)
     image = select(page, "Train")
     before = image.get_attribute("src")
     page.get_by_role("button", name="start").click()
@@ -157,7 +181,7 @@ def test_training_grows_before_the_eyes_and_ends_with_the_page(server, visit):
 
 
 def test_a_dead_kernel_is_said_and_reload_gives_a_new_one(server, page):
-    image = select(page, "Basis")
+    image = select(page, "Results")
     kernel = kernel_of(page)
     process_of(server, kernel).kill()
     notice = page.locator("#gone")
@@ -166,16 +190,16 @@ def test_a_dead_kernel_is_said_and_reload_gives_a_new_one(server, page):
     keep(page, "app_dead_kernel")
     notice.get_by_role("button", name="Reload").click()
     notice.wait_for(state="hidden")
-    image = picture(page)
+    image = select(page, "Results")
     before = image.get_attribute("src")
     assert kernel_of(page) != kernel
-    handle(page, "other_id").press("ArrowRight")
+    handle(page, "budget (parameters)").first.press("ArrowRight")
     wait_for_new_picture(page, image, before)
     page.troubles.clear()  # the console tells of the lost kernel, as it should
 
 
 def test_a_stopped_server_is_said(server, page):
-    picture(page)
+    picture(page).wait_for()
     server[0].terminate()
     notice = page.locator("#gone")
     notice.wait_for()

@@ -2,7 +2,10 @@
 
 import functools
 import http.server
+import json
 import re
+import subprocess
+import sys
 import threading
 from urllib.parse import quote
 
@@ -193,6 +196,22 @@ def test_clouds_are_searched_lassoed_and_linked_by_the_word(explore):
     assert "12,000 tokens" in page.locator("#leftTitle").inner_text()
     keep(page, "explorer_geometry")
     assert page.troubles == []
+
+
+def test_the_benchmark_of_the_whole_vocabulary_sees_pictures_come(site):
+    code = f"""
+import json, pathlib
+from fourier_lab.bench import page, suite
+page.paths.REPORTS, page._SECONDS = pathlib.Path({str(site.parent)!r}), 0.5
+print(json.dumps(suite.run_benchmarks(["page"], size=suite.Size(repeats=1))))
+page._COUNT = page._COUNT.replace("painted = true;", "")  # a page that would not paint
+print(json.dumps(suite.run_benchmarks(["page_panning"], size=suite.Size(repeats=1))))
+"""
+    answer = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
+    (first, panning), (still,) = map(json.loads, answer.splitlines())
+    assert 0 < first["ours"] < 60 and first["met"] == (first["ours"] < 1) and "Chromium" in first["detail"]["browser"]
+    assert 0 < panning["ours"] < 62 and panning["met"] == (panning["ours"] >= 59)
+    assert still["ours"] == 0 and still["met"] is False
 
 
 def test_without_scripts_there_is_a_sentence_and_a_figure(site, visit):

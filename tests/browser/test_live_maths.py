@@ -9,7 +9,7 @@ import torch
 import fourier_lab.site
 from fourier_lab.embeddings.basis import fourier_basis, frequency_set
 from fourier_lab.geometry import resolution
-from fourier_lab.site.explorers import data_script
+from fourier_lab.site.page_data import data_script
 
 LIVE = Path(fourier_lab.site.__file__).parent / "live"
 CLOSE = {"rtol": 0, "atol": 1e-6}

@@ -1,5 +1,9 @@
 """What the pages are given says the same as the library, and says so where there is nothing."""
 
+import subprocess
+import sys
+
+import pytest
 import torch
 
 from fourier_lab import fourier_basis, paths
@@ -9,6 +13,7 @@ from fourier_lab.geometry.stages import BASIS, stage_names
 from fourier_lab.series import series_name
 from fourier_lab.site import page_data
 from fourier_lab.site.clouds import NEAR, read_whole_vocabulary
+from fourier_lab.site.explorers import explorer_page
 from fourier_lab.tables.points import pooled_value, quantities, read_points
 from fourier_lab.training.records import load_record
 from fourier_lab.widgets.results import _number
@@ -48,3 +53,22 @@ def test_the_whole_vocabulary_is_that_of_committed_records_and_its_waves_are_the
             near, _ = token_table.nearest_neighbours(basis, asked := [0, 2000, 30521], k=NEAR)
             for own, right in zip(view.near[asked].tolist(), near.tolist(), strict=True):
                 assert set(own) == set(right)  # ids at equal distances come in any order
+
+
+def test_a_page_that_needs_no_other_file_is_made_without_torch():
+    code = """
+import sys
+from fourier_lab.site.explorers import EXPLORERS, explorer_page
+for name in ("basis", "release"):
+    page = explorer_page(name)
+    assert EXPLORERS[name].title in page and "src=" not in page.partition("<script>")[0]
+    # Of words with a sign that could end a script, none is left as it is.
+    assert page.count("</script>") == len(EXPLORERS[name].scripts) and "</main>" in page
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_page_whose_data_are_large_does_not_stand_alone():
+    with pytest.raises(ConfigError, match="no page 'train' stands alone. Choose from basis, release."):
+        explorer_page("train")

@@ -17,7 +17,8 @@ from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.headless import gallery
 from fourier_lab.headless.markdown import to_html
 from fourier_lab.headless.pages import _WITHOUT_WORDS, notebook_html
-from fourier_lab.site import build, build_site
+from fourier_lab.site import build
+from fourier_lab.site.build import build_site
 from fourier_lab.site.explorers import EXPLORERS
 
 PNG = base64.b64decode(
