@@ -191,8 +191,6 @@ def _write(
     encoder: "SentenceEncoder | None",
     resampled: NDArray[np.int16] | None,
 ) -> None:
-    from safetensors.torch import save
-
     sums = Sums()
 
     def write(name: str, content: str | bytes) -> None:
@@ -209,6 +207,8 @@ def _write(
         np.save(content, resampled)
         write("resampled.npy", content.getvalue())
     if encoder is not None:
+        from safetensors.torch import save  # torch, which copying a record can do without
+
         model = json.dumps(encoder.config.to_dict(), indent=1)
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
         write("weights.safetensors", save(weights, {"model": model}))
