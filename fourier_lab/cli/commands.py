@@ -263,6 +263,14 @@ def bench(options: argparse.Namespace) -> int:
     if options.into is not None:
         raise ConfigError(f"--into {options.into} is for the table of 'fourier-lab bench scale'. Leave it out.")
     from ..bench.suite import run_benchmarks, table
+
+    if options.names == ["pools"]:
+        from ..sweeps.pools import measure
+
+        say("\n" + table(measure(options.out, before=options.before, report=say)))
+        return 0
+    if options.before is not None:
+        raise ConfigError(f"--before {options.before} is for 'fourier-lab bench pools'. Leave it out.")
     from ..bench.workload import Size
 
     sys.path.insert(0, "")
