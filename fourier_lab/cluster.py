@@ -72,7 +72,9 @@ def connected(where: str, workers: int) -> "Iterator[Client]":
         raise MissingPackageError("distributed", "cluster") from None
     if where == "local":
         # Workers are threads here, since each job has a process of its own: they start at once, and share its server.
-        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+        # Their HTTP servers would be open to all machines, the scheduler's at a port that a second sweep wants too.
+        here = dict.fromkeys(("dashboard_address", "worker_dashboard_address"), "127.0.0.1:0")
+        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": False, **here}
         quiet = {"distributed.worker.profile.enabled": False}  # of threads that only wait, a hundred times a second
         with dask.config.set(quiet), LocalCluster(**shape) as cluster, Client(cluster) as client:
             yield client

@@ -172,6 +172,8 @@ def test_a_cluster_of_this_machine_ends_with_its_sweep(tmp_path):
     wait_until(lambda: sum(at_work(folder) is not None for folder in folders) == 2, sweep)
     pids = [pid for folder in folders if (pid := at_work(folder))]
     assert {psutil.Process(pid).parent().ppid() for pid in pids} == {sweep.pid}  # one server of processes for both
+    listening = (each for each in psutil.Process(sweep.pid).net_connections("tcp") if each.status == psutil.CONN_LISTEN)
+    assert {each.laddr.ip for each in listening} <= {"127.0.0.1"}
     sweep.send_signal(signal.SIGINT)
     said, _ = sweep.communicate(timeout=LIMIT_S)
     assert sweep.returncode == 130 and "repeat the same command to resume" in said, said
