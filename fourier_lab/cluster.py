@@ -66,14 +66,17 @@ def connected(where: str, workers: int) -> "Iterator[Client]":
         ConfigError: If ``where`` names no scheduler, or none answers.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise MissingPackageError("distributed", "cluster") from None
     if where == "local":
-        with (
-            LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
-            Client(cluster) as client,
-        ):
+        # Workers are threads here, since each job has a process of its own: they start at once, and share its server.
+        # Their HTTP servers would be open to all machines, the scheduler's at a port that a second sweep wants too.
+        here = dict.fromkeys(("dashboard_address", "worker_dashboard_address"), "127.0.0.1:0")
+        shape = {"n_workers": workers, "threads_per_worker": 1, "processes": False, **here}
+        quiet = {"distributed.worker.profile.enabled": False}  # of threads that only wait, a hundred times a second
+        with dask.config.set(quiet), LocalCluster(**shape) as cluster, Client(cluster) as client:
             yield client
         return
     if "://" not in where and not Path(where).is_file():

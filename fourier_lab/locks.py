@@ -78,7 +78,12 @@ def is_locked(folder: Path) -> bool:
     """Say whether another process works on the run in ``folder`` now."""
     try:
         with open(folder / ".lock", "r+") as stream:
-            return _is_leased(stream) or not _lock(stream.fileno())
+            if _is_leased(stream):
+                return True
+            if _lock(stream.fileno()):
+                return False
+            stream.seek(0)
+            return not _is_elsewhere(stream.read())  # else a dead machine's, which the file system has not noticed
     except FileNotFoundError:  # nobody has ever worked on it
         return False
 

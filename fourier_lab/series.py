@@ -1,7 +1,9 @@
 """What a run is called beside others: its series, a setting in words, and the settings in which runs differ."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
+from itertools import chain
 from typing import Any
 
 from .config import EXPANSION, RunConfig
@@ -65,9 +67,8 @@ def setting(config: RunConfig, name: str) -> str:
 def varying_settings(configs: Iterable[RunConfig]) -> list[str]:
     """Return the names of the settings, apart from the seed, that decide numbers and are not the same in all ``configs``."""
     configs = list(configs)
-    found: dict[str, list[Any]] = {}  # by name, what is no default
-    for config in configs:
-        for name, value in config.changes().items():
-            found.setdefault(name, []).append(value)
+    found: dict[str, list[int]] = {}  # by name, how many have each value that is no default
+    for (name, _), count in Counter(chain.from_iterable(config.changes().items() for config in configs)).items():
+        found.setdefault(name, []).append(count)
     names = [field.name for field in fields(RunConfig) if field.metadata.get("digest", True) and field.name != "seed"]
-    return [name for name in names if 0 < len(found.get(name, ())) < len(configs) or len({*found.get(name, ())}) > 1]
+    return [name for name in names if 0 < sum(found.get(name, ())) < len(configs) or len(found.get(name, ())) > 1]

@@ -16,9 +16,11 @@ from ..config import RunConfig, expand
 from ..errors import ConfigError, FourierLabError, NotebookError, TrainingError
 from ..field_rules import in_one_order
 from ..series import read_in
+from ..training.record_index import without_collector
 from .output import say
 
 if TYPE_CHECKING:
+    from ..training.records import RunRecord
     from ..training.trainer import Progress
 
 PROGRESS_S = 10.0
@@ -168,23 +170,13 @@ def torture(options: argparse.Namespace) -> int:
     return 0 if disturb(options.hours, options.out, say, **further) else 1
 
 
+@without_collector()
 def table(options: argparse.Namespace) -> int:
     """Print the results table of finished runs, as Markdown; export records, or put the table into a document.
 
     Runs with seed 100 or above chose settings: they are left out unless there are no others.
     """
-    from ..tables.score_tables import (
-        baselines_beside,
-        export_records,
-        insert_table,
-        load_baselines,
-        paired_table,
-        results_table,
-        table_rows,
-        write_csv,
-    )
-    from ..training.record_index import without_collector
-    from ..training.records import load_records
+    from ..tables.kept import kept_tables
 
     wanted = dict(_wanted(condition) for condition in options.where)
     if len(wanted) < len(options.where):
@@ -192,7 +184,20 @@ def table(options: argparse.Namespace) -> int:
     if options.sweep is not None and options.runs != paths.RUNS:
         raise ConfigError(f"the records of {options.sweep} are in results/: leave out either its name or --runs.")
     folder = options.runs if options.sweep is None else paths.records_folder(options.sweep)
-    with without_collector():
+    has_csv = folder.parent == paths.RESULTS  # as what the project ships
+
+    def make() -> "tuple[list[str], list[RunRecord]]":
+        from ..tables.score_tables import (
+            as_csv,
+            baselines_beside,
+            export_records,
+            load_baselines,
+            paired_table,
+            results_table,
+            table_rows,
+        )
+        from ..training.records import load_records
+
         found = load_records(folder)
         records = [each for each in found if all(getattr(each.config, name) == v for name, v in wanted.items())]
         if not records:
@@ -204,12 +209,19 @@ def table(options: argparse.Namespace) -> int:
         baselines = baselines_beside(records) if options.baselines else kept
         if options.export is not None:
             export_records(records, options.export, baselines)
-        rows = None
-        if folder.parent == paths.RESULTS:  # what the project ships has its CSV
-            write_csv(folder, every := table_rows(found, kept))
-            rows = every if not wanted and not options.baselines else None
+        every = table_rows(found, kept) if has_csv else None
+        rows = every if not wanted and not options.baselines else None
         text = paired_table(records, options.against) if options.against else results_table(records, baselines, rows)
+        return [text, *([as_csv(every)] if every is not None else [])], found
+
+    more = options.baselines or options.export is not None  # text is read, or records are written
+    asked = options.where, options.against, has_csv
+    text, *csv = make()[0] if more else kept_tables(folder, asked, make)
+    for content in csv:
+        paths.write_atomically(folder / "table.csv", content)
     if options.into is not None:
+        from ..tables.score_tables import insert_table
+
         insert_table(options.into, options.name, text)
     say(text)
     return 0
@@ -226,6 +238,7 @@ def _wanted(condition: str) -> tuple[str, Any]:
     return name, value
 
 
+@without_collector()
 def claims(options: argparse.Namespace) -> int:
     """Print the paper's claims, the verdict on each and the evidence, from the records that the project ships."""
     from ..study.claims import claims_table
@@ -250,6 +263,14 @@ def bench(options: argparse.Namespace) -> int:
     if options.into is not None:
         raise ConfigError(f"--into {options.into} is for the table of 'fourier-lab bench scale'. Leave it out.")
     from ..bench.suite import run_benchmarks, table
+
+    if options.names == ["pools"]:
+        from ..sweeps.pools import measure
+
+        say("\n" + table(measure(options.out, before=options.before, report=say)))
+        return 0
+    if options.before is not None:
+        raise ConfigError(f"--before {options.before} is for 'fourier-lab bench pools'. Leave it out.")
     from ..bench.workload import Size
 
     sys.path.insert(0, "")

@@ -37,12 +37,14 @@ def sweep_records(
         from ..training.train import train_all  # torch, which reading records can do without
 
         return [result.record for result in train_all(configs, report=report)]
-    read = load_records(paths.RECORDS / name, with_history=with_history)
+    # The second is what a former version called a run whose float32 was asked for.
+    digests = {name for each in configs for name in (each.digest(), each.digest(precision=each.precision))}
+    read = load_records(paths.RECORDS / name, with_history=with_history, digests=digests)
     finished = {record.config.digest(): record for record in read}
     records = [finished[config.digest()] for config in configs if config.digest() in finished]
     if not records:
         raise RecordError(
-            f"no finished run of {name} among the {len(finished)} records in {paths.RECORDS / name}. "
+            f"no finished run of {name} among the records in {paths.RECORDS / name}. "
             f"Run: fourier-lab sweep sweeps/{name}.yaml"
         )
     return records

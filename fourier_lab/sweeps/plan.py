@@ -163,15 +163,17 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
 
 def timed_runs(places: Places) -> Iterator[tuple[RunConfig, float]]:
     """Yield configuration and training seconds of every sound record on the kind of device that this machine has."""
-    from ..device import resolve_device
-
     seen = set()
     exported = (path for place in (places.results, places.shipped) for path in place.parent.glob("*/*/metrics.json"))
     for path in [*places.runs.glob("*/metrics.json"), *exported]:
         digest = path.parent.name.partition("-")[0]
         try:
             record = None if digest in seen else load_record(path.parent, with_history=False)
-            if record is None or record.metrics.get("device") != resolve_device(record.config.device).type:
+            if record is None:
+                continue
+            from ..device import resolve_device  # torch, which a sweep without records need not wait for
+
+            if record.metrics.get("device") != resolve_device(record.config.device).type:
                 continue
         except (RecordError, ConfigError):  # damaged (its own sweep names it), or of a device that is not here
             continue

@@ -112,10 +112,11 @@ class _Engine:
         self.say(f"{len(self.outcomes)} of {len(self.sweep.runs)} runs are finished already")
         if self.places.note:
             self.say(self.places.note)
+        events = self.events()  # whose server imports while the records are read
         if self.waiting:
             self.estimator = Estimator(timed_runs(self.places))
         messages: dict[str, str] = {}
-        with closing(self.events()) as events:
+        with closing(events):
             for event, worker, detail in events:
                 run = worker.job.run
                 if event == "started":

@@ -57,7 +57,8 @@ def _storms(work: "_OnCluster | _Notebook", chance: random.Random, kills: int) -
         raise TrainingError(f"{work.what} fails undisturbed with exit code {code}: {work.said()}. Mend that first.")
     seconds, calm = time.monotonic() - begun, work.found("calm")
     for kind in work.kinds:
-        for number, left in enumerate(range(kills, 0, -_KILLS)):
+        number, left = 0, kills
+        while left and number < 2 * kills:  # some work is done before all its kills have come
             name, struck = f"{kind}{number}".replace(" ", "_"), 0
             for _ in range(10 * _KILLS):
                 command = work.command(name)
@@ -70,8 +71,11 @@ def _storms(work: "_OnCluster | _Notebook", chance: random.Random, kills: int) -
             problem = "" if work.found(name) == calm else "it did not end" if code else "other numbers"
             if temporary := [str(path) for path in (work.folder / name).rglob("*.tmp")]:
                 problem = problem or f"left behind: {', '.join(temporary)}"
+            number, left = number + 1, left - struck
             for _ in range(struck):
                 yield f"kill of a {kind}", "failed" if problem else "equal", problem and f"{problem}; {work.said()}"
+        for _ in range(left):
+            yield f"kill of a {kind}", "failed", f"{work.what} was done before it"
 
 
 class _Work:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError, RecordError, leave_out
-from ..evaluation.baselines import Baseline
 from ..evaluation.metrics import mean, mean_interval, plus_minus, with_pairs
 from ..paths import as_path, write_atomically
 from ..series import IN_SERIES_NAME, series_name, varying_settings
@@ -20,18 +20,21 @@ from ..training.evaluations import copy_evaluations
 from ..training.folders import exported_folder
 from ..training.records import RunRecord, load_records, write_record
 from .beyond import beyond, headline, words
+from .kept import BASELINES
 from .language_tables import bits_against, language_rows, language_table
 from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..evaluation.baselines import Baseline  # which reads text, as tables do not
+
 _ENDS = ("value", "high", "pairs_low", "pairs_high")
 _SPLITS = {"dev": "validation", "test": "test"}  # by what the columns of kept tables are called
 _ACCURACY = {"value": "accuracy", "low": "low", "high": "high"}
 
 
-def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) -> "pd.DataFrame":
+def summarise(records: Iterable[RunRecord], baselines: "Sequence[Baseline]" = ()) -> "pd.DataFrame":
     """Pool runs that differ in their seed alone; best mean validation score first.
 
     Args:
@@ -53,7 +56,7 @@ def summarise(records: Iterable[RunRecord], baselines: Sequence[Baseline] = ()) 
     return pd.DataFrame(table_rows(records, baselines))
 
 
-def table_rows(records: Iterable[RunRecord], baselines: Sequence[Baseline]) -> list[dict[str, Any]]:
+def table_rows(records: Iterable[RunRecord], baselines: "Sequence[Baseline]") -> list[dict[str, Any]]:
     """Return the rows of :func:`summarise`, best first; pandas, which is slow to import, is for who looks at them."""
     records = reported(records)
     varying = varying_settings([record.config for record in records])
@@ -76,12 +79,12 @@ def _by_kind(records: Iterable[RunRecord]) -> tuple[list[RunRecord], list[RunRec
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row))
+    return list(dict.fromkeys(itertools.chain.from_iterable(rows)))
 
 
 def results_table(
     records: Iterable[RunRecord],
-    baselines: Sequence[Baseline] = (),
+    baselines: "Sequence[Baseline]" = (),
     rows: list[dict[str, Any]] | None = None,
 ) -> str:
     """Return the main columns of :func:`summarise` as a Markdown table; ``±`` is the 95 % t interval over seeds.
@@ -164,7 +167,7 @@ def paired_table(records: Iterable[RunRecord], against: str) -> str:
     return "\n".join(lines)
 
 
-def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequence[Baseline] = ()) -> list[Path]:
+def export_records(records: Iterable[RunRecord], folder: Path, baselines: "Sequence[Baseline]" = ()) -> list[Path]:
     """Copy records without weights, a few KB each, and the pooled table into ``folder``; return the run folders."""
     folder = as_path(folder)
     kept = []
@@ -173,7 +176,7 @@ def export_records(records: Iterable[RunRecord], folder: Path, baselines: Sequen
         kept.append(write_record(target, record.config, record.metrics, record.history, resampled=record.resampled()))
         copy_evaluations(record.folder, target)
     if baselines:
-        write_atomically(folder / "baselines.json", json.dumps([vars(b) for b in baselines], indent=1) + "\n")
+        write_atomically(folder / BASELINES, json.dumps([vars(b) for b in baselines], indent=1) + "\n")
     write_csv(folder, table_rows(kept, baselines))
     return [record.folder for record in kept]
 
@@ -191,7 +194,7 @@ def write_table(folder: Path) -> str:
     return results_table(records, baselines, rows)
 
 
-def baselines_beside(records: Sequence[RunRecord]) -> list[Baseline]:
+def baselines_beside(records: Sequence[RunRecord]) -> "list[Baseline]":
     """Score the untrained baselines on the text that the records read.
 
     Raises:
@@ -208,14 +211,16 @@ def baselines_beside(records: Sequence[RunRecord]) -> list[Baseline]:
     return zero_parameter_baselines(config)
 
 
-def load_baselines(folder: Path) -> list[Baseline]:
+def load_baselines(folder: Path) -> "list[Baseline]":
     """Read the baselines that :func:`export_records` wrote beside the records; none if there is no such file.
 
     A damaged file is left out with a :class:`RecordWarning`: the records can be read without it.
     """
-    path = as_path(folder) / "baselines.json"
+    path = as_path(folder) / BASELINES
     if not path.is_file():
         return []
+    from ..evaluation.baselines import Baseline
+
     try:
         baselines = [Baseline(**entry) for entry in json.loads(path.read_text())]
         for baseline in baselines:
@@ -249,11 +254,16 @@ def insert_table(document: Path, name: str, table: str) -> None:
 
 def write_csv(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows of :func:`table_rows` as ``table.csv`` into ``folder``."""
+    write_atomically(folder / "table.csv", as_csv(rows))
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rows of :func:`table_rows` as text of comma-separated values."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _columns(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    write_atomically(folder / "table.csv", text.getvalue())
+    writer, columns = csv.writer(text, lineterminator="\n"), _columns(rows)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return text.getvalue()
 
 
 def _cell(value: Any) -> Any:
@@ -280,14 +290,14 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
     for split, key in _SPLITS.items():
         for measure in ("spearman", "pearson"):
             found = [run.metrics["scores"][key] for run in runs]
-            row |= _score_cells(f"{split}_{measure}", [score[measure] | {"n": score["n"]} for score in found])
+            row |= _score_cells(f"{split}_{measure}", [score[measure] for score in found], found[0]["n"])
         if collapsed := sum(run.is_collapsed(key) for run in runs):
             row[f"{split}_collapsed"] = collapsed
     if config.objective == "nli":
         for split in first["held_out"]:
             found = [run.metrics["held_out"][split] for run in runs]
-            scores = [{"n": each["n"]} | {end: 100 * each[key] for end, key in _ACCURACY.items()} for each in found]
-            row |= _score_cells(f"{split}_accuracy", scores)
+            scores = [{end: 100 * each[key] for end, key in _ACCURACY.items()} for each in found]
+            row |= _score_cells(f"{split}_accuracy", scores, found[0]["n"])
     each = [beyond(run.metrics["scores"], run.evaluations) for run in runs]
     for name in each[0]:
         row |= _score_cells(name, [{"value": found.get(name, np.nan)} for found in each])
@@ -296,7 +306,7 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
     return row
 
 
-def _baseline_row(baseline: Baseline) -> dict[str, Any]:
+def _baseline_row(baseline: "Baseline") -> dict[str, Any]:
     row: dict[str, Any] = {
         "model": baseline.name,
         "corpus": baseline.corpus,
@@ -314,14 +324,15 @@ def _baseline_row(baseline: Baseline) -> dict[str, Any]:
     return row | beyond(baseline.scores, baseline.evaluations)
 
 
-def _score_cells(name: str, scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _score_cells(name: str, scores: Sequence[Mapping[str, float]], pairs: int | None = None) -> dict[str, float]:
     """Return the mean of a score over seeds with its interval, and where known the one over pairs and their number."""
     value, low, high = mean_interval([score["value"] for score in scores])
     cells = {name: value, f"{name}_low": low, f"{name}_high": high}
-    if "n" not in scores[0]:
-        return cells
-    over_pairs = {f"{name}_pairs_{end}": mean([score[end] for score in scores]) for end in ("low", "high")}
-    return {**cells, **over_pairs, f"{name}_pairs": scores[0]["n"]}
+    if pairs is not None:
+        for end in ("low", "high"):
+            cells[f"{name}_pairs_{end}"] = mean([score[end] for score in scores])
+        cells[f"{name}_pairs"] = pairs
+    return cells
 
 
 def _words(value: Any) -> Any:

@@ -41,17 +41,18 @@ class RecordIndex:
     """Settings and metrics of the records below a root, by a name of each."""
 
     def __init__(self, root: Path):
-        self.path = paths.RUNS / "records" / f"{_hexadecimal(str(root.resolve()).encode())[:20]}.json"
+        self.path = paths.RUNS / "records" / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:20]}.json"
         self.began = time.time_ns()
         self.found: dict[str, tuple[Any, ...]] = {}
         self.new: dict[str, tuple[Any, ...]] = {}
         self.entries: dict[str, Any] = {}
         self.parts: list[Any] = []
         with suppress(OSError, ValueError, TypeError):  # none yet, or damaged
-            head, _, body = self.path.read_bytes().partition(b"\n")
-            if head.decode() == _hexadecimal(_library() + body):
+            with open(self.path, "rb") as stream:
+                first, text = stream.readline(), stream.read().decode()
+            if first == head(text):
                 with without_collector():
-                    self.entries, self.parts = json.loads(body)
+                    self.entries, self.parts = json.loads(text)
 
     def find(self, name: str, now: Stamps) -> tuple[RunConfig, dict[str, Any]] | None:
         """Return settings and metrics of a record, if the index knows them in the present state of these files."""
@@ -85,13 +86,14 @@ class RecordIndex:
                    [[part(value)] if isinstance(value, dict | list) else value for value in metrics.values()])
             for name, (then, config, metrics) in (self.found | self.new).items()
         }  # fmt: skip
-        body = f"[{json.dumps(entries)},[{','.join(parts)}]]".encode()
+        text = f"[{json.dumps(entries)},[{','.join(parts)}]]"
         with suppress(OSError):
-            paths.write_atomically(self.path, _hexadecimal(_library() + body).encode() + b"\n" + body)
+            paths.write_atomically(self.path, head(text) + text.encode())
 
 
-def _hexadecimal(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def head(text: str) -> bytes:
+    """Return the first line of a file that keeps a text: no other text has it, nor this one once the library is another."""
+    return hashlib.sha256(_library() + text.encode()).hexdigest().encode() + b"\n"
 
 
 @contextmanager

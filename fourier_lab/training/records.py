@@ -11,7 +11,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -35,7 +35,7 @@ CHECKPOINT = "checkpoint.npz"  # of an unfinished run, see fourier_lab.training.
 EVALUATIONS = "evaluations.json"  # scores beyond STS-B, see fourier_lab.training.evaluations
 _FOLDER = re.compile("([0-9a-f]{10})(?:-([0-9a-f]{8}))?")  # settings and text, see fourier_lab.training.folders
 # What is read of a record, the first three always; metrics first, since without them there is none.
-_FILES = "metrics.json", "config.json", SUMS, EVALUATIONS, "resampled.npy", "history.csv"
+FILES = "metrics.json", "config.json", SUMS, EVALUATIONS, "resampled.npy", "history.csv"
 _METRICS = ("scores", "parameters", "data", "validation_loss", "duration_s", "peak_memory_bytes")  # what tables read
 
 
@@ -191,8 +191,6 @@ def _write(
     encoder: "SentenceEncoder | None",
     resampled: NDArray[np.int16] | None,
 ) -> None:
-    from safetensors.torch import save
-
     sums = Sums()
 
     def write(name: str, content: str | bytes) -> None:
@@ -209,6 +207,8 @@ def _write(
         np.save(content, resampled)
         write("resampled.npy", content.getvalue())
     if encoder is not None:
+        from safetensors.torch import save  # torch, which copying a record can do without
+
         model = json.dumps(encoder.config.to_dict(), indent=1)
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
         write("weights.safetensors", save(weights, {"model": model}))
@@ -301,16 +301,18 @@ def _settings(values: dict[str, Any], precision: str) -> tuple[RunConfig, set[st
     return config.replace(precision=precision), {config.digest()}
 
 
-def load_records(folder: Path, *, with_history: bool = True) -> list[RunRecord]:
+def load_records(folder: Path, *, with_history: bool = True, digests: Collection[str] | None = None) -> list[RunRecord]:
     """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
 
-    Their history is read only ``with_history``; a damaged one is found then alone.
+    Their history is read only ``with_history``; a damaged one is found then alone. With ``digests``, folders that are named
+    after other runs than these are passed over too.
 
     One that is damaged, or of a run on the same text that another one holds, is left out with a :class:`RecordWarning` that
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
     records: dict[str, list[RunRecord]] = {}
-    for record in read_records([as_path(folder)], folder, "history.csv" if with_history else "resampled.npy"):
+    last = "history.csv" if with_history else "resampled.npy"
+    for record in read_records([as_path(folder)], folder, last, digests):
         if isinstance(record, RecordError):
             leave_out(record)
             continue
@@ -323,25 +325,32 @@ def load_records(folder: Path, *, with_history: bool = True) -> list[RunRecord]:
     return [record for twins in records.values() for record in twins]
 
 
-def read_records(folders: Iterable[Path], root: Path, last: str) -> Iterator[RunRecord | RecordError]:
+def read_records(
+    folders: Iterable[Path], root: Path, last: str, digests: Collection[str] | None = None
+) -> Iterator[RunRecord | RecordError]:
     """Yield every finished record directly below ``folders``, by name, or what is wrong with it.
 
     Args:
         folders: Of records.
         root: What the folders have in common; an index is kept of thousands of records below it.
-        last: Of :data:`_FILES`, the last one that makes a record a damaged one: ``history.csv`` for all of them,
+        last: Of :data:`FILES`, the last one that makes a record a damaged one: ``history.csv`` for all of them,
             ``resampled.npy``, or ``evaluations.json``, which is not read itself.
+        digests: Of the runs that are wanted; all if None.
     """
-    index, files = RecordIndex(as_path(root)), _FILES[: _FILES.index(last) + 1]
+    passed_over = False
+    index, files = RecordIndex(as_path(root)), FILES[: FILES.index(last) + 1]
     with_history, with_scores = (name in files for name in ("history.csv", "resampled.npy"))
     for folder in folders:
         for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if digests is not None and name[:10] not in digests and _FOLDER.fullmatch(name):
+                passed_over = True
+                continue
             path, now = folder / name, stamps(f"{folder}/{name}", files)
             if now[0] is NO_FILE:  # no metrics yet
                 continue
             if (known := index.find(f"{folder.name}/{name}", now)) is not None:
                 record = RunRecord(path, *known, _History(path) if with_history else [])
-                if now[_FILES.index(EVALUATIONS)] is NO_FILE:
+                if now[FILES.index(EVALUATIONS)] is NO_FILE:
                     vars(record)["evaluations"] = {}  # not asked for again
                 yield record
                 continue
@@ -353,7 +362,8 @@ def read_records(folders: Iterable[Path], root: Path, last: str) -> Iterator[Run
             else:
                 index.add(f"{folder.name}/{name}", now, record.config, record.metrics)
                 yield record
-    index.write()
+    if not passed_over:  # or it would forget them
+        index.write()
 
 
 class _History(Sequence[dict[str, float]]):

@@ -1,6 +1,7 @@
 """All committed records as points: choose axes, filter, mark one and see its settings and the command that rebuilds it."""
 
 from collections.abc import Set
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..tables.points import (
     read_points,
     train_command,
 )
+from ..training.record_index import without_collector
 from .controls import choice
 from .explorer import Explorer, View, closed
 
@@ -28,6 +30,7 @@ _REACH = 25.0  # pixels from which a click still means the nearest point
 _SHOWN = ("validation Spearman", "test Spearman")
 
 
+@without_collector()
 def explore_results(
     folder: Path | None = None, *, x: str = "parameters", y: str = "test Spearman", family: str = ALL
 ) -> Explorer:
@@ -55,6 +58,10 @@ def explore_results(
     arms = dict.fromkeys((*ARMS, *(point.config.arm for point in points)))
     choices = {"x": tuple(known), "y": tuple(known), "arm": (ALL, *arms), "family": families}
 
+    @cache
+    def with_value(axis: str) -> set[str]:
+        return {point.name for point in points if pooled_value(point, known[axis])[3]}
+
     def filtered(chosen: dict[str, Any]) -> list[Point]:
         low, high = chosen["budget"]
         return [
@@ -63,7 +70,7 @@ def explore_results(
             if chosen["arm"] in (ALL, point.config.arm)
             and chosen["family"] in (ALL, point.family)
             and low <= point.parameters <= high
-            and all(pooled_value(point, known[chosen[axis]])[3] for axis in "xy")
+            and all(point.name in with_value(chosen[axis]) for axis in "xy")
         ]
 
     def settle(chosen: dict[str, Any], changed: Set[str]) -> dict[str, Any]:

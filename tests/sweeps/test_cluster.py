@@ -74,13 +74,13 @@ def wait_until(happened, process):
         time.sleep(0.02)
 
 
-def start_sweep(folder, text, scheduler):
+def start_sweep(folder, text, scheduler, *options):
     (folder / "cluster.yaml").write_text(text)
     command = [sys.executable, "-m", "fourier_lab", "sweep", folder / "cluster.yaml", "--dask", scheduler]
     # A shell starts background jobs deaf to Ctrl-C, and children inherit that.
     hearing = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    command += ["--runs", folder / "runs", "--results", folder / "results"]
+    command += ["--runs", folder / "runs", "--results", folder / "results", *options]
     return subprocess.Popen(command, env=environment(), preexec_fn=hearing, **streams)
 
 
@@ -163,6 +163,22 @@ def test_ctrl_c_leaves_a_checkpoint_and_idle_workers(scheduler, tmp_path):
     assert len(checkpoints) == 2 and all(path.stat().st_mtime > pressed for path in checkpoints)
     assert not any(psutil.pid_exists(pid) for pid in pids) and not any(map(is_locked, folders))
     assert len(workers) == 2 and all(worker.is_running() for worker in workers)
+
+
+def test_a_cluster_of_this_machine_ends_with_its_sweep(tmp_path):
+    pytest.importorskip("distributed")
+    sweep = start_sweep(tmp_path, SWEEP.replace("steps: 150", "steps: 1000000"), "local", "--workers", "2")
+    folders = [tmp_path / "runs" / run.digest for run in load_sweep(tmp_path / "cluster.yaml").runs]
+    wait_until(lambda: sum(at_work(folder) is not None for folder in folders) == 2, sweep)
+    pids = [pid for folder in folders if (pid := at_work(folder))]
+    assert {psutil.Process(pid).parent().ppid() for pid in pids} == {sweep.pid}  # one server of processes for both
+    listening = (each for each in psutil.Process(sweep.pid).net_connections("tcp") if each.status == psutil.CONN_LISTEN)
+    assert {each.laddr.ip for each in listening} <= {"127.0.0.1"}
+    sweep.send_signal(signal.SIGINT)
+    said, _ = sweep.communicate(timeout=LIMIT_S)
+    assert sweep.returncode == 130 and "repeat the same command to resume" in said, said
+    assert sum((folder / "checkpoint.npz").is_file() for folder in folders) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_a_cluster_that_is_not_there_is_named_with_the_way_out(tmp_path, monkeypatch, capsys):

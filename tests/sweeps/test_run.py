@@ -400,8 +400,9 @@ def test_a_lock_that_the_file_system_keeps_for_a_dead_machine_is_replaced(tmp_pa
         assert locks._lock(kept.fileno())
         kept.write("7 elsewhere")
         kept.flush()
-        os.utime(tmp_path / ".lock", (time.time() - 2 * locks.LEASE_S,) * 2)
         assert is_locked(tmp_path)
+        os.utime(tmp_path / ".lock", (time.time() - 2 * locks.LEASE_S,) * 2)
+        assert not is_locked(tmp_path)
         with run_lock(tmp_path):
             assert is_locked(tmp_path)
 

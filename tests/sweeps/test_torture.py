@@ -50,14 +50,18 @@ class Sleeper:
     what, kinds = "a sleeper", ("sleeper",)
 
     def __init__(self, folder, numbers=1, seconds="0.1"):
-        self.folder, self.numbers, self.seconds, self.rested = folder, numbers, seconds, 0
+        self.folder, self.numbers, self.seconds, self.rested, self.misses = folder, numbers, seconds, 0, 0
 
     def command(self, name):
         return subprocess.Popen(["sleep", self.seconds], stderr=subprocess.DEVNULL)
 
     def kill(self, kind, command):
-        command.kill()
-        return True
+        self.misses -= 1
+        if self.misses < 0:
+            command.kill()
+            return True
+        command.wait()
+        return False
 
     def found(self, name):
         return 1 if name == "calm" else self.numbers
@@ -80,6 +84,15 @@ def test_what_is_killed_is_repeated_until_it_ends_and_then_compared(tmp_path):
     assert "left behind" in [*torture_cluster._storms(Sleeper(tmp_path), random.Random(0), 1)][0][2]
     with pytest.raises(TrainingError, match="a sleeper fails undisturbed with exit code 1: nothing"):
         next(torture_cluster._storms(Sleeper(tmp_path, seconds="no number"), random.Random(0), 1))
+
+
+def test_kills_that_come_too_late_are_made_up_for_and_told_if_that_fails(tmp_path):
+    work = Sleeper(tmp_path)
+    work.misses = 2
+    assert [*torture_cluster._storms(work, random.Random(0), 2)] == [("kill of a sleeper", "equal", "")] * 2
+    work.misses = 1000
+    late = [("kill of a sleeper", "failed", "a sleeper was done before it")] * 2
+    assert [*torture_cluster._storms(work, random.Random(0), 2)] == late and work.rested == 7
 
 
 def test_counts_go_to_the_reports_unless_a_folder_is_named_and_of_clusters_to_a_file_of_their_own(

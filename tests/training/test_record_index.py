@@ -64,7 +64,18 @@ def test_with_an_index_all_is_as_without(root, read_anew):
     assert read_points(root) == points and not read_anew
 
 
-@pytest.mark.parametrize("file", records._FILES)
+def test_of_many_records_those_that_are_asked_for_are_read_and_the_others_not_forgotten(root, read_anew):
+    load_records(root / "made_up")
+    wanted = [config.digest() for config in configs(3)]
+    (root / "made_up" / wanted[0]).rename(root / "made_up" / "of any name")
+    del read_anew[:]
+    found = load_records(root / "made_up", digests=wanted)
+    assert {record.config.digest() for record in found} == {*wanted} and read_anew == ["of any name"]
+    del read_anew[:]
+    assert len(load_records(root / "made_up")) == N and read_anew == ["of any name"]
+
+
+@pytest.mark.parametrize("file", records.FILES)
 def test_a_record_one_of_whose_files_has_changed_is_read_anew(root, read_anew, file):
     first = load_records(root / "made_up")[0]
     if file == records.EVALUATIONS:
