@@ -777,6 +777,8 @@ def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
     )
     a, b = (words(three, "frozen random", parameters) for parameters in (256, small))
     assert f"level with random waves of its size, {a} and {b} at 256 and 66,048 parameters" in told
+    frozen, waves = words(three, "frozen random", 788_992), words(three, *most)
+    assert f"under a GeGLU map, it has {frozen}, and random waves of 1,536 frequencies under a linear one {waves}." in told
 
 
 def test_the_speed_of_the_shipped_encoder_is_told_as_it_was_measured():
