@@ -38,7 +38,7 @@ def test_the_price_of_an_input_is_told_for_each_output_alone():
         sides = language.input_name(record.config), language.output_name(record.config)
         assert language.name_of(record) == " -> ".join(sides)
         by_name.setdefault(sides, {})[record.config.seed] = record.bits_per_byte("test")
-    assert len(frame.index) == 8 and {*by_name} == {(n, o) for n in ("learned", *frame.columns) for o in frame.index}
+    assert len(frame.index) == 9 and {*by_name} == {(n, o) for n in ("learned", *frame.columns) for o in frame.index}
     for output, row in frame.iterrows():
         for name, told in row.items():
             base = by_name["learned", output]
