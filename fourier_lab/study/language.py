@@ -69,6 +69,25 @@ def input_name(config: RunConfig) -> str:
     return series_name(config).partition(" -> ")[0]
 
 
+def input_words(config: RunConfig) -> str:
+    """Return the input side in plain words, where it is a table or waves under a linear map; else its name.
+
+    Example:
+        >>> input_words(TOY), input_words(TOY.replace(arm="fourier", frequencies="random"))
+        ('table', '16 random waves')
+    """
+    if config.arm == "learned":
+        return "table"
+    if (
+        config.arm not in ("fourier", "wide_fourier")
+        or config.mlp != "linear"
+        or not isinstance(config.frequencies, str)
+    ):
+        return input_name(config)
+    count = dict(config.embedding_options).get("n_frequencies", config.d_model // 2)
+    return f"{count:,} {config.frequencies} waves"
+
+
 def output_name(config: RunConfig) -> str:
     """Return the output side of a language model's name."""
     return series_name(config).partition(" -> ")[2]
