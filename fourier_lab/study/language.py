@@ -64,6 +64,35 @@ def name_of(record: RunRecord) -> str:
     return series_name(record.config)
 
 
+def input_name(config: RunConfig) -> str:
+    """Return the input side of a language model's name."""
+    return series_name(config).partition(" -> ")[0]
+
+
+def input_words(config: RunConfig) -> str:
+    """Return the input side in plain words, where it is a table or waves under a linear map; else its name.
+
+    Example:
+        >>> input_words(TOY), input_words(TOY.replace(arm="fourier", frequencies="random"))
+        ('table', '16 random waves')
+    """
+    if config.arm == "learned":
+        return "table"
+    if (
+        config.arm not in ("fourier", "wide_fourier")
+        or config.mlp != "linear"
+        or not isinstance(config.frequencies, str)
+    ):
+        return input_name(config)
+    count = dict(config.embedding_options).get("n_frequencies", config.d_model // 2)
+    return f"{count:,} {config.frequencies} waves"
+
+
+def output_name(config: RunConfig) -> str:
+    """Return the output side of a language model's name."""
+    return series_name(config).partition(" -> ")[2]
+
+
 def models_of(records: Sequence[RunRecord]) -> "dict[str, CausalLM]":
     """Return the trained language models of runs by the names that they have in tables."""
     return {name_of(record): load_encoder(record.folder) for record in records}
@@ -164,6 +193,31 @@ def prices(records: Sequence[RunRecord], against: str) -> "pd.DataFrame":
     frame = above(records, against, {"percent more": "test"})
     heads = {name_of(record): record.metrics["parameters"]["head"] for record in records}
     return frame.assign(output=[f"{heads[name]:,}" for name in frame.index])
+
+
+def input_prices(records: Sequence[RunRecord], against: str = "learned", split: str = "test") -> "pd.DataFrame":
+    """Return by how many percent of the bits per byte each input is above one of them, under the same output, as text.
+
+    Args:
+        records: Finished runs of several inputs, each with several outputs; runs are paired by seed.
+        against: The input that all others are compared with.
+        split: The text.
+
+    Returns:
+        DataFrame: A row per output, a column per other input.
+
+    Raises:
+        RecordError: If an output has no run with that input.
+    """
+    import pandas as pd
+
+    found: dict[str, dict[str, str]] = {}
+    for output in dict.fromkeys(output_name(record.config) for record in records):
+        alike = [record for record in records if output_name(record.config) == output]
+        columns = percent_above(alike, f"{against} -> {output}", split)
+        for name, mean, high in zip(columns["group"], columns["value"], columns["high"], strict=True):
+            found.setdefault(output, {})[name.partition(" -> ")[0]] = plus_minus(mean, high, "+.1f")
+    return pd.DataFrame.from_dict(found, orient="index")
 
 
 def sides(records: Sequence[RunRecord]) -> "pd.DataFrame":

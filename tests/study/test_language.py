@@ -30,6 +30,22 @@ def test_a_price_is_the_mean_over_seeds_of_percent_of_bits(records):
     assert frame.loc["learned -> fourier", "output"] == f"{few.metrics['parameters']['head']:,}"
 
 
+def test_the_price_of_an_input_is_told_for_each_output_alone():
+    records = load_records(RECORDS / "language_model_grid")
+    frame = language.input_prices(records)
+    by_name = {}
+    for record in records:
+        sides = language.input_name(record.config), language.output_name(record.config)
+        assert language.name_of(record) == " -> ".join(sides)
+        by_name.setdefault(sides, {})[record.config.seed] = record.bits_per_byte("test")
+    assert len(frame.index) == 9 and {*by_name} == {(n, o) for n in ("learned", *frame.columns) for o in frame.index}
+    for output, row in frame.iterrows():
+        for name, told in row.items():
+            base = by_name["learned", output]
+            percent = [100 * bits / base[seed] - 100 for seed, bits in by_name[name, output].items()]
+            assert len(percent) == 3 and told.startswith(f"{np.mean(percent):+.1f} ±")
+
+
 def test_bands_are_means_over_seeds(records):
     frame = language.by_band(records)
     first = [r.metrics["scores"]["test"]["bands"][0] for r in records if language.name_of(r) == AGAINST]
