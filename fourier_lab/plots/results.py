@@ -54,6 +54,7 @@ def draw_points(
                 )  # fmt: skip
                 label = None
     errors = {f"{axis}err": np.nan_to_num(bars(column, axis, f"{axis}_low", f"{axis}_high")) for axis in "xy"}
+    errors = {end: lengths for end, lengths in errors.items() if lengths.any()}  # a size has none: thousands of bars
     each: Any = [colours[name] for name in column["series"]]  # all at once: a call for each series takes seconds
     ax.errorbar(column["x"], column["y"], **errors, fmt="none", ecolor=each, elinewidth=1, zorder=1.9)
     for x, y in zip(column["x"][column["point"] == marked], column["y"][column["point"] == marked], strict=True):

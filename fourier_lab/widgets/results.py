@@ -1,7 +1,7 @@
 """All committed records as points: choose axes, filter, mark one and see its settings and the command that rebuilds it."""
 
 from collections.abc import Set
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,16 +62,20 @@ def explore_results(
     def with_value(axis: str) -> set[str]:
         return {point.name for point in points if pooled_value(point, known[axis])[3]}
 
-    def filtered(chosen: dict[str, Any]) -> list[Point]:
-        low, high = chosen["budget"]
+    @lru_cache(maxsize=2)  # the settings are settled, then drawn
+    def within(x: str, y: str, arm: str, family: str, budget: tuple[int, int]) -> list[Point]:
+        named = with_value(x) & with_value(y)
         return [
             point
             for point in points
-            if chosen["arm"] in (ALL, point.config.arm)
-            and chosen["family"] in (ALL, point.family)
-            and low <= point.parameters <= high
-            and all(point.name in with_value(chosen[axis]) for axis in "xy")
+            if point.name in named
+            and arm in (ALL, point.config.arm)
+            and family in (ALL, point.family)
+            and budget[0] <= point.parameters <= budget[1]
         ]
+
+    def filtered(chosen: dict[str, Any]) -> list[Point]:
+        return within(*(chosen[name] for name in ("x", "y", "arm", "family")), tuple(chosen["budget"]))
 
     def settle(chosen: dict[str, Any], changed: Set[str]) -> dict[str, Any]:
         for name, options in choices.items():
