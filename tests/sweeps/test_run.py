@@ -29,7 +29,7 @@ from fourier_lab.sweeps.plan import Places, timed_runs
 from fourier_lab.sweeps.run import RETRIES, run_sweep
 from fourier_lab.training import train as training
 from fourier_lab.training.costs import Estimator, step_work
-from fourier_lab.training.records import is_complete, write_record
+from fourier_lab.training.records import is_complete, load_record, write_record
 
 FILE = """
 question: Does dropout help?
@@ -232,6 +232,8 @@ def fake(monkeypatch, tmp_path):
 
     monkeypatch.setattr(training, "_train", train)
     monkeypatch.setattr(training, "_finished", lambda folder, config: is_complete(folder) or None)  # no weights here
+    monkeypatch.setattr(training, "is_trained", is_complete)  # nor for who has waited for the lock
+    monkeypatch.setattr(training, "_loaded", lambda folder, config: load_record(folder))
     return log
 
 
