@@ -78,14 +78,10 @@ def input_words(config: RunConfig) -> str:
     """
     if config.arm == "learned":
         return "table"
-    if (
-        config.arm not in ("fourier", "wide_fourier")
-        or config.mlp != "linear"
-        or not isinstance(config.frequencies, str)
-    ):
-        return input_name(config)
-    count = dict(config.embedding_options).get("n_frequencies", config.d_model // 2)
-    return f"{count:,} {config.frequencies} waves"
+    counts = {"fourier": config.d_model // 2, "wide_fourier": dict(config.embedding_options).get("n_frequencies")}
+    plain = config.basis == "fourier" and config.mlp == "linear" and isinstance(config.frequencies, str)
+    count = counts.get(config.arm) if plain else None
+    return input_name(config) if count is None else f"{count:,} {config.frequencies} waves"
 
 
 def output_name(config: RunConfig) -> str:

@@ -46,6 +46,19 @@ def test_the_price_of_an_input_is_told_for_each_output_alone():
             assert len(percent) == 3 and told.startswith(f"{np.mean(percent):+.1f} ±")
 
 
+def test_only_waves_whose_number_is_known_are_called_so():
+    waves = language.TOY.replace(arm="fourier", frequencies="random")
+    wide = waves.replace(arm="wide_fourier")
+    assert language.input_words(wide.replace(embedding_options={"n_frequencies": 1200})) == "1,200 random waves"
+    for other in (
+        wide,
+        waves.replace(mlp="geglu"),
+        waves.replace(basis="legendre"),
+        waves.replace(frequencies=(*range(1, 17),)),
+    ):
+        assert language.input_words(other) == language.input_name(other) != "16 random waves"
+
+
 def test_bands_are_means_over_seeds(records):
     frame = language.by_band(records)
     first = [r.metrics["scores"]["test"]["bands"][0] for r in records if language.name_of(r) == AGAINST]
