@@ -838,6 +838,20 @@ def test_the_speed_of_the_shipped_encoder_is_told_as_it_was_measured():
         assert f"| {row['ours']:,.0f} | {row['theirs']:,.0f} | {row['ratio']:.1f} x | {aim} x |" in told
 
 
+def test_the_page_and_the_pools_are_told_as_they_were_measured():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Speed").split())
+    measured = {}
+    for name in ("page", "pools"):
+        rows = json.loads((RECORDS / "bench" / f"{name}.json").read_text())["rows"]
+        measured |= {row["name"]: row for row in rows}
+    first, panning, dask, local = (measured[name] for name in ("page_first_view", "page_panning", "dask", "local"))
+    assert all(row["met"] for row in (first, panning, dask, local)) and dask["theirs"] == local["ours"]
+    assert f"is there {first['ours']:.2f} s after" in told and f"shows {panning['ours']:.1f} new pictures" in told
+    assert f"{local['ours'] / 1000:.1f} s in the local pool, {dask['ours'] / 1000:.1f} s through Dask" in told
+    assert f"this machine, {1 / dask['ratio']:.2f} times that" in told
+    assert f"and {local['theirs'] / 1000:.1f} s in the local pool" in told and f"takes {1 / local['ratio']:.2f}" in told
+
+
 def test_what_an_output_layer_costs_is_told_as_it_was_measured():
     told = section(RESULTS.read_text(encoding="utf-8"), "What an output table buys")
     measured = {row["name"]: row for row in json.loads((RECORDS / "bench" / "head.json").read_text())["rows"]}
