@@ -155,18 +155,28 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
 
 
 @style()
-def draw_budgets(data: Data, *, label: str, ax: Axes | None = None, floor: tuple[str, float] | None = None) -> Axes:
-    """Draw scores against stored bits, on a logarithmic scale, a line per series; like sizes stand a little apart.
+def draw_budgets(
+    data: Data,
+    *,
+    label: str,
+    ax: Axes | None = None,
+    floor: tuple[str, float] | None = None,
+    budget: str = "stored_bits",
+    budget_label: str = "stored for the embedding (bits)",
+) -> Axes:
+    """Draw scores against a budget, on a logarithmic scale, a line per series; like budgets stand a little apart.
 
     Args:
-        data: ``series``, ``stored_bits``, ``value``, ``low``, ``high``; the sizes of a series rise.
+        data: ``series``, the column that ``budget`` names, ``value``, ``low``, ``high``; the budgets of a series rise.
         label: What the score is, with its unit.
         ax: Where to draw.
         floor: Something to be above, its name and its value, drawn as a dashed line.
+        budget: Column of the budgets.
+        budget_label: What they are, with their unit.
     """
     ax = axes_or_new(ax)
-    column = columns_of(data, "series", "stored_bits", "value", "low", "high")
-    column["place"] = _apart(column["stored_bits"], column["series"], 1)
+    column = columns_of(data, "series", budget, "value", "low", "high")
+    column["place"] = _apart(column[budget], column["series"], 1)
     names = in_order(column["series"])
     fixed = [colour_of(name) for name in names]
     free = iter(colour for colour in (*CLASS_COLOURS, *OTHER_COLOURS) if colour not in fixed)
@@ -177,7 +187,7 @@ def draw_budgets(data: Data, *, label: str, ax: Axes | None = None, floor: tuple
                     linewidth=1.2, color=colour, capsize=2, markersize=5, label=name)  # fmt: skip
     if floor is not None:
         ax.axhline(floor[1], color=REFERENCE, linestyle="--", linewidth=1, label=floor[0])
-    ax.set(xscale="log", xlabel="stored for the embedding (bits)", ylabel=label)
+    ax.set(xscale="log", xlabel=budget_label, ylabel=label)
     return finish(ax, None)
 
 
