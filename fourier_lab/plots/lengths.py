@@ -33,7 +33,7 @@ def draw_lengths(
     for (name, length), line in zip(crossings, ("--", ":", "-."), strict=False):
         ax.axvline(length, color=REFERENCE, linestyle=line, linewidth=1, label=name)
     ax.set(xscale="log", yscale="log", xlabel=length_label, ylabel=label)
-    return finish(ax)
+    return finish(ax, "ends")
 
 
 @style()
@@ -52,4 +52,4 @@ def draw_shares(data: Data, *, label: str, share_label: str, ax: Axes | None = N
             100 * own["share"], own["value"], marker=marker_of(name, number), color=colour, markersize=4, label=name
         )
     ax.set(xlabel=f"{share_label} (%)", ylabel=label)
-    return finish(ax)
+    return finish(ax, "ends")

@@ -51,7 +51,7 @@ def draw_curves(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         series[title] = {"step": steps, "value": mean, "low": low, "high": high}
     lines(ax, stack(series), "step", "value")
     ax.set(xlabel="training step", ylabel=label)
-    return finish(ax)
+    return finish(ax, "ends")
 
 
 @style()
