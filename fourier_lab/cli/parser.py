@@ -171,11 +171,12 @@ def _parser() -> argparse.ArgumentParser:
 
     claims = add("claims", commands.claims, "claims --short --into README.md")
     claims.add_argument("--short", action="store_true", help="a verdict and the one number that decides")
+    claims.add_argument("--neighbours", action="store_true", help="claims of other works, in place of the paper's")
     claims.add_argument(
         "--into",
         type=Path,
         metavar="FILE",
-        help="put the table between its marks, claims or claims_short, in this file",
+        help="put the table between its marks, claims, claims_short or claims_neighbours, in this file",
     )
 
     bench = add("bench", commands.bench, "bench --out bench.json")
