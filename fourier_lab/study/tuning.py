@@ -102,7 +102,7 @@ def tuning_table(records: Sequence[RunRecord]) -> "pd.DataFrame":
     import pandas as pd
 
     means = {split: tuning_columns(records, split) for split in _SPLITS}
-    minus = {split: to_full(records, split) for split in _SPLITS}
+    differences = {split: minus(records, split) for split in _SPLITS}
     rows = {}
     for runs in cases(records):
         name = tuning_name(runs[0].config)
@@ -110,15 +110,15 @@ def tuning_table(records: Sequence[RunRecord]) -> "pd.DataFrame":
         for split, columns in means.items():
             (i,) = np.flatnonzero(columns["name"] == name)
             row[split] = plus_minus(columns["value"][i], columns["high"][i])
-            row[f"{split}, minus {FULL}"] = minus[split].get(name, "–")
+            row[f"{split}, minus {FULL}"] = differences[split].get(name, "–")
         row["step, ms"] = round(1000 * min(run.metrics["duration_s"] / run.config.steps for run in runs))
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("what moves")
 
 
-def to_full(records: Sequence[RunRecord], split: str) -> dict[str, str]:
-    """Return by :func:`tuning_name` the points that each has more than a run that tunes all, paired by seed."""
-    columns = difference_columns(records, _SPLITS[split], tuning_name, FULL)
+def minus(records: Sequence[RunRecord], split: str, base: str = FULL) -> dict[str, str]:
+    """Return by :func:`tuning_name` the points that each has more than the ``base``, with 95 %, paired by seed."""
+    columns = difference_columns(records, _SPLITS[split], tuning_name, base)
     ends = zip(columns["group"].tolist(), columns["value"], columns["high"], strict=True)
     return {name: plus_minus(value, high, "+.1f") for name, value, high in ends}
 
