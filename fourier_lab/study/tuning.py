@@ -35,7 +35,7 @@ def tuning_name(config: RunConfig) -> str:
     """Return how a run tunes, with its rank or the number of its prompts.
 
     Example:
-        >>> tuning_name(RunConfig(tuning="apt", tuning_options={"prompts": 4}, pretraining={"steps": 9}))
+        >>> tuning_name(RunConfig(tuning="apt", tuning_options={"prompts": 4}, pretraining={"steps": 90}))
         'APT, 4 prompts'
     """
     settings = TUNINGS.settings[config.tuning](**dict(config.tuning_options))
