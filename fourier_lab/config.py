@@ -65,7 +65,7 @@ class ModelConfig:
             or the name of another feed-forward; or one of your own, ``module:Class``, called with ``d_model``.
         attention: Which tokens a token mixes with: all of its sentence with ``full`` (paper); those fewer than ``window``
             places away with ``local``; all, by a sum that grows with the length alone, with ``linear``; all and learned keys
-            and values beside them with ``prompts`` or ``apt``, see ``tuning`` of :class:`RunConfig`; or one of your own,
+            and values beside them with ``prompts`` or ``apt``, which tunings of these names add; or one of your own,
             ``module:Class``, called with ``d_model``. That of a language model looks back alone.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
@@ -251,11 +251,11 @@ class RunConfig:
             ``language_model``: each token from those before it, in windows of ``max_seq_len`` tokens.
         pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, with
             ``contrastive`` as their objective, e.g. ``{"steps": 600, "batch_size": 128}``; random weights if None.
-        tuning: What of the pretrained encoder moves: all with ``full``; the pooler, and weights of tokens in the mean, with
-            ``head``; a change of low ``rank`` to the queries' and values' maps of all layers, of each its own with ``lora``,
-            as one factor that all share with ``gift``, or with ``of: embedding`` to the embedding's map; as many learned
-            keys and values as ``prompts`` in each layer, before those of the tokens with ``prompts``, attended to apart
-            with ``apt``. Changes of low rank are merged into the weights at the end; prompts stay, as an attention.
+        tuning: What of the pretrained encoder moves. ``full``: all. ``head``: the pooler, and weights of tokens in the mean.
+            ``lora``: a change of low ``rank`` to the queries' and the values' map, each layer its own. ``gift``: the same as
+            one factor that all layers share. Both with ``of: embedding``: the embedding's map instead. ``prompts``: learned
+            keys and values in each layer, beside those of the tokens. ``apt``: the same, attended to apart. Changes of low
+            rank are merged into the weights at the end; prompts stay, as an attention.
         tuning_options: Options of a tuning, e.g. ``{"rank": 4}``, ``{"rank": 16, "of": "embedding"}``, ``{"prompts": 16}``.
         steps: Optimiser steps.
         batch_size: Pairs a step; windows of a language model.
