@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from made_up import record
 
+from fourier_lab import paths
 from fourier_lab.errors import DataError
 from fourier_lab.plots.tuning import draw_tuned
 from fourier_lab.study import tuning
+from fourier_lab.sweeps.file import load_sweep
 
 BEFORE = {"pretraining": {"steps": 90}, "objective": "sts"}
 WAYS = [
@@ -80,3 +82,11 @@ def test_the_picture_has_a_line_for_each_way_and_one_for_none():
 def test_a_picture_without_the_start_is_refused():
     with pytest.raises(DataError, match="one run per seed must be untuned, got 0"):
         tuning.tuning_figure(records()[2:], "none/none", title="", alt="")
+
+
+@pytest.mark.parametrize("smoke", [False, True])
+def test_all_runs_of_the_sweep_start_from_its_untuned_ones(smoke):
+    runs = load_sweep(paths.SWEEPS / "thin_tuning.yaml", smoke=smoke).configs
+    untuned = {config.digest() for config in runs if config.pretraining is None}
+    assert {config.pretrained().digest() for config in runs if config.pretraining is not None} == untuned
+    assert len(untuned) == (1 if smoke else 3)
