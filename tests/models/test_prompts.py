@@ -66,6 +66,16 @@ def test_weights_of_tokens_leave_prompts_alone():
     assert not torch.allclose(layer(q, k, v, bias), raised)
 
 
+@pytest.mark.parametrize("cls", [PromptAttention, ApproximatedPromptAttention])
+def test_gradients_of_prompts_are_those_of_differences(cls):
+    layer, (q, k, v) = drawn(cls, heads=2, prompts=2, length=3)
+
+    def mixed(keys, values):
+        return torch.func.functional_call(layer, {"keys": keys, "values": values}, (q, k, v))
+
+    assert torch.autograd.gradcheck(mixed, (layer.keys, layer.values))
+
+
 def test_approximated_prompts_start_as_plain_attention_and_count_two_numbers_a_place():
     plain, apt = encoder(), encoder(attention="apt", attention_options=(("prompts", 3),))
     more = {name: value for name, value in apt.state_dict().items() if name not in plain.state_dict()}

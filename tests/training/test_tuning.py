@@ -7,7 +7,7 @@ from torch.nn.utils import parametrize
 from fourier_lab import RunConfig, SentenceEncoder, load_encoder, train
 from fourier_lab.errors import ConfigError
 from fourier_lab.models.blocks import count_parameters
-from fourier_lab.models.tuning import merge, tune
+from fourier_lab.models.tuning import GIFT, LoRA, merge, tune
 from fourier_lab.text.corpus import prepare
 from fourier_lab.training import trainer
 
@@ -109,6 +109,19 @@ def test_a_change_of_full_rank_is_any_change_and_layers_share_a_factor(runs):
     for block, start in zip(encoder.blocks, starts, strict=True):
         q, k, v = start.chunk(3)
         torch.testing.assert_close(block.attention.qkv.weight, torch.cat((q @ factors[0], k, v @ factors[1])))
+
+
+@pytest.mark.parametrize("kind", [LoRA, GIFT])
+def test_gradients_of_changes_are_those_of_differences(kind):
+    torch.manual_seed(0)
+    weight = torch.randn(9, 3).double()
+    change = kind(weight, 2, parts=3, moved=(0, 2))
+    torch.nn.init.normal_(change.b)
+
+    def changed(a, b):
+        return torch.func.functional_call(change, {"a": a, "b": b}, (weight,))
+
+    assert torch.autograd.gradcheck(changed, (change.a, change.b))
 
 
 @pytest.mark.parametrize("case", ["lora", "gift", "apt"])
