@@ -106,7 +106,11 @@ def tuning_table(records: Sequence[RunRecord]) -> "pd.DataFrame":
     rows = {}
     for runs in cases(records):
         name = tuning_name(runs[0].config)
-        row = {"numbers tuned": f"{tuned_numbers(runs[0]):,}", "rate": runs[0].config.learning_rate, "seeds": len(runs)}
+        row = {
+            "numbers tuned": f"{tuned_numbers(runs[0]):,}",
+            "rate": "–" if name == UNTUNED else f"{runs[0].config.learning_rate:g}",
+            "seeds": len(runs),
+        }
         for split, columns in means.items():
             (i,) = np.flatnonzero(columns["name"] == name)
             row[split] = plus_minus(columns["value"][i], columns["high"][i])
