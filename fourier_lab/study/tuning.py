@@ -11,7 +11,7 @@ from ..columns import Columns, from_rows, stack
 from ..config import RunConfig
 from ..embeddings.registry import TUNINGS
 from ..errors import DataError
-from ..evaluation.metrics import mean_interval, plus_minus
+from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
 from ..plots.tuning import draw_tuned
 from ..tables.summaries import Score, cases, difference_columns, score
 from ..training.records import RunRecord
@@ -121,10 +121,13 @@ def tuning_table(records: Sequence[RunRecord]) -> "pd.DataFrame":
 
 
 def minus(records: Sequence[RunRecord], split: str, base: str = FULL) -> dict[str, str]:
-    """Return by :func:`tuning_name` the points that each has more than the ``base``, with 95 %, paired by seed."""
+    """Return by :func:`tuning_name` the points that each has more than the ``base``, paired by seed.
+
+    With the 95 % interval over seeds, and in brackets that over the scored pairs.
+    """
     columns = difference_columns(records, _SPLITS[split], tuning_name, base)
-    ends = zip(columns["group"].tolist(), columns["value"], columns["high"], strict=True)
-    return {name: plus_minus(value, high, "+.1f") for name, value, high in ends}
+    ends = zip(*(columns[name] for name in ("value", "high", "pairs_low", "pairs_high")), strict=True)
+    return {name: with_pairs(*each) for name, each in zip(columns["group"].tolist(), ends, strict=True)}
 
 
 def told(records: Sequence[RunRecord]) -> list[str]:
