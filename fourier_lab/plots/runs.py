@@ -129,11 +129,11 @@ def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     return finish(ax, "best" if legend else None)
 
 
-def share_legend(figure: Figure) -> None:
-    """Name the series once below all panels, in place of a legend inside one of them."""
+def share_legend(figure: Figure, columns: int | None = None) -> None:
+    """Name the series once below all panels, in place of a legend inside one of them, in a row if ``columns`` is None."""
     handles, labels = figure.axes[-1].get_legend_handles_labels()
     room = len(labels) if sum(map(len, labels)) < _LEGEND_CHARACTERS else 3
-    figure.legend(handles, labels, loc="outside lower left", ncols=room, frameon=False)
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns or room, frameon=False)
 
 
 @style()
@@ -155,18 +155,22 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
 
 
 @style()
-def draw_budgets(data: Data, *, label: str, ax: Axes | None = None, floor: tuple[str, float] | None = None) -> Axes:
-    """Draw scores against stored bits, on a logarithmic scale, a line per series; like sizes stand a little apart.
+def draw_budgets(
+    data: Data, *, label: str, ax: Axes | None = None, floor: tuple[str, float] | None = None, size: str = "stored_bits",
+    size_label: str = "stored for the embedding (bits)",
+) -> Axes:  # fmt: skip
+    """Draw scores against a size, on a logarithmic scale, a line per series; like sizes stand a little apart.
 
     Args:
-        data: ``series``, ``stored_bits``, ``value``, ``low``, ``high``; the sizes of a series rise.
+        data: ``series``, ``stored_bits`` or what ``size`` names, ``value``, ``low``, ``high``; the sizes of a series rise.
         label: What the score is, with its unit.
+        size_label: The same of the size.
         ax: Where to draw.
         floor: Something to be above, its name and its value, drawn as a dashed line.
     """
     ax = axes_or_new(ax)
-    column = columns_of(data, "series", "stored_bits", "value", "low", "high")
-    column["place"] = _apart(column["stored_bits"], column["series"], 1)
+    column = columns_of(data, "series", size, "value", "low", "high")
+    column["place"] = _apart(column[size], column["series"], 1)
     names = in_order(column["series"])
     fixed = [colour_of(name) for name in names]
     free = iter(colour for colour in (*CLASS_COLOURS, *OTHER_COLOURS) if colour not in fixed)
@@ -177,7 +181,7 @@ def draw_budgets(data: Data, *, label: str, ax: Axes | None = None, floor: tuple
                     linewidth=1.2, color=colour, capsize=2, markersize=5, label=name)  # fmt: skip
     if floor is not None:
         ax.axhline(floor[1], color=REFERENCE, linestyle="--", linewidth=1, label=floor[0])
-    ax.set(xscale="log", xlabel="stored for the embedding (bits)", ylabel=label)
+    ax.set(xscale="log", xlabel=size_label, ylabel=label)
     return finish(ax, None)
 
 

@@ -12,7 +12,6 @@ from ..config import RunConfig
 from ..embeddings.registry import TUNINGS
 from ..errors import DataError
 from ..evaluation.metrics import mean_interval, plus_minus, with_pairs
-from ..plots.tuning import draw_tuned
 from ..tables.summaries import Score, cases, difference_columns, score
 from ..training.records import RunRecord
 
@@ -88,8 +87,11 @@ def tuning_figure(records: Sequence[RunRecord], name: str, *, title: str, alt: s
                 f"one run per seed must be untuned, got {int(start.sum())} such settings. Name their sweep."
             )
         floor = UNTUNED, float(columns["value"][start][0])
-        draw_tuned({key: each[~start] for key, each in columns.items()}, label="Spearman × 100", ax=ax, floor=floor)
-    plots.share_legend(figure)
+        tuned = {key: each[~start] for key, each in columns.items()}
+        plots.draw_budgets(
+            tuned, label="Spearman × 100", ax=ax, floor=floor, size="tuned", size_label="numbers that moved"
+        )
+    plots.share_legend(figure, columns=5)
     config = next(record.config for record in records if record.config.pretraining is not None)
     return plots.save_figure(figure, name, stack(panels, "split"), config, title=title, alt=alt)
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from made_up import record
 
-from fourier_lab import paths
+from fourier_lab import paths, plots
 from fourier_lab.errors import DataError
-from fourier_lab.plots.tuning import draw_tuned
 from fourier_lab.study import tuning
 from fourier_lab.sweeps.file import load_sweep
 
@@ -68,15 +67,23 @@ def test_differences_are_paired_and_told():
     )
 
 
-def test_the_picture_has_a_line_for_each_way_and_one_for_none():
-    columns = tuning.tuning_columns(records(), "test")
-    tuned = {key: each[columns["series"] != tuning.UNTUNED] for key, each in columns.items()}
-    ax = draw_tuned(tuned, label="points", floor=("untuned", 1.0))
-    lines = {line.get_label(): line.get_xydata() for line in ax.lines if not line.get_label().startswith("_")}
-    drawn = {each.get_label(): each.lines[0].get_xydata() for each in ax.containers} | lines
-    np.testing.assert_allclose(drawn["LoRA"], [[40, 9], [160, 7]])
-    np.testing.assert_allclose(drawn["all numbers"], [[1000, 3]])
-    assert ax.get_xscale() == "log" and np.all(drawn["untuned"][:, 1] == 1.0)
+def test_the_picture_has_a_line_for_each_way_and_one_for_none(monkeypatch):
+    drawn = {}
+
+    def saved(figure, name, columns, config, **words):
+        drawn.update(columns=columns, config=config, axes=figure.axes)
+
+    monkeypatch.setattr(plots, "save_figure", saved)
+    tuning.tuning_figure(records(), "none/none", title="", alt="")
+    assert drawn["config"].pretraining is not None and drawn["columns"]["split"].tolist() == 8 * ["validation"] + 8 * [
+        "test"
+    ]
+    _, ax = drawn["axes"]
+    lines = {each.get_label(): each.lines[0].get_xydata() for each in ax.containers}
+    np.testing.assert_allclose(lines["LoRA"], [[40, 9], [160, 7]])
+    np.testing.assert_allclose(lines["all numbers"], [[1000, 3]])
+    (floor,) = [line for line in ax.lines if line.get_label() == "untuned"]
+    assert [*floor.get_ydata()] == [1, 1] and ax.get_xscale() == "log" and ax.get_xlabel() == "numbers that moved"
 
 
 def test_a_picture_without_the_start_is_refused():
