@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -30,6 +31,7 @@ from .field_rules import ID_ORDERS as ID_ORDERS
 from .plugins import allow, check_options
 
 PUBLISHED_PERIOD = 127  # the longest sentence of the released code, 128 tokens, less 1
+_OUTSIDE_BRACES = re.compile(r"\s+(?![^{]*})")  # of options, which may hold spaces
 PUBLISHED_RATE = 2e-5
 # What is read where sentences are encoded, or pairs of them compared.
 PAIRS_ONLY = (
@@ -79,7 +81,7 @@ class ModelConfig:
         head: Output layer of a language model, whose attention is causal: ``tied``, the rows of the token embedding;
             ``learned``, a table of its own; ``fourier``, computed; ``decoupled``, a table of another width; ``adaptive``,
             torch's adaptive softmax; ``hash_cascade``, small softmaxes of hashed codes; or one of your own as
-            ``module:Class``. A sentence encoder has ``none``.
+            ``module:Class``. A sentence encoder has ``none``, but while it guesses masked tokens.
         norm: Where a language model's blocks normalise: ``post``, each result (paper), or ``pre``, each input.
         embedding_options: Options of an embedding that has some, e.g. ``{"buckets": 1024}``; those called ``frequencies``,
             ``basis``, ``period`` and ``mlp`` are settings above.
@@ -248,9 +250,10 @@ class RunConfig:
         train_pairs: Use this many NLI or toy training pairs, evenly over the corpora; all if None.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored), or
+            ``masked``: hidden tokens of the sentences from all others, under a head that is thrown away afterwards; or
             ``language_model``: each token from those before it, in windows of ``max_seq_len`` tokens.
-        pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, with
-            ``contrastive`` as their objective, e.g. ``{"steps": 600, "batch_size": 128}``; random weights if None.
+        pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, e.g.
+            ``{"steps": 600, "batch_size": 128}``, ``contrastive`` if no objective is named; random weights if None.
         tuning: What of the pretrained encoder moves. ``full``: all. ``head``: the pooler, and weights of tokens in the mean.
             ``lora``: a change of low ``rank`` to the queries' and the values' map, each layer its own. ``gift``: the same as
             one factor that all layers share. Both with ``of: embedding``: the embedding's map instead. ``prompts``: learned
@@ -340,10 +343,10 @@ class RunConfig:
                 raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {defaults(type(self))[name]}.")  # type: ignore[arg-type]
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay ({self.weight_decay}) must not be negative. Try 0.01.")
-        if (self.objective == "language_model") != (self.head != "none"):
+        if (self.objective in ("masked", "language_model")) != (self.head != "none"):
             raise ConfigError(
-                f"head {self.head!r} does not go with objective {self.objective!r}: a language model needs a head, such as "
-                "'tied', and nothing else has one."
+                f"head {self.head!r} does not go with objective {self.objective!r}: 'language_model' and 'masked' need a "
+                "head, such as 'tied', and nothing else has one."
             )
         if self.objective == "language_model":
             self._check_language_model()
@@ -371,7 +374,8 @@ class RunConfig:
             raise ConfigError("pretraining must not have a pretraining of its own. Leave it out of those settings.")
         if self.tuning != "full":
             self._check_tuning()
-        if self.pretraining is not None and self.pretrained().model(self.vocab_size) != self._shape_before(
+            self.replace(tuning="full", tuning_options=())  # the shape of the pretraining is checked there
+        elif self.pretraining is not None and self.pretrained().encoder(self.vocab_size) != self.encoder(
             self.vocab_size
         ):
             raise ConfigError(
@@ -434,6 +438,11 @@ class RunConfig:
         shared = {name: getattr(self, name) for name in defaults(ModelConfig) if hasattr(self, name)}
         return _shape(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
 
+    def encoder(self, vocab_size: int) -> ModelConfig:
+        """Return the shape of what is kept of a run for a tokenizer of ``vocab_size`` ids: masked ones lose their head."""
+        model = self.model(vocab_size)
+        return model if self.objective != "masked" else dataclasses.replace(model, head="none", head_options=())
+
     def pretrained(self) -> Self:
         """Return the run whose final weights this one starts from."""
         whole = {"objective": "contrastive", "tuning": "full", "tuning_options": ()}
@@ -481,8 +490,11 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values, every field."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
-        mappings = [*OPTIONS] if self.pretraining is None else [*OPTIONS, "pretraining"]
-        return values | {name: dict(values[name]) for name in mappings}
+        values |= {name: dict(values[name]) for name in OPTIONS}
+        if self.pretraining is None:
+            return values
+        settings = {name: dict(value) if name in OPTIONS else value for name, value in values["pretraining"]}
+        return values | {"pretraining": settings}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -517,7 +529,7 @@ class RunConfig:
         if name in ("departures", "evaluated_on"):
             return tuple(text.split())
         if name == "pretraining":
-            parts = [part.partition("=") for part in text.split()]
+            parts = [part.partition("=") for part in _OUTSIDE_BRACES.split(text.strip())]
             if bare := [part for part, equals, _ in parts if not equals]:
                 raise ConfigError(
                     f"pretraining is written NAME=VALUE, got {bare[0]!r}. Example: 'steps=600 batch_size=128'."

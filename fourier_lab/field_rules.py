@@ -27,7 +27,7 @@ SOURCES = ("builtin", "folder", "hub")
 SIMILARITY_SETS = ("sick", *(f"sts{year}" for year in range(12, 17)))  # graded pairs to score on besides STS-B
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
-OBJECTIVES = ("contrastive", "nli", "sts", "language_model")
+OBJECTIVES = ("contrastive", "nli", "sts", "masked", "language_model")
 LEFT_OUT = ("graded", "scored")
 # What the published code does and the paper does not say; the value tells which arms have it. Any other embedding has what
 # both have.
@@ -140,6 +140,7 @@ def in_one_order(cls: type, name: str, value: Any) -> Any:
             raise ConfigError(f"pretraining must not set {', '.join(sorted(idle))}: both stages have it of the run.")
         real = {key for key, kinds in kinds_of(cls).items() if float in kinds and int not in kinds}
         settings = {key: float(v) if key in real and type(v) is int else v for key, v in settings.items()}
+        settings |= {key: in_one_order(cls, key, settings[key]) for key in settings.keys() & OPTIONS.keys()}
         value = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in settings.items()))
     if name in OPTIONS:
         try:

@@ -26,6 +26,7 @@ from ..training.optimizer import make_optimizer
 from ..training.trainer import Trainer
 from .attention import ATTENTION
 from .encode import ENCODE
+from .feed_forward import FEED_FORWARD
 from .head import HEAD
 from .page import PAGE
 from .rivals import INSTALL, PublishedTrainer, race_sentence_transformers
@@ -45,8 +46,8 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE``, ``ATTENTION``
-            and ``PAGE``, or ``head``, ``encode``, ``attention`` and ``page`` for all of these.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE``, ``ATTENTION``,
+            ``FEED_FORWARD`` and ``PAGE``, or ``head``, ``encode``, ``attention`` and ``page`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -60,7 +61,7 @@ def run_benchmarks(
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
     groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE}
-    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION, **PAGE}
+    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PAGE}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()

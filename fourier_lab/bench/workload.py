@@ -49,6 +49,8 @@ class Size:
         head_threads: Threads that these have.
         sentences: Most sentences that are encoded.
         attention_tokens: Tokens in all over which attention is measured, the longest text among them.
+        feed_forward_tokens: Tokens of a step of a feed-forward alone.
+        feed_forward_width: Largest width of one.
         repeats: Measurements of each side, after one warm-up.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
@@ -65,6 +67,8 @@ class Size:
     head_threads: int = 2
     sentences: int = 20_000
     attention_tokens: int = 4096
+    feed_forward_tokens: int = 2048
+    feed_forward_width: int = 1536
     repeats: int = 15
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()

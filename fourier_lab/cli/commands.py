@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ..training.record_index import without_collector
 from .output import say
 
 if TYPE_CHECKING:
+    from ..training.record_index import Stamps
     from ..training.records import RunRecord
     from ..training.trainer import Progress
 
@@ -186,7 +187,7 @@ def table(options: argparse.Namespace) -> int:
     folder = options.runs if options.sweep is None else paths.records_folder(options.sweep)
     has_csv = folder.parent == paths.RESULTS  # as what the project ships
 
-    def make() -> "tuple[list[str], list[RunRecord]]":
+    def make(stamped: Mapping[str, "Stamps"]) -> "tuple[list[str], list[RunRecord]]":
         from ..tables.score_tables import (
             as_csv,
             baselines_beside,
@@ -198,7 +199,7 @@ def table(options: argparse.Namespace) -> int:
         )
         from ..training.records import load_records
 
-        found = load_records(folder)
+        found = load_records(folder, stamped=stamped)
         records = [each for each in found if all(getattr(each.config, name) == v for name, v in wanted.items())]
         if not records:
             raise ConfigError(
@@ -216,7 +217,7 @@ def table(options: argparse.Namespace) -> int:
 
     more = options.baselines or options.export is not None  # text is read, or records are written
     asked = options.where, options.against, has_csv
-    text, *csv = make()[0] if more else kept_tables(folder, asked, make)
+    text, *csv = make({})[0] if more else kept_tables(folder, asked, make)
     for content in csv:
         paths.write_atomically(folder / "table.csv", content)
     if options.into is not None:

@@ -141,6 +141,7 @@ class FourierHeadSettings:
     n_frequencies: int | None = None
     period: int | None = None
     bias: bool = True
+    mlp: str = "none"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..device import target_device
 from ..embeddings.basis import check_token_ids, fourier_features, frequency_set
-from ..embeddings.fourier import FourierEmbedding
+from ..embeddings.fourier import FourierEmbedding, GeGLU
 from ..embeddings.frequencies import is_integer, resolve_period
 from ..embeddings.kept_settings import KeepsSettings
 from ..embeddings.pruned_fft import PrunedFFT, smooth_period
@@ -138,10 +138,11 @@ class ComputedHead(nn.Module):
 class FourierHead(KeepsSettings, ComputedHead):
     """Logits ``a(h) · T(p) / √K + bias(p)`` of all ids p from hidden states h, without a ``V x d`` table.
 
-    ``a`` is one linear map, ``d -> 2 K``, and T(p) the code of :class:`FourierEmbedding`, so that a row of logits is a
-    trigonometric polynomial of the id: ``O(V log V)`` by FFT, for any K, in place of ``O(V d)``. K may exceed d / 2: from a
-    short code to the whole table in the Fourier domain. The map has ``2 K (d + 1)`` parameters and starts as ``nn.Linear``
-    does; with codes of norm 1, ``T / √K``, first logits are of the size that a dense ``nn.Linear(d, V)`` gives.
+    ``a`` is one linear map, ``d -> 2 K``, on request behind a small MLP, and T(p) the code of :class:`FourierEmbedding`, so
+    that a row of logits is a trigonometric polynomial of the id: ``O(V log V)`` by FFT, for any K, in place of ``O(V d)``. K
+    may exceed d / 2: from a short code to the whole table in the Fourier domain. The map has ``2 K (d + 1)`` parameters and
+    starts as ``nn.Linear`` does; with codes of norm 1, ``T / √K``, first logits are of the size that a dense
+    ``nn.Linear(d, V)`` gives.
 
     Without ``bias`` the logits of all V ids lie in a space of 2 K dimensions whatever h is: differences between near
     frequencies are free, unigram counts are not. The bias adds V parameters, and for AdamW 2 V moments, beside a pass over
@@ -157,6 +158,8 @@ class FourierHead(KeepsSettings, ComputedHead):
         n_frequencies: K; ``d_model // 2``, or as many as are listed, if None. All lie below half the period.
         period: M in ids, at least V; :func:`smooth_period` of V if None. Ids a period apart would share their logit.
         bias: Whether each id has a number of its own, from 0.
+        mlp: What h goes through before the map: ``none``, or ``geglu``, h plus a GeGLU of it with a hidden width of 2 d,
+            6 d² + 5 d parameters.
         frequency_seed: Seed of the ``random`` and ``mixed`` sets.
         device, dtype: Where the weights are, and their floating-point type; torch's defaults if None.
 
@@ -182,6 +185,7 @@ class FourierHead(KeepsSettings, ComputedHead):
         n_frequencies: int | None = None,
         period: int | None = None,
         bias: bool = True,
+        mlp: str = "none",
         *,
         frequency_seed: int = 0,
         device: torch.device | str | int | None = None,
@@ -208,6 +212,9 @@ class FourierHead(KeepsSettings, ComputedHead):
             self.transform = PrunedFFT(chosen, int(period))
         self._set, self._frequency_seed = frequencies if isinstance(frequencies, str) else "custom", int(frequency_seed)
         self.map = nn.Linear(self.d_model, 2 * len(chosen), device=device, dtype=dtype)
+        if mlp not in ("none", "geglu"):
+            raise ConfigError(f"unknown mlp {mlp!r} of a Fourier head. Choose none or geglu.")
+        self.mlp = GeGLU(self.d_model, 2 * self.d_model).to(device, dtype) if mlp == "geglu" else None
 
     @staticmethod
     def tied_to(embedding: FourierEmbedding, bias: bool = True) -> "TiedFourierHead":
@@ -219,7 +226,18 @@ class FourierHead(KeepsSettings, ComputedHead):
         return self.map.weight
 
     def amplitudes(self, h: Tensor) -> Tensor:
+        h = h if self.mlp is None else h + self.mlp(h)
         return _exact(self.map(h)) / len(self.frequencies) ** 0.5
+
+    def to_linear(self) -> nn.Linear:
+        """Return the ``nn.Linear(d, V)`` with these logits, detached from these weights.
+
+        Raises:
+            ConfigError: If they are not linear in h.
+        """
+        if self.mlp is not None:
+            raise ConfigError("a Fourier head with mlp 'geglu' is not linear in its hidden states. Choose mlp 'none'.")
+        return super().to_linear()
 
     def settings(self) -> dict[str, Any]:
         """Return what the logits depend on beside the weights, JSON-ready, with the names of things for messages."""

@@ -1,11 +1,16 @@
 """What all pictures share: checked columns, series, lines, intervals, heat maps, names and legends."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import Container
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
@@ -14,6 +19,8 @@ from .figure import new_figure
 from .palette import colours_of, marker_of
 
 Data = Mapping[str, Any]  # a pandas DataFrame serves as well
+
+_LUMINANCE, _DARK = np.array([0.299, 0.587, 0.114]), 0.45  # of a colour, and of one that is read on white
 
 DASHES = ("-", "--", "-.", ":")
 HALO = withStroke(linewidth=2.5, foreground="white")  # keeps text legible over marks
@@ -95,12 +102,38 @@ def name_rows(ax: Axes, names: Sequence[Any] | NDArray[Any], above: float = 0.5,
     ax.set_ylim(len(names) - 1 + below, -above)
 
 
-def finish(ax: Axes, legend: Literal["best", "above"] | None = "best") -> Axes:
+def finish(ax: Axes, legend: Literal["best", "above", "ends"] | None = "best") -> Axes:
+    """Name the series: in a legend, or where lines end apart from each other, right of their ends (``ends``)."""
     if legend == "above":
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderpad=0, frameon=False)
+    elif legend == "ends" and len(ax.figure.axes) == 1:
+        _name_ends(ax)
     elif legend is not None:
-        ax.legend(loc=legend)
+        ax.legend(loc="best")
     return ax
+
+
+def _name_ends(ax: Axes) -> None:
+    """Write the name of each line right of its end, in its colour; names that would cover each other stand apart."""
+    handles, names = ax.get_legend_handles_labels()
+    drawn = [cast(Line2D, handle[0] if isinstance(handle, Container) else handle) for handle in handles]
+    to_axes, right = ax.transData + ax.transAxes.inverted(), ax.get_xlim()[1]
+    last = np.array([(right, np.asarray(line.get_ydata())[-1]) for line in drawn], dtype=float)
+    ends = np.clip(to_axes.transform(last)[:, 1], 0, 1)
+    size = mpl.rcParams["legend.fontsize"]
+    height = 0.75 * cast(Figure, ax.figure).get_figheight()  # inches: axes are about three quarters of the picture
+    apart = 1.4 * size / (72 * height)
+    order = np.argsort(ends, kind="stable")
+    for below, above in itertools.pairwise(order):
+        ends[above] = max(ends[above], ends[below] + apart)
+    ends[order[-1]] = min(ends[order[-1]], 1.0)
+    for below, above in reversed([*itertools.pairwise(order)]):
+        ends[below] = min(ends[below], ends[above] - apart)
+    for line, name, end in zip(drawn, names, ends, strict=True):
+        colour = np.array(mpl.colors.to_rgb(line.get_color()))
+        colour *= min(1.0, _DARK / max(1e-9, colour @ _LUMINANCE))
+        ax.annotate(name, (1, end), (5, 0), "axes fraction", "offset points", color=tuple(colour), fontsize=size,
+                    va="center", annotation_clip=False)  # fmt: skip
 
 
 def count_text(counts: ArrayLike, noun: str) -> str:

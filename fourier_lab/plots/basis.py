@@ -145,4 +145,4 @@ def draw_precision(data: Data, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     lines(ax, columns_of(data, "series", "frequency", "error"), "frequency", "error")
     ax.set(xscale="log", yscale="log", xlabel="frequency k (cycles per period)", ylabel="largest error")
-    return finish(ax)
+    return finish(ax, "ends")

@@ -51,4 +51,4 @@ def draw_weights(data: Data, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     lines(ax, columns_of(data, "series", "token_id", "value"), "token_id", "value")
     ax.set(xscale="log", ylim=(0, None), xlabel="token id p", ylabel="weight / mean weight")
-    return finish(ax)
+    return finish(ax, "ends")

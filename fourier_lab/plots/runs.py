@@ -51,7 +51,7 @@ def draw_curves(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
         series[title] = {"step": steps, "value": mean, "low": low, "high": high}
     lines(ax, stack(series), "step", "value")
     ax.set(xlabel="training step", ylabel=label)
-    return finish(ax)
+    return finish(ax, "ends")
 
 
 @style()
@@ -156,21 +156,27 @@ def draw_parameters(data: Data, *, label: str, ax: Axes | None = None) -> Axes:
 
 @style()
 def draw_budgets(
-    data: Data, *, label: str, ax: Axes | None = None, floor: tuple[str, float] | None = None, size: str = "stored_bits",
-    size_label: str = "stored for the embedding (bits)",
-) -> Axes:  # fmt: skip
-    """Draw scores against a size, on a logarithmic scale, a line per series; like sizes stand a little apart.
+    data: Data,
+    *,
+    label: str,
+    ax: Axes | None = None,
+    floor: tuple[str, float] | None = None,
+    budget: str = "stored_bits",
+    budget_label: str = "stored for the embedding (bits)",
+) -> Axes:
+    """Draw scores against a budget, on a logarithmic scale, a line per series; like budgets stand a little apart.
 
     Args:
-        data: ``series``, ``stored_bits`` or what ``size`` names, ``value``, ``low``, ``high``; the sizes of a series rise.
+        data: ``series``, the column that ``budget`` names, ``value``, ``low``, ``high``; the budgets of a series rise.
         label: What the score is, with its unit.
-        size_label: The same of the size.
         ax: Where to draw.
         floor: Something to be above, its name and its value, drawn as a dashed line.
+        budget: Column of the budgets.
+        budget_label: What they are, with their unit.
     """
     ax = axes_or_new(ax)
-    column = columns_of(data, "series", size, "value", "low", "high")
-    column["place"] = _apart(column[size], column["series"], 1)
+    column = columns_of(data, "series", budget, "value", "low", "high")
+    column["place"] = _apart(column[budget], column["series"], 1)
     names = in_order(column["series"])
     fixed = [colour_of(name) for name in names]
     free = iter(colour for colour in (*CLASS_COLOURS, *OTHER_COLOURS) if colour not in fixed)
@@ -181,7 +187,7 @@ def draw_budgets(
                     linewidth=1.2, color=colour, capsize=2, markersize=5, label=name)  # fmt: skip
     if floor is not None:
         ax.axhline(floor[1], color=REFERENCE, linestyle="--", linewidth=1, label=floor[0])
-    ax.set(xscale="log", xlabel=size_label, ylabel=label)
+    ax.set(xscale="log", xlabel=budget_label, ylabel=label)
     return finish(ax, None)
 
 

@@ -43,7 +43,7 @@ def draw_scaling(data: Data, *, label: str, ax: Axes | None = None, reference: f
     if high / low < 30:  # too few powers of ten to read a value off
         ax.yaxis.set_minor_formatter(_PLAIN)
         ax.tick_params(axis="y", which="minor", labelsize=7)
-    return finish(ax)
+    return finish(ax, "ends")
 
 
 @style()

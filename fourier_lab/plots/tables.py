@@ -50,7 +50,7 @@ def draw_singular_values(data: Data, *, ax: Axes | None = None) -> Axes:
     lines(ax, {**column, "share": 100 * column["share"]}, "rank", "share")
     ax.set(xlabel="singular value, the largest first", ylabel="share of the sum (%)")
     ax.set_ylim(bottom=0)
-    return finish(ax)
+    return finish(ax, "ends")
 
 
 @style()

@@ -88,9 +88,10 @@ MATCHED = {
     }.items()
     for split in splits
 }  # fmt: skip
+THREE_SETS = "STS-B, SICK, STS 2012"
 MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "STS-B test": score("test"),
-    "STS-B, SICK, STS 2012": measure("mean_of_sets"),
+    THREE_SETS: measure("mean_of_sets"),
     "SNLI pairs matched": measure("matched_snli/test"),
 }
 BY_RAREST = {

@@ -14,7 +14,7 @@ from ..tables.summaries import difference_columns, mean_columns
 from ..text.pairs import load_pairs
 from ..text.tokenizer import tokenize, toy_tokenizer
 from ..training.records import RunRecord
-from .bake_off import BEYOND, MATCHED, MEASURES, SPLITS, idf_floor, method
+from .bake_off import BEYOND, MATCHED, MEASURES, SPLITS, THREE_SETS, idf_floor, method
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +78,14 @@ def over_bag(records: Sequence[RunRecord], sweep: str) -> "pd.DataFrame":
         for size, mean, low in zip(columns["group"], columns["value"], columns["low"], strict=True):
             rows.setdefault(size, {})[name] = f"{mean - floor[name]:+.1f} ± {mean - low:.1f}"
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def bag_headline(records: Sequence[RunRecord], sweep: str) -> str:
+    """Return the title of a figure of encoders: how far the smallest and the largest are from the untrained idf bag."""
+    _, floor = idf_floor(sweep)
+    columns = mean_columns(records, MEASURES[THREE_SETS], size_name)
+    over = [f"{mean - floor[THREE_SETS]:+.1f}" for mean in columns["value"]]
+    return f"From {over[0]} to {over[-1]} points over an untrained idf bag ({THREE_SETS})"
 
 
 def over_table(records: Sequence[RunRecord]) -> "pd.Series":

@@ -191,6 +191,30 @@ def prices(records: Sequence[RunRecord], against: str) -> "pd.DataFrame":
     return frame.assign(output=[f"{heads[name]:,}" for name in frame.index])
 
 
+def output_headline(records: Sequence[RunRecord], against: str) -> str:
+    """Return the title of a figure of outputs: the best of those with at most half of the numbers of the largest one."""
+    heads = {name_of(record): int(record.metrics["parameters"]["head"]) for record in records}
+    columns, most = percent_above(records, against, "test"), max(heads.values())
+    costs = zip(columns["value"], columns["group"], strict=True)
+    if not (small := [(cost, name) for cost, name in costs if heads[name] <= most / 2 and name != against]):
+        return "Every output here holds more than half of the numbers of the largest one"
+    cost, name = min(small)
+    output = name.partition(" -> ")[2]
+    return f"{output} costs {cost:+.1f} % bits per byte at {100 * heads[name] / most:.0f} % of the numbers"
+
+
+def input_headline(records: Sequence[RunRecord], against: str = "learned", split: str = "test") -> str:
+    """Return the title of a figure of inputs: the range of what another input than ``against`` costs, over all outputs."""
+    costs = [
+        value
+        for output in dict.fromkeys(output_name(record.config) for record in records)
+        for value in percent_above(
+            [record for record in records if output_name(record.config) == output], f"{against} -> {output}", split
+        )["value"]
+    ]
+    return f"A computed input costs {min(costs):+.1f} to {max(costs):+.1f} % bits per byte, by output"
+
+
 def input_prices(records: Sequence[RunRecord], against: str = "learned", split: str = "test") -> "pd.DataFrame":
     """Return by how many percent of the bits per byte each input is above one of them, under the same output, as text.
 

@@ -95,6 +95,16 @@ def told(record: Record) -> list[str]:
     return lines
 
 
+def headline(record: Record) -> str:
+    """Return the title of the figure of times: the lengths from which on full attention is dearer than the rest."""
+    found = {d: row["detail"]["full_dearer_from"]["rest"] for d, row in tipping_rows(record).items()}
+    reached = {d: n for d, n in found.items() if n is not None}
+    if not reached:
+        return "At no measured length does full attention cost as much as the rest of a block"
+    lengths = ", ".join(f"{n:,.0f}" for n in reached.values())
+    return f"Attention costs as much as all else at {lengths} tokens (d = {', '.join(map(str, reached))})"
+
+
 def share_at(record: Record, d: int, length: int) -> float:
     """Return the share of a block's time that full attention takes at one measured length, in percent."""
     detail = tipping_rows(record)[d]["detail"]

@@ -89,7 +89,7 @@ def tuning_figure(records: Sequence[RunRecord], name: str, *, title: str, alt: s
         floor = UNTUNED, float(columns["value"][start][0])
         tuned = {key: each[~start] for key, each in columns.items()}
         plots.draw_budgets(
-            tuned, label="Spearman × 100", ax=ax, floor=floor, size="tuned", size_label="numbers that moved"
+            tuned, label="Spearman × 100", ax=ax, floor=floor, budget="tuned", budget_label="numbers that moved"
         )
     plots.share_legend(figure, columns=5)
     config = next(record.config for record in records if record.config.pretraining is not None)

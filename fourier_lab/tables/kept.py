@@ -5,7 +5,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -13,14 +13,14 @@ from pathlib import Path
 from .. import paths
 from ..errors import RecordWarning, records_left_out
 from ..field_rules import is_of_library
-from ..training.record_index import WORTH, head, stamps
+from ..training.record_index import WORTH, Stamps, head, stamps
 from ..training.records import FILES, RunRecord
 
 BASELINES = "baselines.json"  # beside the records, see fourier_lab.tables.score_tables.load_baselines
 
 
 def kept_tables(
-    folder: Path, asked: Sequence[object], make: Callable[[], tuple[list[str], Sequence[RunRecord]]]
+    folder: Path, asked: Sequence[object], make: Callable[[Mapping[str, Stamps]], tuple[list[str], Sequence[RunRecord]]]
 ) -> list[str]:
     """Return texts that were made of the records directly below ``folder``, or make them.
 
@@ -30,12 +30,14 @@ def kept_tables(
     Args:
         folder: Of records.
         asked: What else decides the texts, ready for JSON.
-        make: Returns the texts, and all records that were read for them.
+        make: Returns the texts, and all records that were read for them; is given the stamps of their files that are known
+            by then, by name of the record.
     """
     began, names = time.time_ns(), sorted(os.listdir(folder)) if folder.is_dir() else []
     if len(names) < WORTH:
-        return make()[0]
-    found = [*(stamps(f"{folder}/{name}", FILES) for name in names), stamps(str(folder), (BASELINES,))]
+        return make({})[0]
+    stamped = {name: stamps(f"{folder}/{name}", FILES) for name in names}
+    found = [*stamped.values(), stamps(str(folder), (BASELINES,))]
     # Python's hashes of numbers are the same each time, those of text are not.
     state = json.dumps([names, hash(tuple(chain.from_iterable(found)))])
     place = json.dumps([str(folder.resolve()), asked])
@@ -46,7 +48,7 @@ def kept_tables(
             return list(json.loads(text))
     try:
         with records_left_out() as left_out:
-            made, records = make()
+            made, records = make(stamped)
     finally:
         for sentence in left_out:
             warnings.warn(sentence, RecordWarning, stacklevel=2)

@@ -15,6 +15,7 @@ _START_S = {"toy": 4.0, "text": 20.0}
 _SCORING_PAIRS = 10_000
 # Of a language model it reads 32,768 tokens of each of about six splits.
 _SCORING_TOKENS = 65_000
+MASKED = 0.15  # of all tokens, those that a masked language model guesses
 # A run says how long another takes only if it was long enough for its first, slower steps not to count, and its steps are
 # large enough beside the other's: most of the time of a tiny step is not spent on multiplications.
 _LEAST_STEPS = 20
@@ -44,6 +45,8 @@ def step_work(config: RunConfig) -> float:
     table = 10 * config.vocab_size * d if config.arm == "learned" else 0
     if config.objective == "language_model":  # a window each, and logits of all ids, however they are computed
         return config.batch_size * length * 3 * (per_token + config.vocab_size * d) + table
+    if config.objective == "masked":
+        per_token += MASKED * config.vocab_size * d
     return 2 * config.batch_size * length * 3 * per_token + table
 
 

@@ -9,7 +9,7 @@ import torch
 
 from ..config import RunConfig
 from ..errors import TrainingError
-from .costs import mean_length
+from .costs import MASKED, mean_length
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -50,6 +50,9 @@ def needed_bytes(config: RunConfig, vocab_size: int) -> dict[str, int]:
     if language:  # kept with their gradient by a dense head
         weights += vocab_size * d if config.head == "learned" else 0
         logits = 8 * tokens * vocab_size
+    if config.objective == "masked":
+        weights += vocab_size * d
+        logits = int(8 * MASKED * tokens * vocab_size)
     return {
         "weights": int(_WEIGHT_BYTES * weights),
         "basis": 20 * vocab_size * d if polynomials else 0,  # computed in float64, kept in float32

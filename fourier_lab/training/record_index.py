@@ -105,6 +105,9 @@ def without_collector() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():  # nobody else's objects are thawed
+                gc.freeze()  # all that is new is taken for old, and not looked through at once
+                gc.unfreeze()
             gc.enable()
 
 

@@ -11,10 +11,11 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..errors import ConfigError, RecordError, leave_out, way_out
 from ..field_rules import recall_parts
 from ..paths import as_path, stamp, write_atomically
 from ..text.fingerprints import recorded_text, same_text, text_name
-from .record_index import NO_FILE, RecordIndex, stamps
+from .record_index import NO_FILE, WORTH, RecordIndex, Stamps, stamps
 from .sums import SUMS, Sums, check_sums
 
 if TYPE_CHECKING:
@@ -301,18 +302,25 @@ def _settings(values: dict[str, Any], precision: str) -> tuple[RunConfig, set[st
     return config.replace(precision=precision), {config.digest()}
 
 
-def load_records(folder: Path, *, with_history: bool = True, digests: Collection[str] | None = None) -> list[RunRecord]:
+def load_records(
+    folder: Path,
+    *,
+    with_history: bool = True,
+    digests: Collection[str] | None = None,
+    stamped: Mapping[str, Stamps] | None = None,
+) -> list[RunRecord]:
     """Read every finished record directly below ``folder``, ordered by name; unfinished ones are passed over.
 
     Their history is read only ``with_history``; a damaged one is found then alone. With ``digests``, folders that are named
-    after other runs than these are passed over too.
+    after other runs than these are passed over too. The stamps of the files of some, as :func:`stamps` gives them, need not
+    be asked for again if they are in ``stamped``, by name.
 
     One that is damaged, or of a run on the same text that another one holds, is left out with a :class:`RecordWarning` that
     names it. Turn that warning into an error to have all or none: ``warnings.simplefilter("error", RecordWarning)``.
     """
     records: dict[str, list[RunRecord]] = {}
     last = "history.csv" if with_history else "resampled.npy"
-    for record in read_records([as_path(folder)], folder, last, digests):
+    for record in read_records([as_path(folder)], folder, last, digests, stamped or {}):
         if isinstance(record, RecordError):
             leave_out(record)
             continue
@@ -326,7 +334,11 @@ def load_records(folder: Path, *, with_history: bool = True, digests: Collection
 
 
 def read_records(
-    folders: Iterable[Path], root: Path, last: str, digests: Collection[str] | None = None
+    folders: Iterable[Path],
+    root: Path,
+    last: str,
+    digests: Collection[str] | None = None,
+    stamped: Mapping[str, Stamps] = MappingProxyType({}),
 ) -> Iterator[RunRecord | RecordError]:
     """Yield every finished record directly below ``folders``, by name, or what is wrong with it.
 
@@ -336,6 +348,7 @@ def read_records(
         last: Of :data:`FILES`, the last one that makes a record a damaged one: ``history.csv`` for all of them,
             ``resampled.npy``, or ``evaluations.json``, which is not read itself.
         digests: Of the runs that are wanted; all if None.
+        stamped: Stamps of all :data:`FILES` of records, by name, that are known.
     """
     passed_over = False
     index, files = RecordIndex(as_path(root)), FILES[: FILES.index(last) + 1]
@@ -345,7 +358,7 @@ def read_records(
             if digests is not None and name[:10] not in digests and _FOLDER.fullmatch(name):
                 passed_over = True
                 continue
-            path, now = folder / name, stamps(f"{folder}/{name}", files)
+            path, now = folder / name, stamped.get(name, [])[: len(files)] or stamps(f"{folder}/{name}", files)
             if now[0] is NO_FILE:  # no metrics yet
                 continue
             if (known := index.find(f"{folder.name}/{name}", now)) is not None:
@@ -361,6 +374,8 @@ def read_records(
                 yield error
             else:
                 index.add(f"{folder.name}/{name}", now, record.config, record.metrics)
+                if with_history and len(index.new) > WORTH:  # histories of thousands would fill the memory
+                    object.__setattr__(record, "history", _History(path))
                 yield record
     if not passed_over:  # or it would forget them
         index.write()

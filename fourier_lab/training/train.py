@@ -29,6 +29,7 @@ from . import ranks
 from .evaluations import are_complete, evaluate
 from .folders import load_run, run_folder
 from .language_trainer import LanguageTrainer
+from .masked_trainer import MaskedTrainer
 from .memory import check_memory, shortage_told
 from .records import RunRecord, is_trained, load_encoder, write_record
 from .trainer import Progress, Trainer
@@ -150,7 +151,9 @@ def _train(
         with ranks.first_alone():  # whose token ids the others map
             corpus: Any = (prepare_language if language else prepare)(config)
         check_memory(config, corpus.account["vocab_size"], device)
-        trainer = (LanguageTrainer if language else Trainer)(config, corpus, folder)
+        trainer = {"language_model": LanguageTrainer, "masked": MaskedTrainer}.get(config.objective, Trainer)(
+            config, corpus, folder
+        )
         if start is not None:
             if start.tokenizer is None or vocabulary_hash(start.tokenizer) != corpus.account["vocabulary"]:
                 raise ConfigError(

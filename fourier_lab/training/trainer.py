@@ -79,7 +79,7 @@ class Trainer:
             logging.getLogger(__name__).warning("%s: %s.", config.digest(), about_bfloat16(self.device))
         model = config.model(corpus.account["vocab_size"])
         self.encoder = self.build(model).to(self.device)
-        self.objective = OBJECTIVES[config.objective](config.d_model).to(self.device)
+        self.objective = self.build_objective(model).to(self.device)
         self.penalised = penalised_parts(self.encoder)
         self.optimizer = make_optimizer((self.encoder, self.objective), config.weight_decay)
         self.step, self.seconds = 0, 0.0
@@ -98,6 +98,10 @@ class Trainer:
                 idf = idf_weights(self.corpus.train.sentences, model.vocab_size)
                 getattr(encoder, name).start(torch.from_numpy(idf))
         return encoder
+
+    def build_objective(self, model: ModelConfig) -> nn.Module:
+        """Return what turns what the encoder gives into a loss, and is trained with it."""
+        return OBJECTIVES[self.config.objective](model.d_model)
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take over the weights of another run; what a tuning adds to them starts as it was drawn."""

@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.bench import attention, encode, head, page, suite, workload
+from fourier_lab.bench import attention, encode, feed_forward, head, page, suite, workload
 from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
 from fourier_lab.errors import ConfigError
@@ -29,6 +29,8 @@ TINY = suite.Size(
     head_threads=1,
     sentences=40,
     attention_tokens=32,
+    feed_forward_tokens=8,
+    feed_forward_width=128,
     repeats=1,
 )
 HIGHER_IS_BETTER = ("pairs/s", "GFLOP/s", "sentences/s")
@@ -204,6 +206,33 @@ def test_attention_is_measured_and_adds_memory(monkeypatch):
     check_row(rows[1])
     assert rows[1]["detail"]["MB"] == {"full": 3, "local": 2, "linear": 1} and rows[1]["ratio"] == 3
     assert attention.memory_case("local", 16, 256) >= 0
+
+
+def test_low_rank_is_faster_from_the_width_at_which_the_times_cross(monkeypatch):
+    dense, half = {64: 1.0, 128: 4.0, 256: 16.0}, {64: 2.0, 128: 4.0, 256: 8.0}
+
+    def seconds(sides, repeats, clock):
+        (d,) = {call.args[1].shape[1] for call in sides.values()}
+        sizes = {
+            name: sum(p.numel() for p in call.args[0].parameters() if p.dim() == 2) for name, call in sides.items()
+        }
+        shares = {name: size / (12 * d * d) for name, size in sizes.items()}
+        assert shares == pytest.approx({"dense": 1, "low rank, 63 %": 0.63, "low rank, 32 %": 0.32}, abs=0.01)
+        return {name: [dense[d] if name == "dense" else half[d] if "32" in name else 99.0] for name in sides}
+
+    monkeypatch.setattr(feed_forward, "alternate", seconds)
+    (row,) = suite.run_benchmarks(["feed_forward"], size=replace(TINY, feed_forward_width=256))
+    assert row["ours"] == pytest.approx(128) and row["theirs"] == 1536 and row["met"] is None
+    assert row["detail"]["dense_dearer_from"]["low rank, 63 %"] is None and row["detail"]["widths"] == [64, 128, 256]
+    half.update(dict.fromkeys(half, 99.0))
+    (row,) = suite.run_benchmarks(["feed_forward"], size=replace(TINY, feed_forward_width=128))
+    assert row["ours"] is None and "not slower up to 128" in row["detail"]["missing"]
+
+
+def test_feed_forwards_are_measured():
+    (row,) = suite.run_benchmarks(["feed_forward"], size=TINY)
+    assert [*map(len, row["detail"]["seconds"].values())] == [2, 2, 2]
+    assert min(min(each) for each in row["detail"]["seconds"].values()) > 0
 
 
 def test_unknown_name_is_refused():

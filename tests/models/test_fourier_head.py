@@ -40,7 +40,7 @@ def dense(head, h):
     """The logits as a product with the codes of all ids."""
     v, k = head.vocab_size, len(head.frequencies)
     codes = fourier_basis(torch.arange(v), v, 2 * k, head.frequencies, head.period).to(h)
-    logits = head.map(h) @ codes.T / k**0.5
+    logits = head.map(h if head.mlp is None else h + head.mlp(h)) @ codes.T / k**0.5
     return logits if head.bias is None else logits + head.bias
 
 
@@ -51,6 +51,7 @@ def dense_tied(head, embedding, h):
 SIDES = {
     "mixed": lambda: (made(), dense),
     "no bias": lambda: (made(bias=False), dense),
+    "mlp": lambda: (made(mlp="geglu"), dense),
     "many frequencies": lambda: (made(n_frequencies=511), dense),
     "listed": lambda: (made(frequencies=[1, 7, 300], n_frequencies=None), dense),
     "odd period": lambda: (made(period=1001), dense),
@@ -74,7 +75,8 @@ def test_logits_are_the_dense_product(sides):
     torch.testing.assert_close(head(h), logits, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(head.logits(h[0, 0]), logits[0, 0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(head.logits_at(h, ids), logits.gather(-1, ids), rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(head.to_linear()(h), logits, rtol=1e-5, atol=1e-5)
+    if getattr(head, "mlp", None) is None:
+        torch.testing.assert_close(head.to_linear()(h), logits, rtol=1e-5, atol=1e-5)
 
 
 def test_the_loss_in_chunks_and_all_its_gradients_are_those_of_the_dense_product(sides):
@@ -263,6 +265,8 @@ def test_parameters_and_stored_bits_are_what_the_docstring_says():
     head = FourierHead(V, D, n_frequencies=K)
     assert sum(p.numel() for p in head.parameters()) == 2 * K * (D + 1) + V
     assert stored_bits(head) == 32 * (2 * K * (D + 1) + V) + 64
+    behind = FourierHead(V, D, n_frequencies=K, mlp="geglu")
+    assert sum(p.numel() for p in behind.parameters()) == 2 * K * (D + 1) + V + 6 * D * D + 5 * D
     assert len(FourierHead(V, D).frequencies) == D // 2
     assert stored_bits(FourierHead(V, D, "harmonic", bias=False)) == 32 * D * (D + 1)
 
@@ -280,7 +284,7 @@ def test_first_logits_are_of_the_size_of_a_dense_layers():
         ({"n_frequencies": 512}, r"n_frequencies \(512\) must be an integer in 1..511"),
         ({"frequencies": [1, 512], "n_frequencies": 2}, "below half the period"),
         ({"frequencies": "white"}, "white"), ({"n_frequencies": 0}, "n_frequencies"),
-        ({"frequencies": [0, 5], "n_frequencies": 2}, ">= 1"),
+        ({"frequencies": [0, 5], "n_frequencies": 2}, ">= 1"), ({"mlp": "silu"}, "Choose none or geglu"),
     ],
     ids=str,
 )  # fmt: skip
@@ -298,6 +302,8 @@ def test_calls_that_cannot_be_are_refused():
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             head.cross_entropy(h, targets, **options)
+    with pytest.raises(ConfigError, match="not linear in its hidden states"):
+        made(mlp="geglu").to_linear()
     with pytest.raises(ConfigError, match=r"0\.\.999"):
         head.logits_at(h, torch.tensor([[-1], [0]]))
     for embedding, message in (

@@ -175,6 +175,30 @@ def test_scores_state_n_and_what_the_bars_are():
     assert "95 % t interval over seeds" in label and "2,000 pairs, 3 seeds" in label
 
 
+ENDING = {"series": ["low", "high", "low, too", "off"] * 2, "seed": [0] * 8, "step": [1] * 4 + [2] * 4,
+          "value": [1.0, 9.0, 1.1, 0.9, 1.0, 9.0, 1.1, 1.05]}  # fmt: skip
+
+
+def test_lines_are_named_where_they_end_in_their_order_apart_and_in_their_colours():
+    figure, ax = plots.new_figure()
+    plots.draw_curves(ENDING, label="loss", ax=ax)
+    names = sorted(ax.texts, key=lambda text: text.xy[1])
+    assert [text.get_text().split(", 1")[0] for text in names] == ["low", "off", "low, too", "high"]
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in names]
+    assert all(below.y1 <= above.y0 for below, above in zip(boxes, boxes[1:], strict=False))
+    assert all(box.x0 > ax.get_window_extent().x1 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert ax.get_legend() is None and all(0 <= text.xy[1] <= 1 for text in names[1:])
+    hues = [np.argsort(mpl.colors.to_rgb(text.get_color())).tolist() for text in ax.texts]
+    assert hues == [np.argsort(mpl.colors.to_rgb(line.get_color())).tolist() for line in ax.lines]
+
+
+def test_beside_other_panels_lines_have_a_legend():
+    _, (left, right) = plots.new_figure(1, 2)
+    for ax in (left, right):
+        assert not plots.draw_curves(ENDING, label="loss", ax=ax).texts and ax.get_legend() is not None
+
+
 ONE_GROUP = {key: values[:2] for key, values in SCORES.items()}  # the group "frequency" alone
 
 

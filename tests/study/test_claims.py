@@ -12,9 +12,9 @@ from made_up import record
 from fourier_lab import paths
 from fourier_lab.cli import parser
 from fourier_lab.errors import ConfigError, RecordError
-from fourier_lab.study import claims, comparisons, selection
+from fourier_lab.study import claims, comparisons, in_short, selection
 from fourier_lab.study.claims import CLAIMS, Measured
-from fourier_lab.study.in_short import BRIEFS, Brief, short_table
+from fourier_lab.study.in_short import BRIEFS, Brief, headline, short_table
 from fourier_lab.sweeps.file import load_sweep
 
 
@@ -112,10 +112,41 @@ def test_a_claim_in_short_says_what_the_claim_says_in_full(brief):
     claim = CLAIMS[brief.key]
     measured = claim.answer()
     assert {*brief.deciding} <= {*range(claim.shown)}
-    assert (paths.SWEEPS.parent / "figures" / f"{brief.figure or claim.figure}.png").is_file()
+    assert (paths.SWEEPS.parent / "figures" / f"{brief.place}.png").is_file()
     said = [brief.words.index(word) for word in brief.cells(measured)[0].split(" / ")]
     if {*brief.deciding} == {0, 1}:
         assert all(claim.words[place] in claim.verdict(measured) for place in said)
+
+
+@pytest.mark.parametrize("place", dict.fromkeys(brief.place for brief in BRIEFS if brief.says))
+def test_the_title_of_a_claims_figure_is_what_the_shipped_records_say(place):
+    (key,) = {brief.key for brief in BRIEFS if brief.place == place}
+    title = headline(place.partition("/")[2], CLAIMS[key].records())
+    assert json.loads((paths.SWEEPS.parent / "figures" / f"{place}.json").read_text())["title"] == title
+    assert len(title) <= 85  # one line of a picture
+    for brief in (brief for brief in BRIEFS if brief.place == place):
+        word, value = brief.cells(CLAIMS[key].answer())
+        case = brief.says[brief.words.index(word.split(" / ")[-1])]
+        assert f"{case} ({value.split()[0]})" in title
+
+
+@pytest.mark.parametrize(
+    ("last", "title"),
+    [
+        (measured(0.5, 3), "up they go (+1.8)"),
+        (measured(-3, -1), "down they go (-2.0)"),
+        (measured(-1, 2), "nothing is told (+0.5)"),
+        (measured(np.nan, np.nan, 1), "nothing is told (+nan)"),
+    ],
+)
+def test_a_title_is_the_case_that_was_measured(last, title, monkeypatch):
+    brief = Brief("table_1", "", ("up", "down", "open"), "", figure="04_x/y",
+                  says=("up they go", "down they go", "nothing is told"))  # fmt: skip
+    monkeypatch.setattr(in_short, "BRIEFS", (brief,))
+    monkeypatch.setitem(CLAIMS, "table_1", SimpleNamespace(answer=lambda records: [None, last]))
+    assert headline("04_x/y", []) == title
+    with pytest.raises(ConfigError, match="no claim is shown in the figure 'z'. Choose one of 04_x/y"):
+        headline("z", [])
 
 
 def test_sweeps_without_records_say_how_to_make_them(monkeypatch, tmp_path):

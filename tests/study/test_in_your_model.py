@@ -49,6 +49,9 @@ def test_settings_were_chosen_by_held_out_pairs_alone():
 def test_points_over_the_bag_are_those_of_the_records():
     frame = in_your_model.over_bag(RUNS, "shipped")
     assert {*frame.index} == {*in_your_model.SIZES} and [*frame.columns] == [*bake_off.MEASURES]
+    three = [row.split()[0] for row in frame[bake_off.THREE_SETS]]
+    title = f"From {three[0]} to {three[-1]} points over an untrained idf bag ({bake_off.THREE_SETS})"
+    assert in_your_model.bag_headline(RUNS, "shipped") == title
     runs = [run for run in RUNS if in_your_model.size_name(run.config) == "fourier-100k"]
     mean = np.mean([run.score("test") for run in runs])
     assert frame.loc["fourier-100k", "STS-B test"].startswith(

@@ -30,6 +30,23 @@ def test_a_price_is_the_mean_over_seeds_of_percent_of_bits(records):
     assert frame.loc["learned -> fourier", "output"] == f"{few.metrics['parameters']['head']:,}"
 
 
+def test_titles_say_the_best_small_output_and_the_range_of_all_inputs(records):
+    small = {"learned -> fourier (n frequencies 480)", "learned -> fourier", "learned -> decoupled (width 15)"}
+    assert small == {language.name_of(r) for r in records if r.metrics["parameters"]["head"] < 2**17} - {AGAINST}
+    told = language.prices(records, AGAINST)["percent more"]
+    best = min(small, key=lambda name: float(told[name].split()[0]))
+    percent = told[best].split()[0]
+    title = f"{best.split(' -> ')[1]} costs {percent} % bits per byte at 25 % of the numbers"
+    assert language.output_headline(records, AGAINST) == title and len(title) <= 85
+    large = [r for r in records if language.name_of(r) in (AGAINST, "learned -> learned")]
+    assert language.output_headline(large, AGAINST).startswith("Every output here holds more than half")
+    grid = load_records(RECORDS / "language_model_grid")
+    costs = [float(cell.split()[0]) for cell in language.input_prices(grid).to_numpy().ravel()]
+    assert language.input_headline(grid) == (
+        f"A computed input costs {min(costs):+.1f} to {max(costs):+.1f} % bits per byte, by output"
+    )
+
+
 def test_the_price_of_an_input_is_told_for_each_output_alone():
     records = load_records(RECORDS / "language_model_grid")
     frame = language.input_prices(records)

@@ -23,6 +23,9 @@ def test_measured_lengths_are_told_and_drawn_as_they_are():
     (row,) = lengths.tipping_points(RECORD).to_dict(orient="records")
     assert row == {"predicted, 6 d": "768", "than the rest": "32", "than local": "above 64", "than linear": "16"}
     assert lengths.told(RECORD) == ["d = 128: full attention costs as much as the rest at 32 tokens; 6 d is 768"]
+    assert lengths.headline(RECORD) == "Attention costs as much as all else at 32 tokens (d = 128)"
+    never = {"rows": [{"name": "attention_64", "detail": {"seconds": {}, "full_dearer_from": {"rest": None}}}]}
+    assert lengths.headline(never).startswith("At no measured length")
     assert lengths.share_at(RECORD, 128, 16) == 25.0
     columns = lengths.time_columns(RECORD["rows"][0])
     ax = draw_lengths(columns, label="ms", crossings=[("n = 6 d", 768)])

@@ -57,6 +57,14 @@ def test_a_table_is_said_again_without_a_record_being_read_and_its_csv_put_back(
     assert table("--against", "learned")[3] == N
 
 
+def test_a_table_that_is_made_asks_for_each_file_once(folder, table, monkeypatch):
+    asked, real = [], record_index.stamp
+    monkeypatch.setattr(record_index, "stamp", lambda path: asked.append(str(path)) or real(path))
+    table()
+    ours = [path for path in asked if "/made_up/" in path and path.endswith(records.FILES)]
+    assert len(ours) == len({*ours}) == N * len(records.FILES)
+
+
 @pytest.mark.parametrize("change", ["edited", "removed", "added", "library", "table", "baselines"])
 def test_whatever_changes_is_in_the_next_table(folder, table, monkeypatch, change):
     before = table()

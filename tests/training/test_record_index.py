@@ -1,5 +1,6 @@
 """An index of many records: a second look says what the first said, and sees whatever has changed."""
 
+import gc
 import json
 import os
 import warnings
@@ -62,6 +63,33 @@ def test_with_an_index_all_is_as_without(root, read_anew):
     points = read_points(root)
     del read_anew[:]
     assert read_points(root) == points and not read_anew
+
+
+def test_histories_of_many_records_are_not_held_until_they_are_asked_for(root, read_anew, monkeypatch):
+    whole = {record.folder: [*record.history] for record in load_records(root / "made_up")}
+    (record_index.RecordIndex(root / "made_up")).path.unlink()
+    monkeypatch.setattr(records, "WORTH", 5)
+    found = load_records(root / "made_up")
+    assert [type(record.history) is list for record in found] == [True] * 5 + [False] * (N - 5)
+    del read_anew[:]
+    assert {record.folder: [*record.history] for record in found} == whole and len(read_anew) == N - 5
+
+
+def test_what_is_read_without_the_collector_is_old_afterwards_unless_others_have_frozen_theirs(monkeypatch):
+    assert gc.isenabled() and not gc.get_freeze_count()
+
+    def held():
+        with record_index.without_collector():
+            assert not gc.isenabled()
+            return [[]]
+
+    def generation(value):
+        return next(age for age in range(3) if any(each is value for each in gc.get_objects(age)))
+
+    assert generation(held()) == 2 and gc.isenabled()
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 1)
+    monkeypatch.setattr(gc, "unfreeze", lambda: pytest.fail("thawed what others froze"))
+    assert generation(held()) == 0 and gc.isenabled()
 
 
 def test_of_many_records_those_that_are_asked_for_are_read_and_the_others_not_forgotten(root, read_anew):
