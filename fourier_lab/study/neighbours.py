@@ -58,9 +58,7 @@ def paired(
         mean, low, high, seeds, *pairs = (
             columns[name][0] for name in ("value", "low", "high", "seeds", "pairs_low", "pairs_high")
         )
-        return Measured(
-            f"{chosen} minus {base}", "test", float(mean), float(low), float(high), int(seeds), *map(float, pairs)
-        )
+        return Measured(f"{chosen} minus {base}", "test", float(mean), float(low), float(high), int(seeds), *map(float, pairs))
 
     return measure
 
@@ -111,11 +109,7 @@ def neighbours_table(neighbours: Sequence[Neighbour], top: str = "") -> str:
     """
     lines = ["| work | claim | at this size | the number that decides | see |", "| --- | --- | --- | --- | --- |"]
     for each in neighbours:
-        link = (
-            f"[{each.lesson[:2]}]({top}notebooks/{each.lesson}.ipynb)"
-            if each.lesson
-            else f"[results]({top}results/README.md)"
-        )
+        link = f"[{each.lesson[:2]}]({top}notebooks/{each.lesson}.ipynb)" if each.lesson else f"[results]({top}results/README.md)"
         try:
             found = each.measure()
         except FourierLabError as error:
