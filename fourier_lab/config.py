@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from .embeddings.frequencies import FREQUENCIES, check_polynomials, check_width
-from .embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS, FourierSettings
+from .embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS, TUNINGS, FourierSettings
 from .errors import ConfigError, check_kind
 from .field_rules import ARMS as ARMS  # choices are looked for beside the configuration
 from .field_rules import (
@@ -36,9 +36,10 @@ PUBLISHED_RATE = 2e-5
 # What is read where sentences are encoded, or pairs of them compared.
 PAIRS_ONLY = (
     "token_weights", "pooler", "attention_weights", "pooled_layers", "departures", "left_out", "train_pairs", "pretraining",
-    "evaluated_on",
+    "tuning", "evaluated_on",
 )  # fmt: skip
 # Settings of the run, whatever embedding reads them.
+PROMPTS = ("prompts", "apt")  # tunings that are attentions
 EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
 
 
@@ -65,7 +66,8 @@ class ModelConfig:
         feed_forward: Hidden width of the GeGLU feed-forward in units of ``d_model``, 4 in the paper, 0.25 in small models;
             or the name of another feed-forward; or one of your own, ``module:Class``, called with ``d_model``.
         attention: Which tokens a token mixes with: all of its sentence with ``full`` (paper); those fewer than ``window``
-            places away with ``local``; all, by a sum that grows with the length alone, with ``linear``; or one of your own,
+            places away with ``local``; all, by a sum that grows with the length alone, with ``linear``; all and learned keys
+            and values beside them with ``prompts`` or ``apt``, which tunings of these names add; or one of your own,
             ``module:Class``, called with ``d_model``. That of a language model looks back alone.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
@@ -155,6 +157,11 @@ class ModelConfig:
             )
         if self.attention in ATTENTIONS.settings:
             self.attention_settings()
+        if self.attention in PROMPTS and self.head != "none":
+            raise ConfigError(
+                f"attention {self.attention!r} has learned keys, which come before no token, and a language model (head "
+                f"{self.head!r}) looks back. Use attention 'full'."
+            )
         if "padding_mean" in self.departures and self.attention != "full":
             raise ConfigError(
                 f"attention {self.attention!r} has no place for padding, which the departure 'padding_mean' reads. Drop one."
@@ -206,7 +213,7 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values."""
-        return dataclasses.asdict(self) | {name: dict(getattr(self, name)) for name in OPTIONS}
+        return dataclasses.asdict(self) | {n: dict(getattr(self, n)) for n in OPTIONS if hasattr(self, n)}
 
 
 @dataclass(frozen=True)
@@ -247,6 +254,12 @@ class RunConfig:
             ``language_model``: each token from those before it, in windows of ``max_seq_len`` tokens.
         pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, e.g.
             ``{"steps": 600, "batch_size": 128}``, ``contrastive`` if no objective is named; random weights if None.
+        tuning: What of the pretrained encoder moves. ``full``: all. ``head``: the pooler, and weights of tokens in the mean.
+            ``lora``: a change of low ``rank`` to the queries' and the values' map, each layer its own. ``gift``: the same as
+            one factor that all layers share. Both with ``of: embedding``: the embedding's map instead. ``prompts``: learned
+            keys and values in each layer, beside those of the tokens. ``apt``: the same, attended to apart. Changes of low
+            rank are merged into the weights at the end; prompts stay, as an attention.
+        tuning_options: Options of a tuning, e.g. ``{"rank": 4}``, ``{"rank": 16, "of": "embedding"}``, ``{"prompts": 16}``.
         steps: Optimiser steps.
         batch_size: Pairs a step; windows of a language model.
         learning_rate: Peak rate of AdamW, per step. The paper's 2e-5 hardly trains from scratch.
@@ -303,6 +316,8 @@ class RunConfig:
     train_pairs: int | None = None
     objective: str = "contrastive"
     pretraining: tuple[tuple[str, Any], ...] | None = None
+    tuning: str = "full"
+    tuning_options: tuple[tuple[str, Any], ...] = ()
     steps: int = 300
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -318,7 +333,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         normalise(self)
         _normalise_options(self)
-        self.model(self.vocab_size)
+        self._shape_before(self.vocab_size)
         if self.batch_size < 2:
             raise ConfigError(f"batch_size ({self.batch_size}) must be at least 2: the other pairs are the negatives.")
         if not 0 <= self.warmup_steps <= self.steps:
@@ -357,7 +372,12 @@ class RunConfig:
             raise ConfigError("id_order 'semantic' is a dial of the toy language; real text has no known concepts.")
         if "pretraining" in dict(self.pretraining or ()):
             raise ConfigError("pretraining must not have a pretraining of its own. Leave it out of those settings.")
-        if self.pretraining is not None and self.pretrained().encoder(self.vocab_size) != self.encoder(self.vocab_size):
+        if self.tuning != "full":
+            self._check_tuning()
+            self.replace(tuning="full", tuning_options=())  # the shape of the pretraining is checked there
+        elif self.pretraining is not None and self.pretrained().encoder(self.vocab_size) != self.encoder(
+            self.vocab_size
+        ):
             raise ConfigError(
                 "pretraining must not change the shape of the model, nor its seed. Leave those settings out."
             )
@@ -373,8 +393,48 @@ class RunConfig:
                 f"corpus {self.corpus!r} from source {self.source!r}."
             )
 
+    def _check_tuning(self) -> None:
+        if self.pretraining is None:
+            raise ConfigError(
+                f"tuning {self.tuning!r} moves few numbers of an encoder that another run has trained, which is named by "
+                "pretraining. Set it, such as {steps: 600}, or tuning 'full'."
+            )
+        options = TUNINGS.settings[self.tuning](**dict(self.tuning_options))
+        low_rank, linear = self.tuning in ("lora", "gift"), self.n_layers > 0 and self.projections == "linear"
+        if low_rank and options.rank > self.d_model:
+            problem = f"has the rank {options.rank} above d_model ({self.d_model})"
+        elif low_rank and options.of == "encoder" and not linear:
+            problem = (
+                f"needs layers with linear maps, got n_layers {self.n_layers} and projections {self.projections!r}"
+            )
+        elif (
+            low_rank
+            and options.of == "embedding"
+            and (self.arm, self.mlp) != ("fourier", "linear")
+            and self.arm != "wide_fourier"
+        ):
+            problem = (
+                "needs an embedding with one linear map, fourier with mlp 'linear' or wide_fourier, got arm "
+                f"{self.arm!r} and mlp {self.mlp!r}"
+            )
+        elif self.tuning in PROMPTS and (self.n_layers == 0 or self.attention != "full"):
+            problem = f"puts prompts into full attention, got attention {self.attention!r} in {self.n_layers} layers"
+        elif self.tuning == "head" and self.pooler == self.token_weights == "none":
+            problem = "moves the pooler and the weights of tokens, got pooler 'none' and token_weights 'none'"
+        else:
+            self.model(self.vocab_size)
+            return
+        raise ConfigError(f"tuning {self.tuning!r} {problem}. Change one of them, or set tuning 'full'.")
+
     def model(self, vocab_size: int) -> ModelConfig:
         """Return the model's shape for a tokenizer of ``vocab_size`` ids."""
+        shape = self._shape_before(vocab_size)
+        if self.tuning not in PROMPTS:
+            return shape
+        return dataclasses.replace(shape, attention=self.tuning, attention_options=self.tuning_options)
+
+    def _shape_before(self, vocab_size: int) -> ModelConfig:
+        """Return the shape before anything was added by the tuning."""
         shared = {name: getattr(self, name) for name in defaults(ModelConfig) if hasattr(self, name)}
         return _shape(**{**shared, "vocab_size": vocab_size, "frequency_seed": self.seed})
 
@@ -385,7 +445,8 @@ class RunConfig:
 
     def pretrained(self) -> Self:
         """Return the run whose final weights this one starts from."""
-        return self.replace(**{"objective": "contrastive", **dict(self.pretraining or ()), "pretraining": None})
+        whole = {"objective": "contrastive", "tuning": "full", "tuning_options": ()}
+        return self.replace(**{**whole, **dict(self.pretraining or ()), "pretraining": None})
 
     @property
     def peak_rate(self) -> float:
@@ -526,6 +587,8 @@ def _check_frequencies(
 def _normalise_options(config: ModelConfig | RunConfig) -> None:
     """Put options of plug-ins into one order, without those at their default."""
     for name, (owner, kind) in OPTIONS.items():
+        if not hasattr(config, name):  # of a run alone
+            continue
         options, part = getattr(config, name), getattr(config, owner)
         if not isinstance(part, str) or (name == "head_options" and part == "none"):
             if options:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .embeddings.frequencies import BASES, FREQUENCIES
-from .embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS, HEADS
+from .embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS, HEADS, TUNINGS
 from .errors import ConfigError
 from .plugins import kinds_of_hint
 
@@ -49,6 +49,7 @@ _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
     "attention_weights": TOKEN_WEIGHTS, "pooled_layers": POOLED_LAYERS,
     "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS,
+    "tuning": tuple(TUNINGS.settings),
     "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {
@@ -59,6 +60,7 @@ OPTIONS = {
     "feed_forward_options": ("feed_forward", FEED_FORWARDS),
     "attention_options": ("attention", ATTENTIONS),
     "head_options": ("head", HEADS),
+    "tuning_options": ("tuning", TUNINGS),
 }
 # A sentence has at least [CLS], one token and [SEP].
 _LEAST = {

@@ -22,7 +22,7 @@ from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.evaluation.baselines import IDF_BAG
 from fourier_lab.evaluation.metrics import mean_interval, plus_minus
 from fourier_lab.series import series_name
-from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_short, in_your_model, selection
+from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_short, in_your_model, selection, tuning
 from fourier_lab.tables import summaries
 from fourier_lab.tables.beyond import beyond
 from fourier_lab.tables.paper import TABLE_2
@@ -896,6 +896,54 @@ def test_the_tenth_of_a_table_is_told_as_its_records_have_it():
     smaller = [run for run in rates if run.config.learning_rate < chosen]
     pairs = bake_off.MATCHED["SNLI validation"]
     assert all(pairs(run) < pairs(rates[-1]) and run.score("test") > rates[-1].score("test") for run in smaller)
+
+
+def test_what_need_be_tuned_is_told_as_its_records_have_it():
+    page = section(RESULTS.read_text(encoding="utf-8"), "What need be tuned")
+    told, runs = " ".join(page.split()), selection.sweep_records("thin_tuning")
+    full, found = tuning.FULL, tuning.tuning_table(runs)
+    shown = ["numbers tuned", "rate", "validation", "test", f"validation, minus {full}", f"test, minus {full}"]
+    assert rows(page[page.index("| what") :]) == [[name, *map(str, row[shown])] for name, row in found.iterrows()]
+    on = {split: lambda name, base, split=split: tuning.minus(runs, split, base)[name] for split in SCORES}
+    assert (
+        f"is {on['validation']('head', full)} points from tuning all on validation, and {on['test']('head', full)} on"
+        in told
+    )
+    assert f"tuning all brings {on['test'](full, 'untuned')} to" in told
+    below = summaries.difference_columns(runs, SCORES["test"], tuning.tuning_name, full)
+    above = [
+        name
+        for name, *ends in zip(below["group"].tolist(), below["high"], below["pairs_high"], strict=True)
+        if not max(ends) < 0
+    ]
+    assert above == ["GIFT of the embedding, rank 16"] and len(below["group"]) == 13  # untuned and head among them
+    brought = [on["test"](f"LoRA, rank {rank}", "untuned") for rank in (4, 16)]
+    assert f"brings {brought[0]} points on test and rank 16 {brought[1]}, no more" in told
+    for name, base, words in (
+        ("LoRA, rank 16", "head", "(rank 16 minus head: {} on validation, {} on test)"),
+        ("GIFT, rank 16", "LoRA, rank 16", "with half the numbers ({} and {})"),
+        ("GIFT of the embedding, rank 16", "LoRA, rank 4", "as many numbers on test ({1})"),
+        ("APT, 16 prompts", "prompts, 16", "are {1} from them there, a hair behind, and {0} on validation"),
+    ):
+        assert words.format(on["validation"](name, base), on["test"](name, base)) in told
+    thin = [name for name in found.index if name not in (full, tuning.UNTUNED)]
+    means = {name: float(found.loc[name, "test"].split()[0]) for name in thin}
+    assert max(means, key=means.get) == "prompts, 16"
+
+
+def test_the_rates_of_thin_tuning_are_those_of_the_least_loss():
+    chosen = {tuning.series_of(run.config): run.config.learning_rate for run in selection.sweep_records("thin_tuning")}
+    tried = {}
+    for run in load_records(RECORDS / "thin_tuning_rates"):
+        tried.setdefault(tuning.series_of(run.config), []).append(run)
+    larger = 0
+    for name, runs in tried.items():
+        best = min(runs, key=lambda run: run.metrics["validation_loss"]).config.learning_rate
+        rates = [run.config.learning_rate for run in runs]
+        assert best == chosen[name] and min(rates) < best < max(rates), name
+        larger += max(runs, key=SCORES["test"]).config.learning_rate > best
+    assert (larger, len(tried)) == (6, 7)
+    assert "For six of the seven ways test would have chosen a larger one" in RESULTS.read_text(encoding="utf-8")
 
 
 def test_the_findings_of_the_front_page_are_short_and_those_of_the_records():

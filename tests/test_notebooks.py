@@ -28,7 +28,15 @@ PARAMETERS: dict[str, dict] = {
     # Their small sweeps run where the notebooks run at their defaults; here they draw the shipped records.
     **{
         name: {"smoke": False}
-        for name in ("04_table_1", "05_table_2", "06_paper_and_code", "07_id_order", "08_dropout", "11_nli_accuracy")
+        for name in (
+            "04_table_1",
+            "05_table_2",
+            "06_paper_and_code",
+            "07_id_order",
+            "08_dropout",
+            "11_nli_accuracy",
+            "19_thin_tuning",
+        )
     },
 }
 

@@ -1,4 +1,4 @@
-"""Settings of the attentions that a run may name, known without torch; none of these has parameters."""
+"""Settings of the attentions that a run may name, known without torch, with their parameters in a layer of width d."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,12 @@ from ..errors import ConfigError
 class NoSettings:
     """Full and linear attention have no settings."""
 
+    def parameters(self, d: int) -> int:
+        return 0
+
 
 @dataclass(frozen=True)
-class LocalSettings:
+class LocalSettings(NoSettings):
     """Attention to tokens fewer than ``window`` places away.
 
     Raises:

@@ -6,6 +6,7 @@ from ..plugins import Kind
 from .attention_settings import LocalSettings, NoSettings
 from .feed_forward_settings import LowRankSettings, MemorySettings, ReLUSettings, SiLUSettings
 from .rivals import settings as rivals
+from .tuning_settings import GIFTSettings, LoRASettings, PromptSettings
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,30 @@ ATTENTIONS = Kind(
         "full": "fourier_lab.models.attentions:FullAttention",
         "local": "fourier_lab.models.attentions:LocalAttention",
         "linear": "fourier_lab.models.attentions:LinearAttention",
+        "prompts": "fourier_lab.models.prompts:PromptAttention",
+        "apt": "fourier_lab.models.prompts:ApproximatedPromptAttention",
     },
-    {"full": NoSettings, "local": LocalSettings, "linear": NoSettings},
+    {
+        "full": NoSettings,
+        "local": LocalSettings,
+        "linear": NoSettings,
+        "prompts": PromptSettings,
+        "apt": PromptSettings,
+    },
+)
+# What of a pretrained encoder moves; none of other packages.
+TUNINGS = Kind(
+    "fourier_lab.tunings",
+    "tuning",
+    {},
+    {
+        "full": NoSettings,
+        "head": NoSettings,
+        "lora": LoRASettings,
+        "gift": GIFTSettings,
+        "prompts": PromptSettings,
+        "apt": PromptSettings,
+    },
 )
 
 

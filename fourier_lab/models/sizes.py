@@ -30,4 +30,5 @@ def count_by_formula(config: ModelConfig) -> int:
     pooler = 0 if config.pooler == "none" else square
     if config.pooled_layers == "all":
         pooler += config.n_layers * d * d
-    return embedding + weights + config.n_layers * (4 * square + feed_forward + 2 * d) + pooler
+    attention = 4 * square + config.attention_settings().parameters(d)
+    return embedding + weights + config.n_layers * (attention + feed_forward + 2 * d) + pooler

@@ -129,11 +129,11 @@ def _rows(data: Data, ax: Axes, label: str, form: str, legend: bool) -> Axes:
     return finish(ax, "best" if legend else None)
 
 
-def share_legend(figure: Figure) -> None:
-    """Name the series once below all panels, in place of a legend inside one of them."""
+def share_legend(figure: Figure, columns: int | None = None) -> None:
+    """Name the series once below all panels, in place of a legend inside one of them, in a row if ``columns`` is None."""
     handles, labels = figure.axes[-1].get_legend_handles_labels()
     room = len(labels) if sum(map(len, labels)) < _LEGEND_CHARACTERS else 3
-    figure.legend(handles, labels, loc="outside lower left", ncols=room, frameon=False)
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns or room, frameon=False)
 
 
 @style()

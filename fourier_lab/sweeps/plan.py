@@ -187,7 +187,7 @@ def _calibrate(config: RunConfig) -> float:
     from ..training.train import train
 
     # From random weights, whose steps take as long: a first stage is a whole run.
-    few = config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0, pretraining=None)
+    few = config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0, pretraining=None, tuning="full", tuning_options=())
     with TemporaryDirectory() as folder:
         seconds = [row["seconds"] for row in train(few, runs=Path(folder)).history]
     steps = [after - before for before, after in itertools.pairwise(seconds)]

@@ -30,8 +30,8 @@ class _AdamW(torch.optim.AdamW):
 
 
 def make_optimizer(modules: Iterable[nn.Module], weight_decay: float) -> torch.optim.AdamW:
-    """Return a fused AdamW that decays matrices and tables, but no bias, norm or temperature."""
-    parameters = [p for module in modules for p in module.parameters()]
+    """Return a fused AdamW of what is trained, that decays matrices and tables, but no bias, norm or temperature."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},

@@ -161,7 +161,7 @@ def _train(
                     "that its embeddings would be of other tokens. An order or choice of ids by the training text differs "
                     "between the two: use id_order 'frequency' and the whole vocabulary in both."
                 )
-            trainer.encoder.load_state_dict(start.state_dict())
+            trainer.start_from(start.state_dict())
         trainer.resume()
         if ranks.size() > 1:
             if trainer.penalised:

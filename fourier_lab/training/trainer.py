@@ -4,7 +4,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from ..field_rules import packages_of
 from ..models.blocks import count_parameters
 from ..models.losses import OBJECTIVES, ContrastiveLoss, penalised_parts
 from ..models.sentence_encoder import SentenceEncoder
+from ..models.tuning import merge, tune
 from ..provenance import commit, versions
 from ..text.batches import batch_stream
 from ..text.corpus import Corpus, TokenPairs
@@ -85,6 +86,7 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.losses: list[float] = []  # of the steps since the last history row
         self.best: tuple[float, dict[str, Tensor]] | None = None  # score and weights of the best look so far
+        self.frozen: list[nn.Parameter] = []  # while few numbers are tuned
         self.pressed: Sequence[int] = ()  # signals that ask this process to stop
         self.stop = False  # whether one had come to any process before the last step
 
@@ -100,6 +102,13 @@ class Trainer:
     def build_objective(self, model: ModelConfig) -> nn.Module:
         """Return what turns what the encoder gives into a loss, and is trained with it."""
         return OBJECTIVES[self.config.objective](model.d_model)
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the weights of another run; what a tuning adds to them starts as it was drawn."""
+        self.encoder.load_state_dict({**self.encoder.state_dict(), **weights})
+        if self.config.tuning != "full":
+            self.frozen = tune(self.encoder, self.config.tuning, self.config.tuning_options)
+            self.optimizer = make_optimizer((self.encoder, self.objective), self.config.weight_decay)
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the parts whose size the record tells beside the whole."""
@@ -333,6 +342,8 @@ class Trainer:
         live = sum(int(torch.count_nonzero(state["exp_avg_sq"])) for state in states if state)
         if self.best is not None:
             self.encoder.load_state_dict(self.best[1])
+        tuned = {"tuned": count_parameters(self.encoder)} if self.frozen else {}
+        merge(self.encoder, self.frozen)
         self.encoder.eval()
         found, resampled = self.scored()
         parts = self.parts()
@@ -345,6 +356,7 @@ class Trainer:
                 "total": count_parameters(self.encoder),
                 **{name: count_parameters(part) for name, part in parts.items()},
                 "with_gradient": live,
+                **tuned,
             },
             "stored_bits": {
                 "total": stored_bits(self.encoder),
