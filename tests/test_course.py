@@ -898,6 +898,52 @@ def test_the_tenth_of_a_table_is_told_as_its_records_have_it():
     assert all(pairs(run) < pairs(rates[-1]) and run.score("test") > rates[-1].score("test") for run in smaller)
 
 
+def test_thin_feed_forwards_are_told_as_their_records_have_them():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Thin feed-forwards").split())
+    runs = selection.sweep_records("thin_feed_forwards")
+
+    def gap(chosen, base):
+        found = summaries.difference_columns(
+            runs, summaries.score("test"), lambda config: f"{thin.kind(config)}, {thin.computed(config)}", base,
+            series=lambda config: "",
+        )  # fmt: skip
+        place = found["group"].tolist().index(chosen)
+        return plus_minus(abs(found["value"][place]), abs(found["value"][place]) + found["high"][place] - found["value"][place])
+
+    dense, relu, by_average = "dense, GeGLU, 49728", "dense, ReLU, 33088", "cells by average, 9344"
+    assert f"costs {gap('low rank, guided, 31936', dense)} points**" in told
+    assert f"and {gap('low rank, 31936', dense)} without guidance" in told
+    assert f"With 34 % it costs {gap('low rank, guided, 16704', dense)}," in told
+    assert f"is no worse ({gap('low rank, guided, 16704', 'dense, GeGLU, 12480')} ahead)" in told
+    assert f"+{gap(by_average, relu)} points from the dense ReLU" in told
+    assert f"and {gap(by_average, 'dense, ReLU, 8320')} above the dense one of as many" in told
+    assert f"from a router (+{gap(by_average, 'cells by router, 9344')})" in told
+    assert f"token's id are {gap('cells by ids, 8320', relu)} *above*" in told
+    detail = thin.read_times()["rows"][0]["detail"]
+    for name, words in (("low rank, 63 %", "with 63 %"), ("low rank, 32 %", "with 32 %")):
+        assert f"{detail['seconds']['dense'][-1] / detail['seconds'][name][-1]:.1f} times {words} of the numbers" in told
+        assert detail["dense_dearer_from"][name] == detail["widths"][0] == 64
+    reports = {kind: [json.loads(file.read_text()) for file in sorted((RECORDS / "cut_feed_forwards").glob(f"{kind}-*"))]
+               for kind in ("moefy", "prune")}  # fmt: skip
+    assert [len(each) for each in reports.values()] == [3, 3]
+
+    def of(report, top):
+        return next(row for row in report["experts"] if (row["router"], row["top"]) == ("centroid", top))
+
+    for top, words in ((4, "keep {} % of the score"), (8, "keep {} %;")):
+        kept = [100 * of(report, top)["spearman"] / report["dense"]["spearman"] for report in reports["moefy"]]
+        mean, _, high = mean_interval(kept)
+        assert words.format(plus_minus(mean, high)) in told
+    longer = [of(report, 4)["milliseconds"] / report["dense"]["milliseconds"] for report in reports["moefy"]]
+    assert f"4 experts take {np.median(longer):.1f} times as long" in told
+    mean, _, high = mean_interval([neighbours.small_over_large(report) for report in reports["prune"]])
+    assert f"is {plus_minus(mean, high)} points above that without the half" in told
+    maps = [row for report in reports["prune"] for row in report["changes"] if row["name"][-2:] in (".q", ".k", ".v")]
+    ends = {key: (min(row[key] for row in maps), max(row[key] for row in maps)) for key in ("rank_change", "rank_start")}
+    assert "in {} to {} of 64 directions".format(*ends["rank_change"]) in told
+    assert "the start has {} to {}".format(*ends["rank_start"]) in told
+
+
 def test_what_need_be_tuned_is_told_as_its_records_have_it():
     page = section(RESULTS.read_text(encoding="utf-8"), "What need be tuned")
     told, runs = " ".join(page.split()), selection.sweep_records("thin_tuning")

@@ -31,7 +31,7 @@ def test_reports_of_cut_feed_forwards_are_averaged(monkeypatch, tmp_path):
     folder = tmp_path / "cut_feed_forwards"
     folder.mkdir()
     for number, (kept, small) in enumerate([(60, 40), (57, 44), (63, 42)]):
-        experts = [{"router": "centroid", "share": 0.25, "spearman": kept}, {"router": "centroid", "share": 0.5, "spearman": 1}]
+        experts = [{"router": "centroid", "share": share, "spearman": each} for share, each in ((0.25, kept), (0.5, 1))]
         curves = [{"order": "smallest", "share": 0.5, "spearman": small}, {"order": "largest", "share": 0.5, "spearman": 40}]
         (folder / f"moefy-{number}.json").write_text(json.dumps({"dense": {"spearman": 75.0}, "experts": experts}))
         (folder / f"prune-{number}.json").write_text(json.dumps({"curves": curves}))
@@ -47,7 +47,7 @@ def test_rows_have_verdict_number_and_link_and_say_what_is_missing():
         raise RecordError("no runs")
 
     every = [
-        Neighbour("1", "it helps", WORDS, "points", lambda: Measured("x", "test", 1.0, 0.5, 1.5, 3), "18_thin_feed_forwards"),
+        Neighbour("1", "it helps", WORDS, "points", lambda: Measured("x", "test", 1.0, 0.5, 1.5, 3), "18_thin"),
         Neighbour("2", "it hurts", WORDS, "points", lambda: Measured("x", "test", 0.0, -0.5, 0.5, 3)),
         Neighbour("3", "it is free", WORDS, "points", missing),
     ]
