@@ -42,7 +42,7 @@ def test_the_divergence_is_that_of_two_normal_distributions():
     prior = GaussianPosterior(torch.zeros(2, 2), 0.3)
     with torch.no_grad():
         prior.log_sigma.fill_(math.log(0.3))
-    assert float(prior.divergence(torch.zeros(2, 2))) == pytest.approx(0, abs=1e-6)
+    assert prior.divergence(torch.zeros(2, 2)).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_gradients_of_sample_and_divergence():
