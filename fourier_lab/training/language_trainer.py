@@ -107,9 +107,14 @@ class LanguageTrainer(Trainer):
         return windows[:: max(1, len(windows) // wanted)]
 
     def scored(self) -> tuple[dict[str, Any], np.ndarray | None]:
-        """Return the scores of each text, where it is of several books also of each, as ``test/NAME``."""
+        """Return the scores of each text, where it is of several books also of each, as ``test/NAME``.
+
+        Latent vectors, which are looked for in each window again, are scored on the corpus's own texts alone.
+        """
         scores: dict[str, Any] = {}
         for split, books in self.corpus.held_out.items():
+            if self.config.latent and split not in REPORTED:
+                continue
             found = {
                 book: tuple(each.ravel() for each in (*self.losses_of(windows), windows[:, 1:]))
                 for book, windows in books.items()
