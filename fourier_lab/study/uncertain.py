@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -67,6 +67,13 @@ def gains(records: Sequence[RunRecord]) -> "pd.DataFrame":
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["input", "method"])
 
 
+def told_gains(records: Sequence[RunRecord]) -> list[str]:
+    """Return a line for each input and method: the difference on test to neither, and the calibration error."""
+    table = gains(records).fillna("0")
+    rows = zip(table.index, table[f"test, minus {PLAIN}"], table["calibration error"], strict=True)
+    return [f"{name}, {method}: {difference}; calibration error {error}" for (name, method), difference, error in rows]
+
+
 def calibration_error(record: RunRecord, split: str = "test") -> float:
     """Return the expected calibration error of a record, 0 to 1."""
     return float(record.metrics["scores"][split]["calibration"]["error"])
@@ -104,7 +111,7 @@ def row_spread(embedding: "FourierEmbedding") -> "torch.Tensor":
 
     with torch.no_grad():
         basis = embedding.basis(torch.arange(embedding.num_embeddings))
-        (posterior,) = embedding.mlp.parametrizations["weight"]  # type: ignore[union-attr]
+        (posterior,) = cast(Any, embedding.mlp).parametrizations["weight"]
         sigma = posterior.log_sigma.exp().view(embedding.embedding_dim, -1)
         rows = embedding.mlp(basis) + basis  # type: ignore[misc]
         return ((basis**2 @ (sigma**2).T).mean(1) / (rows**2).mean(1)).sqrt()
@@ -199,3 +206,12 @@ def latent_prices(records: Sequence[RunRecord], split: str = "test") -> "pd.Data
         ends = {key: mean_interval(values) for key, values in columns.items()}
         table[steps] = {key: plus_minus(mean, high, forms[key]) for key, (mean, _, high) in ends.items()}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("steps of inference")
+
+
+def told_latents(records: Sequence[RunRecord]) -> list[str]:
+    """Return a line for each number of steps of inference: bound, its parts, and the plain model of as many passes."""
+    rows = latent_prices(records).iterrows()
+    return [
+        f"{steps} steps: {of['bound']} = next token {of['next token']} + divergence {of['divergence']}; plain {of['plain']}"
+        for steps, of in rows
+    ]
