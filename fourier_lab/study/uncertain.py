@@ -64,14 +64,17 @@ def gains(records: Sequence[RunRecord]) -> "pd.DataFrame":
     errors = mean_columns(records, lambda run: 100 * calibration_error(run), method_name, input_name)
     for method, name, mean, high in zip(*(errors[key] for key in ("group", "series", "value", "high")), strict=True):
         rows[name, method]["calibration error"] = plus_minus(mean, high, ".1f")
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["input", "method"])
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("–").rename_axis(["input", "method"])
 
 
 def told_gains(records: Sequence[RunRecord]) -> list[str]:
-    """Return a line for each input and method: the difference on test to neither, and the calibration error."""
-    table = gains(records).fillna("0")
-    rows = zip(table.index, table[f"test, minus {PLAIN}"], table["calibration error"], strict=True)
-    return [f"{name}, {method}: {difference}; calibration error {error}" for (name, method), difference, error in rows]
+    """Return a line for each input and method: bits per byte on test, less those of neither, and the calibration error."""
+    table = gains(records)
+    rows = zip(table.index, table["test"], table[f"test, minus {PLAIN}"], table["calibration error"], strict=True)
+    return [
+        f"{name}, {method}: {score} ({difference}); calibration error {error}"
+        for (name, method), score, difference, error in rows
+    ]
 
 
 def calibration_error(record: RunRecord, split: str = "test") -> float:

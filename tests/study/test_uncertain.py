@@ -38,7 +38,10 @@ def test_gains_are_paired_by_seed_and_input():
     assert [*table.index] == [("table", "neither"), ("table", "dropout 0.1"), ("random waves", "neither")]
     assert table.loc[("table", "dropout 0.1"), "test, minus neither"] == "-0.100 ± 0.000"
     assert table.loc[("table", "dropout 0.1"), "calibration error"].startswith("1.5 ± ")
-    assert uncertain.told_gains(runs)[1].startswith("table, dropout 0.1: -0.100 ± 0.000; calibration error 1.5")
+    assert uncertain.told_gains(runs)[1].startswith(
+        "table, dropout 0.1: 0.150 ± 0.635 (-0.100 ± 0.000); calibration error 1.5"
+    )
+    assert uncertain.told_gains(runs)[0].startswith("table, neither: 0.250 ± 0.635 (–)")
 
 
 def test_a_bound_is_set_beside_the_plain_run_of_as_many_passes():
