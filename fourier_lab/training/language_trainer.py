@@ -91,10 +91,9 @@ class LanguageTrainer(Trainer):
         """Return how far the probability of the most probable token is its share of hits, in eval mode."""
         found = []
         for window in windows:
-            likeliest = self.encoder(window[None, :-1]).softmax(-1).max(-1)
-            found.append(torch.stack((likeliest.values[0], likeliest.indices[0] == torch.from_numpy(window[1:]))))
-        confidence, right = torch.cat(found, 1).double().cpu().numpy()
-        return calibration_scores(confidence, right)
+            sure, likeliest = (each[0].cpu().numpy() for each in self.encoder(window[None, :-1]).softmax(-1).max(-1))
+            found.append(np.stack((sure, likeliest == window[1:])))
+        return calibration_scores(*np.concatenate(found, axis=1, dtype=np.float64))
 
     def validation_loss(self) -> float:
         """Return the mean loss a token in nats over windows spread over the validation text."""
@@ -127,7 +126,7 @@ class LanguageTrainer(Trainer):
                     parts = {"next_token": losses, "divergence": shares}
                     of |= {f"{part}_bits_per_byte": bits_per_byte(each, of["bytes"]) for part, each in parts.items()}
                 scores[name] = of
-            if split in REPORTED and not self.config.latent:  # which know what they predict
+            if split in REPORTED and not self.config.latent:  # whose vectors are fitted to what is to be predicted
                 windows = self._spread(np.concatenate([*books.values()]), CALIBRATION_TOKENS)
                 scores[split]["calibration"] = self.calibration(windows)
         return {"scores": scores, "held_out": {}}, None

@@ -82,7 +82,7 @@ def test_the_divergence_is_paid_once_for_the_whole_training_text(tmp_path):
     loss, _ = trainer.loss(trainer.corpus.train, np.arange(8))
     divergences = [each.divergence(each._mean) / 360 for each in trainer.penalised]
     torch.testing.assert_close(sum(each.penalty() for each in trainer.penalised), sum(divergences))
-    assert float(sum(divergences)) > 0 and loss.requires_grad
+    assert sum(divergences).item() > 0 and loss.requires_grad
 
 
 def test_little_text_is_spread_over_the_whole_and_counted_alone():
