@@ -20,6 +20,7 @@ VALIDATION_TOKENS = 2**12  # of the validation text, for the loss during trainin
 CALIBRATION_TOKENS = 2**13  # of each split, for how far probabilities are shares of hits
 REPORTED = SPLITS[1:]
 _WINDOWS = 16  # scored at a time
+_LOGITS = 2**24  # kept at a time
 
 
 class LanguageTrainer(Trainer):
@@ -89,10 +90,11 @@ class LanguageTrainer(Trainer):
     @torch.no_grad()
     def calibration(self, windows: np.ndarray) -> dict[str, Any]:
         """Return how far the probability of the most probable token is its share of hits, in eval mode."""
-        found = []
-        for window in windows:
-            sure, likeliest = (each[0].cpu().numpy() for each in self.encoder(window[None, :-1]).softmax(-1).max(-1))
-            found.append(np.stack((sure, likeliest == window[1:])))
+        found, at_once = [], max(1, _LOGITS // (windows[0].size * self.encoder.config.vocab_size))
+        for start in range(0, len(windows), at_once):
+            chunk = windows[start : start + at_once]
+            sure, likeliest = (each.cpu().numpy() for each in self.encoder(chunk[:, :-1]).softmax(-1).max(-1))
+            found.append(np.stack((sure.ravel(), (likeliest == chunk[:, 1:]).ravel())))
         return calibration_scores(*np.concatenate(found, axis=1, dtype=np.float64))
 
     def validation_loss(self) -> float:

@@ -103,7 +103,7 @@ def test_how_sure_it_was_is_kept_beside_how_often_it_was_right(results):
     window, encoder = corpus.held_out["test"][""][0], results[0][0].encoder.eval()
     likeliest = encoder(torch.from_numpy(window[None, :-1]))[0].softmax(-1).max(-1)
     found = LanguageTrainer.calibration(SimpleNamespace(encoder=encoder), window[None])
-    assert np.average(found["confidence"], weights=[2, 2, *[1] * 8]) == pytest.approx(float(likeliest.values.mean()))
+    assert np.average(found["confidence"], weights=[2, 2, *[1] * 8]) == pytest.approx(likeliest.values.mean().item())
     hits = (likeliest.indices.numpy() == window[1:]).mean()
     assert np.average(found["accuracy"], weights=[2, 2, *[1] * 8]) == pytest.approx(hits)
 
