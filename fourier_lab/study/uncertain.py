@@ -203,9 +203,8 @@ def latent_prices(records: Sequence[RunRecord], split: str = "test") -> "pd.Data
             "bound": [r.bits_per_byte(split) for r in own],
             "plain": [other.bits_per_byte(split) for _, other in pairs],
             "minus plain": [r.bits_per_byte(split) - other.bits_per_byte(split) for r, other in pairs],
-            "time, of plain": [r.metrics["duration_s"] / other.metrics["duration_s"] for r, other in pairs],
         }
-        forms = dict.fromkeys(columns, ".3f") | {"minus plain": "+.3f", "time, of plain": ".2f"}
+        forms = dict.fromkeys(columns, ".3f") | {"minus plain": "+.3f"}
         ends = {key: mean_interval(values) for key, values in columns.items()}
         table[steps] = {key: plus_minus(mean, high, forms[key]) for key, (mean, _, high) in ends.items()}
     return pd.DataFrame.from_dict(table, orient="index").rename_axis("steps of inference")

@@ -12,6 +12,7 @@ from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.tables.points import read_points
 from fourier_lab.tables.score_tables import export_records, paired_table, results_table
 from fourier_lab.text.language import prepare_language
+from fourier_lab.training import language_trainer
 from fourier_lab.training.language_trainer import LanguageTrainer
 
 TOY = RunConfig(
@@ -19,7 +20,7 @@ TOY = RunConfig(
     norm="pre", max_seq_len=12, batch_size=8, steps=40, warmup_steps=4, learning_rate=1e-2, threads=1,
 )  # fmt: skip
 WAVES = {"arm": "fourier", "frequencies": "random", "period": 200}
-UNCERTAIN = [{**WAVES, "bayesian": "both"}, {"latent": 2, "inference_steps": 2}]
+UNCERTAIN = [{**WAVES, "bayesian": "both"}, {"latent": 2, "inference_steps": 1}]
 FOURIER = {"head": "fourier", "head_options": {"n_frequencies": 20}}
 
 
@@ -56,6 +57,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(results, tmp_path, monkey
 
 @pytest.mark.parametrize("changes", UNCERTAIN)
 def test_draws_go_on_where_they_were_and_weights_come_back(changes, tmp_path, monkeypatch):
+    monkeypatch.setattr(language_trainer, "_WINDOWS", 1000)
     whole = train(TOY.replace(**changes), runs=tmp_path / "whole")
     ends_alike(whole, tmp_path / "resumed", monkeypatch)
     ids = torch.arange(10)[None]
@@ -63,8 +65,10 @@ def test_draws_go_on_where_they_were_and_weights_come_back(changes, tmp_path, mo
     assert whole.history[-1]["loss"] < whole.history[0]["loss"] - 0.1
 
 
-def test_the_bound_of_latents_is_both_its_parts_and_at_the_prior_is_the_loss(tmp_path):
-    found = [train(TOY.replace(latent=2, inference_steps=steps), runs=tmp_path) for steps in (0, 2)]
+def test_the_bound_of_latents_is_both_its_parts_and_at_the_prior_is_the_loss(tmp_path, monkeypatch):
+    monkeypatch.setattr(language_trainer, "_WINDOWS", 1000)
+    short = TOY.replace(steps=10, latent=2)
+    found = [train(short.replace(inference_steps=steps), runs=tmp_path) for steps in (0, 2)]
     for result in found:
         for of in result.metrics["scores"].values():
             parts = of["next_token_bits_per_byte"], of["divergence_bits_per_byte"]
