@@ -35,7 +35,7 @@ class GaussianPosterior(nn.Module):
         self.prior_width, self.tokens = prior_width, 1
         self.log_sigma = nn.Parameter(torch.full((mean.numel(),), math.log(_START * prior_width)))
         self._noise: Tensor | None = None
-        self._mean: Tensor | None = None
+        self._used: tuple[Tensor, ...] = ()  # the mean, in a tuple, which torch does not look into
 
     def draw(self) -> None:
         """Draw the noise of the next step from torch's generator, as dropout does."""
@@ -44,7 +44,7 @@ class GaussianPosterior(nn.Module):
     def forward(self, mean: Tensor) -> Tensor:
         if not self.training or self._noise is None:
             return mean
-        self._mean = mean
+        self._used = (mean,)
         return mean + (self.log_sigma.exp() * self._noise).view_as(mean)
 
     def divergence(self, mean: Tensor) -> Tensor:
@@ -55,8 +55,8 @@ class GaussianPosterior(nn.Module):
 
     def penalty(self) -> Tensor:
         """Return the divergence at the last sample's mean in nats a token of the training text; 0 if none was used."""
-        mean, self._mean = self._mean, None
-        return self.log_sigma.new_zeros(()) if mean is None else self.divergence(mean) / self.tokens
+        used, self._used = self._used, ()
+        return self.divergence(*used) / self.tokens if used else self.log_sigma.new_zeros(())
 
 
 def give_posteriors(model: nn.Module, config: ModelConfig) -> list[GaussianPosterior]:

@@ -72,6 +72,7 @@ def test_without_spread_it_is_the_plain_network_and_its_mean_always_is(kind):
         for posterior in own.posteriors:
             posterior.log_sigma.fill_(-math.inf)
     assert torch.equal(own(IDS), plain.train()(IDS))
+    assert own.state_dict().keys() == model(bayesian=kind).state_dict().keys()
 
 
 @pytest.mark.parametrize(

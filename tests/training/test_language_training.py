@@ -84,7 +84,7 @@ def test_the_divergence_is_paid_once_for_the_whole_training_text(tmp_path):
     assert [each.tokens for each in trainer.penalised] == [30 * 12] * 2
     trainer.encoder.train()
     loss, _ = trainer.loss(trainer.corpus.train, np.arange(8))
-    divergences = [each.divergence(each._mean) / 360 for each in trainer.penalised]
+    divergences = [each.divergence(*each._used) / 360 for each in trainer.penalised]
     torch.testing.assert_close(sum(each.penalty() for each in trainer.penalised), sum(divergences))
     assert sum(divergences).item() > 0 and loss.requires_grad
 
