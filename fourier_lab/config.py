@@ -35,8 +35,8 @@ _OUTSIDE_BRACES = re.compile(r"\s+(?![^{]*})")  # of options, which may hold spa
 PUBLISHED_RATE = 2e-5
 # What is read where sentences are encoded, or pairs of them compared.
 PAIRS_ONLY = (
-    "token_weights", "pooler", "attention_weights", "pooled_layers", "departures", "left_out", "train_pairs", "pretraining",
-    "tuning", "evaluated_on",
+    "token_weights", "pooler", "attention_weights", "pooled_layers", "departures", "left_out", "pretraining", "tuning",
+    "evaluated_on",
 )  # fmt: skip
 # Settings of the run, whatever embedding reads them.
 PROMPTS = ("prompts", "apt")  # tunings that are attentions
@@ -70,6 +70,12 @@ class ModelConfig:
             and values beside them with ``prompts`` or ``apt``, which tunings of these names add; or one of your own,
             ``module:Class``, called with ``d_model``. That of a language model looks back alone.
         dropout: Probability in [0, 1) after embedding, attention and feed-forward; the paper has 0 (fourier), 0.1 (learned).
+        bayesian: Which matrices of a language model are learned as Gaussians, ``N(mean, sigma^2)`` for each number:
+            ``none``; those of the first ``feed_forward``; the ``embedding_map``, d x d, of the ``fourier`` arm with a
+            ``linear`` MLP; or ``both``. A training step draws them once and pays their divergence from the prior; means are
+            scored.
+        prior_width: Standard deviation of that prior, ``N(0, prior_width^2)``; each sigma starts at a tenth of it.
+        latent: Number of latent vectors, of width d, that every block of a language model reads by cross-attention; 0: none.
         max_seq_len: Longer sentences are cut to this many tokens, special tokens included.
         token_weights: How much each token counts in the mean over a sentence: all alike with ``none`` (paper), one learned
             number for each of the V ids with ``learned``, or with ``idf``, where it starts at the idf of the training text.
@@ -107,6 +113,9 @@ class ModelConfig:
     projections: str = "linear"
     feed_forward: float | str = 4.0
     dropout: float = 0.0
+    bayesian: str = "none"
+    prior_width: float = 0.1
+    latent: int = 0
     max_seq_len: int = 128
     departures: tuple[str, ...] = ()
     embedding_options: tuple[tuple[str, Any], ...] = ()
@@ -155,6 +164,7 @@ class ModelConfig:
                 f"pooled_layers 'all' need a pooler that is one linear map, got pooler {self.pooler!r} and projections "
                 f"{self.projections!r}. Drop one."
             )
+        self._check_uncertain()
         if self.attention in ATTENTIONS.settings:
             self.attention_settings()
         if self.attention in PROMPTS and self.head != "none":
@@ -177,6 +187,29 @@ class ModelConfig:
             not isinstance(self.frequencies, str) or FREQUENCIES.is_at_hand(self.frequencies)
         ):
             _check_frequencies(self.frequencies, self.vocab_size, self.d_model, self.id_period, self.frequency_seed)
+
+    def _check_uncertain(self) -> None:
+        if not self.prior_width > 0:
+            raise ConfigError(f"prior_width ({self.prior_width}) must be above 0. Try 0.1.")
+        if (self.bayesian != "none" or self.latent) and (self.head == "none" or self.n_layers == 0):
+            raise ConfigError(
+                f"bayesian {self.bayesian!r} and latent {self.latent} are of the blocks of a language model, got head "
+                f"{self.head!r} and n_layers {self.n_layers}. Leave them out."
+            )
+        if self.bayesian != "none" and self.latent:
+            raise ConfigError(f"bayesian {self.bayesian!r} and latent {self.latent} are not known together. Drop one.")
+        if self.bayesian in ("embedding_map", "both") and (self.arm, self.mlp) != ("fourier", "linear"):
+            raise ConfigError(
+                f"bayesian {self.bayesian!r} needs the one map of arm 'fourier' with mlp 'linear', got arm {self.arm!r} "
+                f"and mlp {self.mlp!r}. Try bayesian 'feed_forward'."
+            )
+        if self.bayesian in ("feed_forward", "both") and (
+            isinstance(self.feed_forward, str) or self.projections == "silu"
+        ):
+            raise ConfigError(
+                f"bayesian {self.bayesian!r} is of the GeGLU feed-forward, got feed_forward {self.feed_forward!r} and "
+                f"projections {self.projections!r}. Give feed_forward a number, such as 4."
+            )
 
     @property
     def id_period(self) -> int | None:
@@ -222,9 +255,12 @@ class RunConfig:
 
     Attributes:
         arm, basis, frequencies, period, mlp, d_model, n_layers, n_heads, projections, feed_forward, attention, dropout,
-            max_seq_len, token_weights, pooler, attention_weights, pooled_layers, head, norm: As in
-            :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
+            bayesian, prior_width, latent, max_seq_len, token_weights, pooler, attention_weights, pooled_layers, head, norm:
+            As in :class:`ModelConfig`; ``seed`` draws the ``random`` frequency set.
         embedding_options, feed_forward_options, attention_options, head_options: As in :class:`ModelConfig`.
+        inference_steps: Steps of Adam that look for the latent vectors of each window, before every step of the model and
+            whenever a window is scored. 0 leaves them at their prior, N(0, 1) each number; 16 is their authors'.
+        inference_rate: Rate of these steps; their authors use 0.3.
         departures: As in :class:`ModelConfig`; further ones change data, rate and scoring. A list; order does not matter.
             ``dead_feed_forward``: its output is overwritten. ``period_127``: ids are normalised by 127. ``padding_mean``:
             sentences are padded to ``max_seq_len`` and the mean runs over the padding too. ``published_rotary``: the
@@ -247,7 +283,8 @@ class RunConfig:
         left_out: Which pairs of real training text are left out: ``graded``, those with a sentence of any split of STS-B, so
             that scores are zero-shot in the strict sense; ``scored``, those with one of its validation or test split. Toy
             text has none of either; ``sts`` trains on STS-B itself, and reads NLI pairs only in its pretraining.
-        train_pairs: Use this many NLI or toy training pairs, evenly over the corpora; all if None.
+        train_pairs: Use this many NLI or toy training pairs, evenly over the corpora, or of a language model this many
+            windows, evenly over the text; all if None.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored), or
             ``masked``: hidden tokens of the sentences from all others, under a head that is thrown away afterwards; or
@@ -295,6 +332,11 @@ class RunConfig:
     projections: str = "linear"
     feed_forward: float | str = 4.0
     dropout: float = 0.0
+    bayesian: str = "none"
+    prior_width: float = 0.1
+    latent: int = 0
+    inference_steps: int = 16
+    inference_rate: float = 0.3
     max_seq_len: int = 128
     token_weights: str = "none"
     pooler: str = "tanh"
@@ -338,7 +380,7 @@ class RunConfig:
             raise ConfigError(f"batch_size ({self.batch_size}) must be at least 2: the other pairs are the negatives.")
         if not 0 <= self.warmup_steps <= self.steps:
             raise ConfigError(f"warmup_steps ({self.warmup_steps}) must lie in 0..steps ({self.steps}). Lower it.")
-        for name in ("learning_rate", "clip_norm"):
+        for name in ("learning_rate", "clip_norm", "inference_rate"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} ({getattr(self, name)}) must be above 0. Try {defaults(type(self))[name]}.")  # type: ignore[arg-type]
         if self.weight_decay < 0:
@@ -470,6 +512,8 @@ class RunConfig:
             *(("frequencies",) if self.arm == "fourier" and self.basis != "fourier" else ()),
             *(("feed_forward",) if self.projections == "silu" else ()),
             *(("left_out",) if self.corpus == "toy" else ()),
+            *(("prior_width",) if self.bayesian == "none" else ()),
+            *(() if self.latent else ("inference_steps", "inference_rate")),
         }
         changed = self.changes().keys() & unread
         return (

@@ -20,6 +20,7 @@ TOKEN_WEIGHTS = ("none", "learned", "idf")
 POOLERS = ("tanh", "none")
 POOLED_LAYERS = ("last", "all")
 NORMS = ("post", "pre")
+BAYESIAN = ("none", "feed_forward", "embedding_map", "both")
 CORPORA = ("toy", "snli", "mnli", "snli+mnli")
 TEXT_CORPORA = ("toy", "books")  # what a language model can be trained on
 OWN_CORPUS = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # names of described corpora, which name files and folders
@@ -48,9 +49,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
     "attention_weights": TOKEN_WEIGHTS, "pooled_layers": POOLED_LAYERS,
-    "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT, "precision": PRECISIONS,
-    "tuning": tuple(TUNINGS.settings),
-    "device": DEVICES,
+    "bayesian": BAYESIAN, "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT,
+    "precision": PRECISIONS, "tuning": tuple(TUNINGS.settings), "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {
     "arm": EMBEDDINGS, "frequencies": FREQUENCIES, "feed_forward": FEED_FORWARDS, "attention": ATTENTIONS, "head": HEADS,
@@ -65,7 +65,7 @@ OPTIONS = {
 # A sentence has at least [CLS], one token and [SEP].
 _LEAST = {
     "vocab_size": 2, "n_layers": 0, "n_heads": 1, "max_seq_len": 3, "steps": 1, "batch_size": 1, "period": 1,
-    "train_pairs": 1, "threads": 1,
+    "train_pairs": 1, "threads": 1, "latent": 0, "inference_steps": 0,
 }  # fmt: skip
 # Beyond any text and any processor: larger ones would fail in words of others, or never end.
 _MOST = {"max_seq_len": 2**20, "threads": 1024}

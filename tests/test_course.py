@@ -22,7 +22,18 @@ from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.evaluation.baselines import IDF_BAG
 from fourier_lab.evaluation.metrics import mean_interval, plus_minus
 from fourier_lab.series import series_name
-from fourier_lab.study import bake_off, beside_paper, claims, comparisons, in_short, in_your_model, selection, tuning
+from fourier_lab.study import (
+    bake_off,
+    beside_paper,
+    claims,
+    comparisons,
+    in_short,
+    in_your_model,
+    neighbours,
+    selection,
+    thin,
+    tuning,
+)
 from fourier_lab.tables import summaries
 from fourier_lab.tables.beyond import beyond
 from fourier_lab.tables.paper import TABLE_2
@@ -908,7 +919,8 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
             series=lambda config: "",
         )  # fmt: skip
         place = found["group"].tolist().index(chosen)
-        return plus_minus(abs(found["value"][place]), abs(found["value"][place]) + found["high"][place] - found["value"][place])
+        value, high = found["value"][place], found["high"][place]
+        return plus_minus(abs(value), abs(value) + high - value)
 
     dense, relu, by_average = "dense, GeGLU, 49728", "dense, ReLU, 33088", "cells by average, 9344"
     assert f"costs {gap('low rank, guided, 31936', dense)} points**" in told
@@ -921,7 +933,9 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
     assert f"token's id are {gap('cells by ids, 8320', relu)} *above*" in told
     detail = thin.read_times()["rows"][0]["detail"]
     for name, words in (("low rank, 63 %", "with 63 %"), ("low rank, 32 %", "with 32 %")):
-        assert f"{detail['seconds']['dense'][-1] / detail['seconds'][name][-1]:.1f} times {words} of the numbers" in told
+        assert (
+            f"{detail['seconds']['dense'][-1] / detail['seconds'][name][-1]:.1f} times {words} of the numbers" in told
+        )
         assert detail["dense_dearer_from"][name] == detail["widths"][0] == 64
     reports = {kind: [json.loads(file.read_text()) for file in sorted((RECORDS / "cut_feed_forwards").glob(f"{kind}-*"))]
                for kind in ("moefy", "prune")}  # fmt: skip
@@ -939,7 +953,9 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
     mean, _, high = mean_interval([neighbours.small_over_large(report) for report in reports["prune"]])
     assert f"is {plus_minus(mean, high)} points above that without the half" in told
     maps = [row for report in reports["prune"] for row in report["changes"] if row["name"][-2:] in (".q", ".k", ".v")]
-    ends = {key: (min(row[key] for row in maps), max(row[key] for row in maps)) for key in ("rank_change", "rank_start")}
+    ends = {
+        key: (min(row[key] for row in maps), max(row[key] for row in maps)) for key in ("rank_change", "rank_start")
+    }
     assert "in {} to {} of 64 directions".format(*ends["rank_change"]) in told
     assert "the start has {} to {}".format(*ends["rank_start"]) in told
 

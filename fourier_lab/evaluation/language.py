@@ -7,6 +7,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def bits_per_byte(losses: NDArray[np.floating], n_bytes: int) -> float:
+    """Return losses in nats, ``(n,)``, as bits for each byte of the text."""
+    return float(losses.astype(np.float64).sum() / math.log(2) / n_bytes)
+
+
+def calibration_scores(confidence: NDArray[np.float64], right: NDArray[np.float64], n_bins: int = 10) -> dict[str, Any]:
+    """Compare how sure a model was of its likeliest token with how often that came, in bins of as many tokens each.
+
+    Args:
+        confidence: Probability of the likeliest token, ``(n,)``.
+        right: 1 where it was the next one, else 0, ``(n,)``.
+        n_bins: Number of bins, in order of confidence.
+
+    Returns:
+        dict: The mean ``confidence`` and ``accuracy`` of each bin, 0 to 1, and the expected calibration ``error``, the mean
+        over tokens of their bin's absolute difference; and how many ``tokens`` were scored.
+
+    Example:
+        >>> calibration_scores(np.array([0.9, 0.5, 0.3, 0.7]), np.array([1.0, 1.0, 0.0, 1.0]), n_bins=2)["accuracy"]
+        [0.5, 1.0]
+
+    Source: Guo et al. 2017 (arXiv:1706.04599), with bins of equal counts.
+    """
+    bins = np.array_split(np.argsort(confidence, kind="stable"), n_bins)
+    sure, hits = ([float(values[own].mean()) for own in bins] for values in (confidence, right))
+    error = sum(len(own) * abs(a - b) for own, a, b in zip(bins, sure, hits, strict=True)) / len(confidence)
+    return {"error": float(error), "confidence": sure, "accuracy": hits, "tokens": len(confidence)}
+
+
 def text_scores(
     losses: NDArray[np.floating], targets: NDArray[np.int64], token_bytes: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> dict[str, Any]:
@@ -40,7 +69,7 @@ def text_scores(
             perplexity = float(np.exp(losses[inside].mean()))
             bands.append({"first": first, "last": last, "tokens": int(inside.sum()), "perplexity": perplexity})
     return {
-        "bits_per_byte": float(losses.sum() / math.log(2) / n_bytes),
+        "bits_per_byte": bits_per_byte(losses, n_bytes),
         "perplexity": float(np.exp(losses.mean())),
         "tokens": len(targets),
         "bytes": n_bytes,

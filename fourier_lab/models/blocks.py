@@ -259,8 +259,13 @@ class Backbone(nn.Module):
         self.rotary = self.rotary.to(target_device(fn, self.rotary))
         return self
 
-    def hidden_states(self, packed: PackedSentences) -> list[Tensor]:
-        """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output."""
+    def hidden_states(
+        self, packed: PackedSentences, after: Callable[[int, Tensor], Tensor] | None = None
+    ) -> list[Tensor]:
+        """Return the token states ``(n_tokens, d_model)`` of a packed batch: the embeddings, then each layer's output.
+
+        ``after`` is called with the number of a layer and its output, and returns what goes on in place of it.
+        """
         check_length(packed.groups[-1][1], self.config.max_seq_len)
         rotary = self.rotary.to(packed.positions.device)
         cosine, sine = rotary[:, packed.positions].unsqueeze(2)  # each (n_tokens, 1, width / 2), shared by heads
@@ -277,7 +282,8 @@ class Backbone(nn.Module):
                 qkv = F.embedding(packed.places, block.project(rows).to(rows.dtype))
             else:
                 qkv = block.project(states[-1])
-            states.append(block(states[-1], qkv, packed, cosine, sine, log_weights))
+            state = block(states[-1], qkv, packed, cosine, sine, log_weights)
+            states.append(state if after is None else after(i, state))
         return states
 
 

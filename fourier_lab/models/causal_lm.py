@@ -1,5 +1,7 @@
 """A language model: the encoder's blocks, looking back alone, under an output layer of choice."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from tokenizers import Tokenizer
@@ -12,6 +14,8 @@ from ..text.batches import pack
 from ..text.streams import line_end
 from .blocks import Backbone
 from .heads import build_head, cross_entropy
+from .latent import LatentReader
+from .posteriors import give_posteriors
 
 # Standard deviation of a learned table's rows at the start, GPT-2's. Their norm makes no difference to what is computed, but
 # AdamW turns small rows faster, and a short run would leave rows of N(0, 1) about where they were.
@@ -23,6 +27,9 @@ class CausalLM(Backbone):
 
     A tied head reads token states divided by ``sqrt(d)``: the rows of the embeddings here are of norm ``sqrt(d)``, and the
     first logits are then of the size that a dense layer's are.
+
+    Where ``config.bayesian`` says so, each call in training computes with one sample of some matrices, and a call in eval
+    mode with their means. With ``config.latent`` vectors every block is followed by a reading of them.
 
     Args:
         config: Shape of the model; ``config.head`` chooses the output layer.
@@ -47,14 +54,34 @@ class CausalLM(Backbone):
             with torch.no_grad():
                 self.embedding.table.weight.mul_(_TABLE_START)
         self.scale = config.d_model**-0.5 if config.head == "tied" else 1.0
+        # After all else, so that the rest starts as it does without them.
+        self.posteriors = give_posteriors(self, config)
+        n_readers = config.n_layers if config.latent else 0
+        self.readers = nn.ModuleList(
+            LatentReader(config.d_model, config.n_heads, config.latent) for _ in range(n_readers)
+        )
         if tokenizer is not None:
             self.set_tokenizer(tokenizer)
 
-    def states(self, token_ids: Tensor | np.ndarray) -> Tensor:
-        """Return what the head reads, ``(batch, seq, d)``, for int64 ids ``(batch, seq)``, seq <= ``max_seq_len``."""
+    def states(self, token_ids: Tensor | np.ndarray, latents: Tensor | None = None) -> Tensor:
+        """Return what the head reads, ``(batch, seq, d)``, for int64 ids ``(batch, seq)``, seq <= ``max_seq_len``.
+
+        Latent vectors, ``(batch, latent, d)``, are those of each row; if none are given, the mean of their prior, 0.
+        """
         shape, device = token_ids.shape, next(self.parameters()).device
         packed = pack(list(np.asarray(torch.as_tensor(token_ids).cpu()))).to(device)
-        return self.scale * self.norm(self.hidden_states(packed)[-1]).view(*shape, self.config.d_model)
+        if self.training:
+            for posterior in self.posteriors:
+                posterior.draw()
+        after = None
+        if self.readers:
+            if latents is None:
+                latents = torch.zeros(shape[0], self.config.latent, self.config.d_model, device=device)
+            after = partial(self._read_latents, latents)
+        return self.scale * self.norm(self.hidden_states(packed, after)[-1]).view(*shape, self.config.d_model)
+
+    def _read_latents(self, latents: Tensor, layer: int, states: Tensor) -> Tensor:
+        return self.readers[layer](states, latents)
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Return the logits of the token after each, ``(batch, seq, V)``, for int64 ids ``(batch, seq)``.

@@ -59,8 +59,9 @@ def paired(
         mean, low, high, seeds, *pairs = (
             columns[name][0] for name in ("value", "low", "high", "seeds", "pairs_low", "pairs_high")
         )
-        ends = map(float, (mean, low, high))
-        return Measured(f"{chosen} minus {base}", "test", *ends, int(seeds), *map(float, pairs))
+        over_pairs = [float(end) for end in pairs]
+        what = f"{chosen} minus {base}"
+        return Measured(what, "test", float(mean), float(low), float(high), int(seeds), over_pairs[0], over_pairs[1])
 
     return measure
 
@@ -149,37 +150,43 @@ def _passes(config: RunConfig) -> str:
     return f"{config.latent} vectors, {config.steps * (config.inference_steps + 1 if config.latent else 1)} passes"
 
 
+_LENGTH, _THIN, _TUNING, _LATENT = (
+    "17_attention_and_length", "18_thin_feed_forwards", "19_thin_tuning", "20_uncertain_and_latent",
+)  # fmt: skip
 HELPS, COSTS = ("helps", "costs", "not told"), ("ahead", "behind", "not told apart")
+WORSE = ("worse", "better", "not told")
 NEIGHBOURS = (
     Neighbour("2010.12821", "A larger output table helps, though it is thrown away after masked pre-training", HELPS,
               "points of STS-B fine-tuned, width 512 − 32", paired("decoupled", _head_width, "512", "32")),
     Neighbour("2407.09835", "Low rank with 63 % of a feed-forward's numbers costs little", COSTS,
               "points, low rank with guidance − dense, toy language",
-              paired("thin_feed_forwards", _thin, "low rank, guided, 31936", "dense, GeGLU, 49728"), "18_thin_feed_forwards"),
+              paired("thin_feed_forwards", _thin, "low rank, guided, 31936", "dense, GeGLU, 49728"), _THIN),
     Neighbour("2305.13999", "Cells chosen by the mean of their keys beat a learned router", COSTS,
               "points, mean of keys − router, toy language",
-              paired("thin_feed_forwards", thin.kind, "cells by average", "cells by router"), "18_thin_feed_forwards"),
-    Neighbour("2110.01786", "A quarter of a trained feed-forward's experts keeps 95 % of the score", ("holds", "less", "not told"),
-              "% of the dense score − 95, toy language", over_runs("moefy", kept_share), "18_thin_feed_forwards"),
+              paired("thin_feed_forwards", thin.kind, "cells by average", "cells by router"), _THIN),
+    Neighbour("2110.01786", "A quarter of a trained feed-forward's experts keeps 95 % of the score",
+              ("holds", "less", "not told"),
+              "% of the dense score − 95, toy language", over_runs("moefy", kept_share), _THIN),
     Neighbour("2406.17167", "Neurons of small weights can go, those of large ones cannot", ("holds", "reversed", "not told"),
               "points without half of the neurons, smallest − largest gone, toy language",
-              over_runs("prune", small_over_large), "18_thin_feed_forwards"),
-    Neighbour("2306.08667", "Full attention is dear only far above usual lengths: at 6 d tokens by the count", ("later", "earlier", "there"),
-              "% of 6 d; smallest to largest", tipping_point, "17_attention_and_length"),
+              over_runs("prune", small_over_large), _THIN),
+    Neighbour("2306.08667", "Full attention is dear only far above usual lengths: at 6 d tokens by the count",
+              ("later", "earlier", "there"),
+              "% of 6 d; smallest to largest", tipping_point, _LENGTH),
     Neighbour("2107.00653", "Weights of tokens in attention help", HELPS, "points, idf weights − none",
               paired("attention_weights", _layers_or_weights, "idf, last", "none, last")),
     Neighbour("2107.00653", "All layers side by side before the mean help", HELPS, "points, all layers − the last",
               paired("attention_weights", _layers_or_weights, "none, all", "none, last")),
     Neighbour("2312.00700", "One factor shared by all layers scores as LoRA does with more numbers", COSTS,
               "points of STS-B fine-tuned, GIFT − LoRA of rank 16",
-              paired("thin_tuning", tuning.tuning_name, "GIFT, rank 16", "LoRA, rank 16"), "19_thin_tuning"),
+              paired("thin_tuning", tuning.tuning_name, "GIFT, rank 16", "LoRA, rank 16"), _TUNING),
     Neighbour("2306.15706", "Prompts can be approximated by a small map of their own", COSTS,
               "points of STS-B fine-tuned, 16 approximated − 16 prompts",
-              paired("thin_tuning", tuning.tuning_name, "APT, 16 prompts", "prompts, 16"), "19_thin_tuning"),
-    Neighbour("2102.04754", "A Gaussian feed-forward predicts better than a plain one on little text", ("worse", "better", "not told"),
+              paired("thin_tuning", tuning.tuning_name, "APT, 16 prompts", "prompts, 16"), _TUNING),
+    Neighbour("2102.04754", "A Gaussian feed-forward predicts better than a plain one on little text", WORSE,
               "hundredths of bits per byte, Gaussian − plain, over a table",
-              paired("uncertain", _over_a_table, "Bayesian feed-forward", "neither", _bits), "20_uncertain_and_latent"),
-    Neighbour("2502.01567", "Latent vectors that are looked for in each text pay for their compute", ("worse", "better", "not told"),
+              paired("uncertain", _over_a_table, "Bayesian feed-forward", "neither", _bits), _LATENT),
+    Neighbour("2502.01567", "Latent vectors that are looked for in each text pay for their compute", WORSE,
               "hundredths of bits per byte, bound with 4 steps − as many plain steps",
-              paired("latent", _passes, "8 vectors, 500 passes", "0 vectors, 500 passes", _bits), "20_uncertain_and_latent"),
+              paired("latent", _passes, "8 vectors, 500 passes", "0 vectors, 500 passes", _bits), _LATENT),
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Running text for language models: books and WikiText from a folder, the toy language's sentences, in windows of tokens."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -100,7 +101,21 @@ def prepare_language(config: RunConfig) -> LanguageCorpus:
     shuffled = config.id_order not in ("frequency", "semantic", "by_count", "reversed", "alphabetical")
     order = config.id_order, config.seed if shuffled else 0
     text = {} if config.corpus == "toy" else text_at_hand(config) or text_fingerprints(config.corpus)
-    return _prepare(config.corpus, config.vocab_size, config.max_seq_len, *order, tuple(text.items()))
+    corpus = _prepare(config.corpus, config.vocab_size, config.max_seq_len, *order, tuple(text.items()))
+    return corpus if config.train_pairs is None else _cut(corpus, config.train_pairs)
+
+
+def _cut(corpus: LanguageCorpus, most: int) -> LanguageCorpus:
+    """Keep so many training windows, spread evenly over the text, and count their tokens alone; token ids stay."""
+    train = corpus.train[_evenly(len(corpus.train), most)]
+    counts = np.bincount(train[:, 1:].ravel(), minlength=len(corpus.counts))
+    account = {**corpus.account, "train_windows": len(train), "train_tokens": int(counts.sum())}
+    numbers = np.arange(len(train))
+    return dataclasses.replace(corpus, train=train, keys=(numbers, numbers), counts=counts, account=account)
+
+
+def _evenly(n: int, most: int) -> np.ndarray:
+    return np.linspace(0, n - 1, min(n, most)).round().astype(int)
 
 
 @lru_cache(maxsize=4)
@@ -165,7 +180,7 @@ def _tokenised(
 def _spread(windows: np.ndarray, n_books: int) -> np.ndarray:
     """Choose windows evenly over a book, for its share of :data:`SCORED_TOKENS`."""
     most = max(1, SCORED_TOKENS // (n_books * (windows.shape[1] - 1)))
-    return windows[np.linspace(0, len(windows) - 1, min(len(windows), most)).round().astype(int)]
+    return windows[_evenly(len(windows), most)]
 
 
 def _texts(corpus: str, vocab_size: int) -> dict[str, Text]:

@@ -29,6 +29,11 @@ class _AdamW(torch.optim.AdamW):
     zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
 
 
+def plain_adam(parameters: list[torch.Tensor], rate: float) -> torch.optim.AdamW:
+    """Return Adam without decay, for what is no weight of a model."""
+    return _AdamW(parameters, lr=rate, weight_decay=0.0)
+
+
 def make_optimizer(modules: Iterable[nn.Module], weight_decay: float) -> torch.optim.AdamW:
     """Return a fused AdamW of what is trained, that decays matrices and tables, but no bias, norm or temperature."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]

@@ -168,7 +168,7 @@ def _train(
                 raise ConfigError(
                     f"{type(trainer.penalised[0]).__name__} may add to the loss what it counts over a whole batch, of which "
                     "each process has but a share. Train in one process, or set another feed_forward than "
-                    f"{config.feed_forward!r}."
+                    f"{config.feed_forward!r}, and bayesian 'none'."
                 )
             ranks.same("settings, text, weights or checkpoint", trainer.start())
         with deferred_interrupts() as pressed:

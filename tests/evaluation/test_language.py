@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fourier_lab.evaluation.language import text_scores
+from fourier_lab.evaluation.language import calibration_scores, text_scores
 
 
 def test_bits_per_byte_and_bands_by_hand():
@@ -16,3 +16,17 @@ def test_bits_per_byte_and_bands_by_hand():
     assert (scores["tokens"], scores["bytes"]) == (4, 8)
     assert [(band["first"], band["last"], band["tokens"]) for band in scores["bands"]] == [(1, 10, 3), (101, 200, 1)]
     assert [band["perplexity"] for band in scores["bands"]] == pytest.approx([2 ** (4 / 3), 16])
+
+
+def test_calibration_is_that_of_scikit_learn():
+    from sklearn.calibration import calibration_curve
+
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(size=1000)
+    right = (rng.uniform(size=1000) < confidence**2).astype(float)
+    found = calibration_scores(confidence, right)
+    hits, sure = calibration_curve(right, confidence, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose(found["accuracy"], hits)
+    np.testing.assert_allclose(found["confidence"], sure)
+    assert found["error"] == pytest.approx(np.abs(hits - sure).mean()) and found["tokens"] == 1000
+    assert calibration_scores(np.array([0.2, 0.8]), np.array([0.0, 1.0]), 2)["error"] == pytest.approx(0.2)

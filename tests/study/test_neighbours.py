@@ -32,7 +32,10 @@ def test_reports_of_cut_feed_forwards_are_averaged(monkeypatch, tmp_path):
     folder.mkdir()
     for number, (kept, small) in enumerate([(60, 40), (57, 44), (63, 42)]):
         experts = [{"router": "centroid", "share": share, "spearman": each} for share, each in ((0.25, kept), (0.5, 1))]
-        curves = [{"order": "smallest", "share": 0.5, "spearman": small}, {"order": "largest", "share": 0.5, "spearman": 40}]
+        curves = [
+            {"order": "smallest", "share": 0.5, "spearman": small},
+            {"order": "largest", "share": 0.5, "spearman": 40},
+        ]
         (folder / f"moefy-{number}.json").write_text(json.dumps({"dense": {"spearman": 75.0}, "experts": experts}))
         (folder / f"prune-{number}.json").write_text(json.dumps({"curves": curves}))
     monkeypatch.setattr(paths, "RECORDS", tmp_path)
