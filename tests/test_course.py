@@ -20,7 +20,7 @@ from fourier_lab import FourierEmbedding, check_embedding, paths
 from fourier_lab.bench import head, scaling
 from fourier_lab.config import DEPARTURES, RunConfig
 from fourier_lab.evaluation.baselines import IDF_BAG
-from fourier_lab.evaluation.metrics import mean_interval, plus_minus
+from fourier_lab.evaluation.metrics import mean_interval, plus_minus, with_pairs
 from fourier_lab.series import series_name
 from fourier_lab.study import (
     bake_off,
@@ -120,7 +120,7 @@ def test_a_solution_is_stripped_thin_and_portable(solution):
 def test_a_solution_has_one_cell_of_explained_parameters(solution):
     (parameters,) = [cell for cell in cells(solution, "code") if "parameters" in cell["metadata"].get("tags", [])]
     for line in parameters["source"].splitlines():
-        assert re.fullmatch(r"\w+: (int|str) = .+  # .+", line), f"no type, value and explanation: {line}"
+        assert re.fullmatch(r"\w+: (int|str|float) = .+  # .+", line), f"no type, value and explanation: {line}"
 
 
 @pytest.mark.parametrize(
@@ -958,6 +958,30 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
     }
     assert "in {} to {} of 64 directions".format(*ends["rank_change"]) in told
     assert "the start has {} to {}".format(*ends["rank_start"]) in told
+
+
+def test_the_table_that_is_thrown_away_is_told_as_its_records_have_it():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "A table that is thrown away").split())
+    runs = selection.sweep_records("decoupled")
+
+    def name(config):
+        before = dict(config.pretraining or {})
+        width = dict(before.get("head_options", {})).get("width")
+        return "nothing" if not before else "pairs, as everywhere else" if width is None else (
+            f"masked tokens, a table of width {width}")  # fmt: skip
+
+    columns = {split: summaries.mean_columns(runs, summaries.score(split), name, series=lambda config: "")
+               for split in ("validation", "test")}  # fmt: skip
+    minus = summaries.difference_columns(runs, summaries.score("test"), name, "nothing", series=lambda config: "")
+    gaps = zip(minus["group"], *(minus[key] for key in ("value", "high", "pairs_low", "pairs_high")), strict=True)
+    gaps = {group: with_pairs(*numbers) for group, *numbers in gaps}
+    for place, group in enumerate(columns["test"]["group"]):
+        width = int(group.rpartition(" ")[2]) if group.startswith("masked") else None
+        thrown = width * 65 + width * 30522 + 30522 if width else 0
+        scores = [plus_minus(each["value"][place], each["high"][place]) for each in columns.values()]
+        assert f"| {group} | {thrown:,} | {scores[0]} | {scores[1]} | {gaps.get(group, '–')} |" in told
+    (wide,) = [each.measure() for each in neighbours.NEIGHBOURS if each.source == "2010.12821"]
+    assert f"is {with_pairs(wide.value, wide.high, wide.pairs_low, wide.pairs_high)} points above" in told
 
 
 def test_what_need_be_tuned_is_told_as_its_records_have_it():
