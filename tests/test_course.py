@@ -33,6 +33,7 @@ from fourier_lab.study import (
     selection,
     thin,
     tuning,
+    uncertain,
 )
 from fourier_lab.tables import summaries
 from fourier_lab.tables.beyond import beyond
@@ -743,6 +744,39 @@ def test_the_larger_output_heads_are_told_as_their_records_have_it():
     for head_name in ("tied", "fourier"):
         bits = {r.config.learning_rate: r.bits_per_byte("validation") for r in tried if r.config.head == head_name}
         assert min(bits, key=bits.get) == 0.003 and len(bits) == 2
+
+
+def test_uncertain_and_latent_models_are_told_as_their_records_have_it():
+    told = section(RESULTS.read_text(encoding="utf-8"), "What a model does not know")
+    models, thoughts = (load_records(RECORDS / name) for name in ("uncertain", "latent"))
+    gains = uncertain.gains(selection.sweep_records("uncertain"))
+    prices = uncertain.latent_prices(selection.sweep_records("latent"))
+    assert len(gains) == 11 and all({*r.config.changes()} > {"train_pairs"} for r in models)
+    for (name, method), row in gains.iterrows():
+        assert f"| {name} | {method} | {' | '.join(row)} |" in told
+    for steps, row in prices.iterrows():
+        assert f"| {steps} | {' | '.join(row)} |" in told
+    less, error = (gains.loc["random waves", column] for column in ("test, minus neither", "calibration error"))
+    assert f"it is {less['Bayesian map']} bits per byte from neither on test, dropout 0.1 {less['dropout 0.1']}" in told
+    assert f"at its own best rate {less['dropout 0.6']}." in told
+    assert f"adds nothing ({less['Bayesian map, dropout 0.1']})" in told
+    assert f"A Gaussian feed-forward ({less['Bayesian feed-forward']})" in told
+    assert f"worse than either alone ({less['Bayesian map and feed-forward']})" in told
+    assert (
+        f"falls from {error['neither']} to {error['Bayesian map']} (map) and {error['Bayesian feed-forward']}" in told
+    )
+    assert f"with dropout 0.1 to {error['dropout 0.1']}." in told
+    assert f"is {prices.loc[8, 'minus plain']} bits per byte above the plain model at T = 8" in told
+    tried = [r for r in models if r.config.seed >= 100]
+
+    def best(setting, **of):
+        runs = [r for r in tried if all(getattr(r.config, name) == value for name, value in of.items())]
+        return getattr(min(runs, key=lambda r: r.bits_per_byte("validation")).config, setting)
+
+    assert best("prior_width", bayesian="feed_forward") == best("prior_width", bayesian="embedding_map") == 3.0
+    assert best("dropout", bayesian="none") == 0.6
+    first = min((r for r in thoughts if r.config.seed >= 100), key=lambda r: r.bits_per_byte("validation"))
+    assert (first.config.latent, first.config.inference_rate) == (8, 0.03)
 
 
 def test_the_shipped_encoders_are_told_as_their_records_have_it():

@@ -17,12 +17,14 @@ def draw_reliability(data: Data, *, ax: Axes | None = None) -> Axes:
         ax: Where to draw.
     """
     ax = axes_or_new(ax)
-    for number, name, colour, own in by_series(columns_of(data, "series", "confidence", "accuracy")):
+    column = columns_of(data, "series", "confidence", "accuracy")
+    for number, name, colour, own in by_series(column):
         ax.plot(
             own["confidence"], own["accuracy"], marker=marker_of(name, number), color=colour, markersize=4, label=name
         )
     ax.axline((0, 0), slope=1, color=REFERENCE, linestyle="--", linewidth=1, label="as sure as right")
-    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the likeliest token", ylabel="share in which it came")
+    most = 1.08 * max(column["confidence"].max(), column["accuracy"].max())
+    ax.set(xlim=(0, most), ylim=(0, most), xlabel="probability of the likeliest token", ylabel="share in which it came")
     return finish(ax)
 
 
@@ -37,9 +39,7 @@ def draw_spread(data: Data, *, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     column = columns_of(data, "count", "spread")
     ax.plot(np.maximum(column["count"], 0.5), column["spread"], "o", markersize=2.5, alpha=0.5, markeredgewidth=0)
-    ax.set(
-        xscale="log", xlabel="occurrences in the training text", ylabel="standard deviation of a coordinate of the row"
-    )
+    ax.set(xscale="log", xlabel="occurrences in the training text", ylabel="standard deviation of a coordinate")
     ax.set_ylim(0, 1.25 * column["spread"].max())
     return ax
 

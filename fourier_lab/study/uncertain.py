@@ -64,7 +64,9 @@ def gains(records: Sequence[RunRecord]) -> "pd.DataFrame":
     errors = mean_columns(records, lambda run: 100 * calibration_error(run), method_name, input_name)
     for method, name, mean, high in zip(*(errors[key] for key in ("group", "series", "value", "high")), strict=True):
         rows[name, method]["calibration error"] = plus_minus(mean, high, ".1f")
-    return pd.DataFrame.from_dict(rows, orient="index").fillna("–").rename_axis(["input", "method"])
+    columns = [f"{split}{end}" for split in ("validation", "test") for end in ("", f", minus {PLAIN}")]
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["input", "method"])
+    return table.reindex(columns=[*columns, "calibration error"]).fillna("–")
 
 
 def told_gains(records: Sequence[RunRecord]) -> list[str]:
