@@ -245,11 +245,12 @@ def claims(options: argparse.Namespace) -> int:
     """Print the paper's claims, the verdict on each and the evidence, from the records that the project ships."""
     from ..study.claims import claims_table
     from ..study.in_short import short_table
-    from ..study.neighbours import NEIGHBOURS, neighbours_table
     from ..tables.score_tables import insert_table
 
     table_of, mark = (short_table, "claims_short") if options.short else (claims_table, "claims")
     if options.neighbours:
+        from ..study.neighbours import NEIGHBOURS, neighbours_table
+
         table_of, mark = partial(neighbours_table, NEIGHBOURS), "claims_neighbours"
     if options.into is None:
         say(table_of())

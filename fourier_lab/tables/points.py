@@ -228,7 +228,7 @@ def as_text(name: str, value: Any) -> str:
     if name in OPTIONS:
         inner = (f"{key}: {[*entry] if isinstance(entry, tuple) else json.dumps(entry)}" for key, entry in value)
         return f"{{{', '.join(inner)}}}"
-    if name == "pretraining":
+    if name == "pretraining" and value is not None:
         return " ".join(f"{key}={as_text(key, entry)}" for key, entry in value)
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
