@@ -112,17 +112,18 @@ def neighbours_table(neighbours: Sequence[Neighbour], top: str = "") -> str:
     """
     lines = ["| work | claim | at this size | the number that decides | see |", "| --- | --- | --- | --- | --- |"]
     for each in neighbours:
+        work = f"[{each.source}](https://arxiv.org/abs/{each.source})"
         page = f"notebooks/{each.lesson}.ipynb" if each.lesson else "results/README.md"
         link = f"[{each.lesson[:2] or 'results'}]({top}{page})"
         try:
             found = each.measure()
         except FourierLabError as error:
             warnings.warn(f"not answered: {each.claim}: {error}", RecordWarning, stacklevel=2)
-            lines.append(f"| {each.source} | {each.claim} | not answered | {' '.join(str(error).split())} | {link} |")
+            lines.append(f"| {work} | {each.claim} | not answered | {' '.join(str(error).split())} | {link} |")
             continue
         low, high = found.interval
         number = f"{found.value:+.1f} ({low:+.1f} to {high:+.1f}) {each.difference}; {found.split}"
-        lines.append(f"| {each.source} | {each.claim} | {found.word(each.words)} | {number} | {link} |")
+        lines.append(f"| {work} | {each.claim} | {found.word(each.words)} | {number} | {link} |")
     return "\n".join(lines)
 
 
