@@ -714,6 +714,35 @@ def test_the_output_heads_are_told_as_their_records_have_it():
     assert f"({above(waves)} % at one for all, drawn below)" in FRONT.read_text(encoding="utf-8")
 
 
+def test_computed_inputs_at_16384_ids_are_told_as_their_records_have_them():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "At 16,384 ids and width 256").split())
+    over_table = load_records(RECORDS / "language_model_large")
+    computed = load_records(RECORDS / "language_model_large_inputs")
+    assert {run.config.seed for run in computed} == {0, 1, 2} and len(computed) == 6
+
+    def of(runs, head, bias=True):
+        return {run.config.seed: run for run in runs
+                if run.config.head == head and dict(run.config.head_options).get("bias", True) == bias}  # fmt: skip
+
+    tied, waves = of(over_table, "tied"), of(over_table, "fourier")
+    without, with_bias = of(computed, "fourier", bias=False), of(computed, "fourier")
+
+    def more(runs, than, split="test"):
+        gaps = [100 * run.bits_per_byte(split) / than[seed].bits_per_byte(split) - 100 for seed, run in runs.items()]
+        mean, _, high = mean_interval(gaps)
+        assert len(gaps) == 3
+        return f"{mean:+.1f} ± {high - mean:.1f} %"
+
+    sizes, theirs = without[0].metrics["parameters"], tied[0].metrics["parameters"]
+    assert f"{sizes['embedding']:,} numbers for {theirs['embedding']:,}" in told
+    assert f"{sizes['head']:,}, make a model of {sizes['total']:,} numbers that is {more(without, tied)} from" in told
+    assert f"{theirs['total']:,} on the test books ({more(without, tied, 'validation')} on validation; the aim" in told
+    assert f"With the bias it is {more(with_bias, tied)}." in told
+    assert f"cost {more(with_bias, waves)} on the test books" in told
+    assert f"and no number for each id, {more(without, tied)};" in FRONT.read_text(encoding="utf-8")
+    assert sizes["head"] == 2 * 2048 * 257 == (16384 * 256 + 16384) // 4  # a quarter of a table with its bias
+
+
 def test_the_larger_output_heads_are_told_as_their_records_have_it():
     page = RESULTS.read_text(encoding="utf-8")
     told, records = (
