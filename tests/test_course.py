@@ -714,6 +714,42 @@ def test_the_output_heads_are_told_as_their_records_have_it():
     assert f"({above(waves)} % at one for all, drawn below)" in FRONT.read_text(encoding="utf-8")
 
 
+def test_what_closes_the_gap_is_told_as_its_records_have_it():
+    page = RESULTS.read_text(encoding="utf-8")
+    told, runs = " ".join(section(page, "What closes the gap").split()), load_records(RECORDS / "language_model_gap")
+    assert results_table(runs) in page and len(runs) == 30
+
+    def of(found, order="frequency", head="fourier", **options):
+        wanted = {"n_frequencies": 480, **options} if head == "fourier" else options
+        return {run.config.seed: run for run in found if run.config.head == head and run.config.id_order == order
+                and dict(run.config.head_options) == wanted}  # fmt: skip
+
+    def more(chosen, than, split="test"):
+        gaps = [100 * run.bits_per_byte(split) / than[seed].bits_per_byte(split) - 100 for seed, run in chosen.items()]
+        mean, _, high = mean_interval(gaps)
+        assert len(gaps) == 3
+        return f"{mean:+.1f} ± {high - mean:.1f} %"
+
+    tied, ours, alphabetical = of(runs, head="tied"), of(runs), of(runs, "alphabetical")
+    assert f"480 waves are {more(alphabetical, tied)} *below*" in told
+    assert f"({more(alphabetical, tied, 'validation')} on validation), for {more(ours, tied)} in order of count" in told
+    assert f"and {more(of(runs, 'random'), tied)} in random order" in told
+    narrow = of([run for run in load_records(RECORDS / "language_model_grid") if run.config.arm == "learned"],
+                head="decoupled", width=15)  # fmt: skip
+    assert f"(waves minus decoupled {more(alphabetical, narrow)})" in told
+    for frequencies, words in (("random", "of count ({})"), ("log", "ones {},"), ("harmonic", "ones {}.")):
+        assert words.format(more(of(runs, frequencies=frequencies), tied)) in told
+    assert f"without it {more(of(runs, bias=False), tied)}." in told
+    with_mlp, equal = of(runs, mlp="geglu"), of(runs, mlp="geglu", n_frequencies=287)
+    size, base, least = (each[0].metrics["parameters"]["head"] for each in (with_mlp, ours, equal))
+    assert (
+        f"with {size - base:,} more numbers {more(with_mlp, tied)}, at equal numbers" in told
+        and 0 <= base - least < 300
+    )
+    assert f"waves, {more(equal, tied)}." in told and 4 * base <= 64 * 4096 + 4096
+    assert f"{more(alphabetical, tied)} with the ids in alphabetical order" in FRONT.read_text(encoding="utf-8")
+
+
 def test_computed_inputs_at_16384_ids_are_told_as_their_records_have_them():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "At 16,384 ids and width 256").split())
     over_table = load_records(RECORDS / "language_model_large")
