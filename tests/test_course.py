@@ -1059,6 +1059,39 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
     assert "the start has {} to {}".format(*ends["rank_start"]) in told
 
 
+def test_weights_in_attention_are_told_as_their_records_have_them():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Weights of tokens in attention").split())
+    runs = selection.sweep_records("attention_weights")
+    words = {"none": "none", "learned": "learned from one for all", "idf": "idf"}
+
+    def name(config):
+        return f"{words[config.attention_weights]}, {config.pooled_layers}"
+
+    def read(value, base=None):
+        means = summaries.mean_columns(runs, value, name, series=lambda config: "")
+        if base is not None:
+            means = summaries.difference_columns(runs, value, name, base, series=lambda config: "")
+        ends = zip(
+            *(means.get(key, means["high"]) for key in ("value", "high", "pairs_low", "pairs_high")), strict=True
+        )
+        texts = (with_pairs(*numbers) if base else plus_minus(*numbers[:2]) for numbers in ends)
+        return dict(zip(means["group"].tolist(), texts, strict=True))
+
+    validation, test = (read(summaries.score(split)) for split in ("validation", "test"))
+    gains = read(summaries.score("test"), "none, last")
+    pairs = read(comparisons.MATCHING["SNLI test"], "none, last")
+    for run in (run for run in runs if run.config.seed == 0):
+        case, size = name(run.config), run.metrics["parameters"]["total"]
+        row = [validation[case], test[case], gains.get(case, "–"), pairs.get(case, "–")]
+        assert f"| {case} | {size:,} | {' | '.join(row)} |" in told
+    gain, matched = gains["idf, last"].split(" [")[0], pairs["idf, last"]
+    on_validation = read(summaries.score("validation"), "none, last")["idf, last"].split(" [")[0]
+    assert (
+        f"gains {gain[1:]} points of STS-B on test ({on_validation} on validation, not told) and {matched[1:]} points"
+        in told
+    )
+
+
 def test_the_table_that_is_thrown_away_is_told_as_its_records_have_it():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "A table that is thrown away").split())
     runs = selection.sweep_records("decoupled")
