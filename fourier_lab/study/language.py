@@ -215,6 +215,29 @@ def input_headline(records: Sequence[RunRecord], against: str = "learned", split
     return f"A computed input costs {min(costs):+.1f} to {max(costs):+.1f} % bits per byte, by output"
 
 
+def variant_name(config: RunConfig) -> str:
+    """Return the output side of a model with the order of its ids, where that is not the tokenizer's own.
+
+    Example:
+        >>> variant_name(TOY), variant_name(TOY.replace(id_order="alphabetical"))
+        ('tied', 'tied, ids alphabetical')
+    """
+    return output_name(config) + f", ids {config.id_order}" * (config.id_order != "frequency")
+
+
+def variant_headline(records: Sequence[RunRecord], against: str = "tied", split: str = "test") -> str:
+    """Return the title of a figure of outputs and orders of the ids: the best but one of them, in percent of its bits."""
+    bits_of: dict[str, dict[int, float]] = {}
+    for record in records:
+        bits_of.setdefault(variant_name(record.config), {})[record.config.seed] = record.bits_per_byte(split)
+    base = bits_of.pop(against)
+    costs = {
+        name: np.mean([100 * own / base[seed] - 100 for seed, own in each.items()]) for name, each in bits_of.items()
+    }
+    best = min(costs, key=lambda name: costs[name])
+    return f"{best}: {costs[best]:+.1f} % bits per byte against {against}"
+
+
 def input_prices(records: Sequence[RunRecord], against: str = "learned", split: str = "test") -> "pd.DataFrame":
     """Return by how many percent of the bits per byte each input is above one of them, under the same output, as text.
 

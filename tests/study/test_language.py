@@ -47,6 +47,20 @@ def test_titles_say_the_best_small_output_and_the_range_of_all_inputs(records):
     )
 
 
+def test_the_best_change_of_a_computed_output_is_the_title():
+    changed = load_records(RECORDS / "language_model_gap")
+    by_name = {}
+    for record in changed:
+        by_name.setdefault(language.variant_name(record.config), {})[record.config.seed] = record.bits_per_byte("test")
+    assert len(by_name) == 10 and all(len(each) == 3 for each in by_name.values())
+    tied = by_name.pop("tied")
+    costs = {n: np.mean([100 * b / tied[seed] - 100 for seed, b in each.items()]) for n, each in by_name.items()}
+    best = min(costs, key=costs.get)
+    assert best == "fourier (n frequencies 480), ids alphabetical"
+    title = f"{best}: {costs[best]:+.1f} % bits per byte against tied"
+    assert language.variant_headline(changed) == title and len(title) <= 85
+
+
 def test_the_price_of_an_input_is_told_for_each_output_alone():
     records = load_records(RECORDS / "language_model_grid")
     frame = language.input_prices(records)
