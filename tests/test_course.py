@@ -753,7 +753,9 @@ def test_what_closes_the_gap_is_told_as_its_records_have_it():
 def test_computed_inputs_at_16384_ids_are_told_as_their_records_have_them():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "At 16,384 ids and width 256").split())
     over_table = load_records(RECORDS / "language_model_large")
-    computed = load_records(RECORDS / "language_model_large_inputs")
+    every = load_records(RECORDS / "language_model_large_inputs")
+    computed = [run for run in every if run.config.id_order == "frequency"]
+    alphabetical = {run.config.seed: run for run in every if run.config.id_order == "alphabetical"}
     assert {run.config.seed for run in computed} == {0, 1, 2} and len(computed) == 6
 
     def of(runs, head, bias=True):
@@ -774,6 +776,10 @@ def test_computed_inputs_at_16384_ids_are_told_as_their_records_have_them():
     assert f"{sizes['head']:,}, make a model of {sizes['total']:,} numbers that is {more(without, tied)} from" in told
     assert f"{theirs['total']:,} on the test books ({more(without, tied, 'validation')} on validation; the aim" in told
     assert f"With the bias it is {more(with_bias, tied)}." in told
+    assert (
+        f"is {more(alphabetical, with_bias)} below itself in order of count, and {more(alphabetical, tied)} from"
+        in told
+    )
     assert f"cost {more(with_bias, waves)} on the test books" in told
     assert f"and no number for each id, {more(without, tied)};" in FRONT.read_text(encoding="utf-8")
     assert sizes["head"] == 2 * 2048 * 257 == (16384 * 256 + 16384) // 4  # a quarter of a table with its bias
