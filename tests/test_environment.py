@@ -9,6 +9,7 @@ from importlib import metadata
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from fourier_lab import paths, provenance
@@ -48,6 +49,17 @@ def test_the_lock_pins_every_requirement_within_its_bounds(required):
     locked = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
     assert not set(required) - set(locked)
     assert [name for name, r in required.items() if not r.specifier.contains(locked[name])] == []
+
+
+def test_every_locked_package_runs_on_the_oldest_python_that_is_promised(project):
+    (oldest,) = (
+        each.version for each in Requirement(f"python{project['requires-python']}").specifier if each.operator == ">="
+    )
+    lines = (paths.ROOT / "requirements.lock").read_text().splitlines()
+    names = [line.partition("==")[0] for line in lines if not line.startswith("#")]
+    needed = {name: metadata.metadata(name)["Requires-Python"] or "" for name in names}
+    assert len(needed) > 50  # Debian 12 has 3.11.2, and pip gives up on the first package that wants more
+    assert {name: wanted for name, wanted in needed.items() if not SpecifierSet(wanted).contains(f"{oldest}.0")} == {}
 
 
 def test_the_commit_is_the_librarys_own(tmp_path, monkeypatch):
