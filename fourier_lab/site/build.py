@@ -261,7 +261,7 @@ def _as_in_site(target: str) -> tuple[str, Callable[[bytes], bytes]]:
     stem, _, ending = target.rpartition(".")
     if ending == "png":
         return f"{stem}.webp", to_webp
-    if ending == "svg":
+    if ending == "svg" or (ending == "csv" and target.startswith("figures/")):
         return f"{target}.zip", functools.partial(zipped, posixpath.basename(target))
     return target, bytes
 

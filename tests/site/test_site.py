@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import posixpath
+import re
 import zipfile
 from html.parser import HTMLParser
 
@@ -185,6 +186,10 @@ def test_pictures_are_files_of_the_same_pixels_each_once(project):
         assert Image.open(path).convert("RGB").tobytes() == right.tobytes()
     with zipfile.ZipFile(folder / "figures/02_b/scores.svg.zip") as archive:
         assert archive.read("scores.svg") == b"<svg/>"
+    with zipfile.ZipFile(folder / "figures/02_b/scores.csv.zip") as archive:
+        assert archive.read("scores.csv") == (paths.FIGURES / "02_b/scores.csv").read_bytes()
+    links = set(re.findall(r'href="([^"]*)"', (folder / "figures.html").read_text()))
+    assert {f"figures/02_b/scores.{ending}" for ending in ("svg.zip", "csv.zip", "json")} <= links
 
 
 NOTEBOOKS = paths.NOTEBOOKS  # the project's own, where the fixture puts others
