@@ -22,7 +22,7 @@ def to_webp(png: bytes) -> bytes:
 
 
 def zipped(name: str, content: bytes) -> bytes:
-    """Return a ZIP that holds one file, as few bytes as can be: a vector picture shrinks to a seventh, numbers to a third."""
+    """Return a ZIP that holds one file, in few bytes: a vector picture shrinks to a seventh, numbers to a third."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), content, zipfile.ZIP_DEFLATED)
