@@ -215,6 +215,26 @@ def input_headline(records: Sequence[RunRecord], against: str = "learned", split
     return f"A computed input costs {min(costs):+.1f} to {max(costs):+.1f} % bits per byte, by output"
 
 
+def grid_table(records: Sequence[RunRecord], against: str = "learned -> tied", split: str = "test") -> str:
+    """Return a grid of inputs and outputs as Markdown: percent of bits per byte above one model, paired by seed.
+
+    Args:
+        records: Finished runs of every input with every output.
+        against: Name of the model that all others are compared with.
+        split: The text.
+    """
+    columns = percent_above(records, against, split)
+    found = {name: plus_minus(mean, high, "+.1f") for name, mean, high in zip(
+        columns["group"], columns["value"], columns["high"], strict=True)}  # fmt: skip
+    inputs = {input_name(record.config): input_words(record.config) for record in records}
+    heads = {output_name(record.config): int(record.metrics["parameters"]["head"]) for record in records}
+    lines = [f"| output | numbers in it | {' | '.join(inputs.values())} |", "| --- " * (len(inputs) + 2) + "|"]
+    for output, size in sorted(heads.items(), key=lambda item: -item[1]):
+        cells = [found.get(f"{each} -> {output}", "–") for each in inputs]
+        lines.append(f"| {output} | {size:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def variant_name(config: RunConfig) -> str:
     """Return the output side of a model with the order of its ids, where that is not the tokenizer's own.
 

@@ -47,6 +47,27 @@ def test_titles_say_the_best_small_output_and_the_range_of_all_inputs(records):
     )
 
 
+def test_a_grid_has_the_cost_of_every_input_with_every_output_and_the_largest_outputs_first():
+    grid = load_records(RECORDS / "language_model_grid")
+    by_sides = {}
+    for record in grid:
+        sides = language.input_words(record.config), language.output_name(record.config)
+        by_sides.setdefault(sides, {})[record.config.seed] = record
+    head, _, *rows = [line.strip("| ").split(" | ") for line in language.grid_table(grid).splitlines()]
+    assert head == ["output", "numbers in it", "table", "32 random waves", "32 mixed waves", "256 random waves"]
+    sizes = [int(row[1].replace(",", "")) for row in rows]
+    assert sizes == sorted(sizes, reverse=True) and len(rows) == 9
+    tied = by_sides["table", "tied"]
+    for output, size, *cells in rows:
+        for name, cell in zip(head[2:], cells, strict=True):
+            runs = by_sides[name, output]
+            assert size == f"{runs[0].metrics['parameters']['head']:,}"
+            gaps = [
+                100 * run.bits_per_byte("test") / tied[seed].bits_per_byte("test") - 100 for seed, run in runs.items()
+            ]
+            assert cell == "–" if runs is tied else float(cell.split(" ±")[0]) == pytest.approx(np.mean(gaps), abs=0.06)
+
+
 def test_the_best_change_of_a_computed_output_is_the_title():
     changed = load_records(RECORDS / "language_model_gap")
     by_name = {}
