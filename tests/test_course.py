@@ -29,6 +29,7 @@ from fourier_lab.study import (
     comparisons,
     in_short,
     in_your_model,
+    language,
     neighbours,
     selection,
     thin,
@@ -712,6 +713,47 @@ def test_the_output_heads_are_told_as_their_records_have_it():
     last = f"is {perplexity(waves, -1):,.0f} and {perplexity(tied, -1):,.0f} (test books"
     assert first in told and last in told, (first, last)
     assert f"({above(waves)} % at one for all, drawn below)" in FRONT.read_text(encoding="utf-8")
+
+
+def test_the_grids_of_two_sizes_are_told_as_their_records_have_them():
+    text = section(RESULTS.read_text(encoding="utf-8"), "The grid at half the size")
+    told = " ".join(text.split())
+    names = ("language_model_grid_small", "language_model_grid", "language_model_large", "language_model_large_inputs")
+    small, grid, large, computed = (load_records(RECORDS / name) for name in names)
+    assert language.grid_table(grid) in text and language.grid_table(small) in text and len(small) == len(grid) == 108
+
+    def more(found, chosen, than):
+        sides = [{run.config.seed: run.bits_per_byte("test") for run in found
+                  if (run.config.arm, run.config.frequencies, run.config.head, dict(run.config.head_options)) == each
+                  and run.config.id_order == "frequency"} for each in (chosen, than)]  # fmt: skip
+        mean, _, high = mean_interval([100 * own / sides[1][seed] - 100 for seed, own in sides[0].items()])
+        assert len(sides[0]) == 3
+        return f"{mean:+.1f} ± {high - mean:.1f} %"
+
+    tied, sizes = (
+        ("learned", "harmonic", "tied", {}),
+        zip((small, grid, [*large, *computed]), (225, 480, 2048), strict=True),
+    )
+    waves, inputs = [], []
+    for found, n in sizes:
+        table, random = (
+            ("learned", "harmonic", "fourier", {"n_frequencies": n}),
+            ("fourier", "random", "fourier", {"n_frequencies": n}),
+        )
+        waves.append(more(found, table, tied))
+        inputs.append(more(found, random, table))
+    ranked = []
+    for found, counts in ((small, (16, 128, 225, 1023)), (grid, (32, 256, 480, 2047))):
+        kinds = [{"head": head} for head in ("tied", "learned", "adaptive", "decoupled", "hash_cascade")]
+        kinds += [{"head": "fourier", "n": n} for n in counts]
+        bits = [np.mean([run.bits_per_byte("test") for run in found if run.config.arm == "learned"
+                         and run.config.head == kind["head"]
+                         and dict(run.config.head_options).get("n_frequencies") == kind.get("n")])
+                for kind in kinds]  # fmt: skip
+        ranked.append(np.argsort(bits).tolist())
+    assert ranked[0] == ranked[1] and "the nine outputs have the same order at both sizes" in told
+    assert f"costs {waves[0]} at 2,048 ids, {waves[1]} at 4,096, and {waves[2]} at" in told
+    assert f"as input cost {inputs[0]}, {inputs[1]} and {inputs[2]} under" in told
 
 
 def test_what_closes_the_gap_is_told_as_its_records_have_it():

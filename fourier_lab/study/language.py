@@ -226,7 +226,10 @@ def grid_table(records: Sequence[RunRecord], against: str = "learned -> tied", s
     columns = percent_above(records, against, split)
     found = {name: plus_minus(mean, high, "+.1f") for name, mean, high in zip(
         columns["group"], columns["value"], columns["high"], strict=True)}  # fmt: skip
-    inputs = {input_name(record.config): input_words(record.config) for record in records}
+    order = {
+        (r.config.arm != "learned", r.metrics["parameters"]["embedding"], input_words(r.config)): r for r in records
+    }
+    inputs = {input_name(order[key].config): key[2] for key in sorted(order)}
     heads = {output_name(record.config): int(record.metrics["parameters"]["head"]) for record in records}
     lines = [f"| output | numbers in it | {' | '.join(inputs.values())} |", "| --- " * (len(inputs) + 2) + "|"]
     for output, size in sorted(heads.items(), key=lambda item: -item[1]):
