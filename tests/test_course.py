@@ -1107,6 +1107,35 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
     assert "the start has {} to {}".format(*ends["rank_start"]) in told
 
 
+def test_thin_feed_forwards_on_real_text_are_told_as_their_records_have_them():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Thin feed-forwards").split())
+    runs = selection.sweep_records("thin_feed_forwards_text")
+
+    def gaps(chosen, base="dense, GeGLU, 197760"):
+        texts = []
+        for value in (summaries.score("test"), comparisons.MATCHING["SNLI test"]):
+            found = summaries.difference_columns(
+                runs, value, lambda config: f"{thin.kind(config)}, {thin.computed(config)}", base, series=lambda config: "",
+            )  # fmt: skip
+            place = found["group"].tolist().index(chosen)
+            texts.append(with_pairs(*(found[key][place] for key in ("value", "high", "pairs_low", "pairs_high"))))
+        return texts
+
+    most, least, dense = (gaps(f"{name}") for name in (
+        "low rank, guided, 124800", "low rank, guided, 63872", "dense, GeGLU, 49536"))  # fmt: skip
+    assert (
+        f"63 % of the numbers are {most[0]} points of STS-B" in told and f"guided, and {most[1]} points of SNLI" in told
+    )
+    assert f"32 % are {least[0]} and {least[1]}." in told and f"ratio 1, 25 %, is {dense[0]} and {dense[1]}." in told
+    for guided, plain in (
+        ("low rank, guided, 124800", "low rank, 124800"),
+        ("low rank, guided, 63872", "low rank, 63872"),
+    ):
+        for text in gaps(guided, plain):
+            mean, _, half = text.split(" [")[0].partition(" ± ")
+            assert abs(float(mean)) <= float(half)
+
+
 def test_weights_in_attention_are_told_as_their_records_have_them():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Weights of tokens in attention").split())
     runs = selection.sweep_records("attention_weights")
