@@ -17,7 +17,7 @@ from ..paths import NOTEBOOKS, RESULTS, as_path, inside
 from ..plugins import allow
 
 _KEYS = ("question", "notebook", "base", "smoke", "seeds", "grid", "groups")
-_GROUP_KEYS = ("name", "set", "grid", "seeds")
+_GROUP_KEYS = ("name", "set", "grid", "seeds", "smoke")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
 
     The file maps ``question``, ``base`` (settings of all runs), ``seeds`` (``[0]`` if left out), ``smoke`` (settings laid
     over every run for a quick trial) and ``groups``; each group has a ``name`` and may ``set`` settings, span a ``grid``
-    (last axis fastest, seeds outermost) and have its own ``seeds``. A single ``grid`` may stand in place of ``groups``.
-    Settings are ``RunConfig`` fields, or with ``notebook: NAME`` the parameters of that notebook; a notebook gets no seed
-    unless the file names seeds.
+    (last axis fastest, seeds outermost) and have its own ``seeds`` and ``smoke``, which is laid over the file's. A single
+    ``grid`` may stand in place of ``groups``. Settings are ``RunConfig`` fields, or with ``notebook: NAME`` the parameters
+    of that notebook; a notebook gets no seed unless the file names seeds.
 
     Args:
         path: The YAML file.
@@ -118,7 +118,7 @@ def load_sweep(path: Path | str, *, smoke: bool = False, only: str | None = None
             if seed is not None and "seed" in full:
                 group.refuse("has 'seed' among its settings", "Name all seeds in one list: seeds: [0, 1, 2]")
             full |= {} if seed is None else {"seed": seed}
-            quick = full | overlay
+            quick = full | overlay | group.settings("smoke")
             config = None
             if notebook is None:  # both sizes are checked, whichever is asked for
                 config, small = group.config(full), group.config(quick)
