@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from ..config import RunConfig
-from ..embeddings.registry import FEED_FORWARDS
+from ..embeddings.registry import FEED_FORWARDS, DecoupledHeadSettings
 
 # Mean tokens of a training sentence, special tokens included: the toy language's, and that of SNLI with MNLI.
 _TOKENS = {"toy": 6, "text": 15}
@@ -44,10 +44,17 @@ def step_work(config: RunConfig) -> float:
     per_token = d * d * (2 + config.n_layers * (4 + 3 * width)) + 2 * config.n_layers * length * d
     table = 10 * config.vocab_size * d if config.arm == "learned" else 0
     if config.objective == "language_model":  # a window each, and logits of all ids, however they are computed
-        return config.batch_size * length * 3 * (per_token + config.vocab_size * d) + table
+        return config.batch_size * length * 3 * (per_token + config.vocab_size * head_width(config)) + table
     if config.objective == "masked":
-        per_token += MASKED * config.vocab_size * d
+        per_token += MASKED * config.vocab_size * head_width(config)
     return 2 * config.batch_size * length * 3 * per_token + table
+
+
+def head_width(config: RunConfig) -> int:
+    """Return the width of the rows that a head's logits are products with: the model's, or a decoupled table's own."""
+    if config.head != "decoupled":
+        return config.d_model
+    return DecoupledHeadSettings(**dict(config.head_options)).width
 
 
 def _feed_forward_width(config: RunConfig) -> float:

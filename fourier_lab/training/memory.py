@@ -9,7 +9,7 @@ import torch
 
 from ..config import RunConfig
 from ..errors import TrainingError
-from .costs import MASKED, mean_length
+from .costs import MASKED, head_width, mean_length
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -51,7 +51,7 @@ def needed_bytes(config: RunConfig, vocab_size: int) -> dict[str, int]:
         weights += vocab_size * d if config.head == "learned" else 0
         logits = 8 * tokens * vocab_size
     if config.objective == "masked":
-        weights += vocab_size * d
+        weights += vocab_size * head_width(config)
         logits = int(8 * MASKED * tokens * vocab_size)
     return {
         "weights": int(_WEIGHT_BYTES * weights),
