@@ -122,7 +122,7 @@ def test_a_solution_is_stripped_thin_and_portable(solution):
 def test_a_solution_has_one_cell_of_explained_parameters(solution):
     (parameters,) = [cell for cell in cells(solution, "code") if "parameters" in cell["metadata"].get("tags", [])]
     for line in parameters["source"].splitlines():
-        assert re.fullmatch(r"\w+: (int|str|float) = .+  # .+", line), f"no type, value and explanation: {line}"
+        assert re.fullmatch(r"\w+: (int|str) = .+  # .+", line), f"no type, value and explanation: {line}"
 
 
 @pytest.mark.parametrize(
