@@ -31,15 +31,15 @@ from .field_rules import ID_ORDERS as ID_ORDERS
 from .plugins import allow, check_options
 
 PUBLISHED_PERIOD = 127  # the longest sentence of the released code, 128 tokens, less 1
-_OUTSIDE_BRACES = re.compile(r"\s+(?![^{]*})")  # of options, which may hold spaces
 PUBLISHED_RATE = 2e-5
+_OUTSIDE_BRACES = re.compile(r"\s+(?![^{]*})")  # of options, which may hold spaces
 # What is read where sentences are encoded, or pairs of them compared.
 PAIRS_ONLY = (
     "token_weights", "pooler", "attention_weights", "pooled_layers", "departures", "left_out", "pretraining", "tuning",
     "evaluated_on",
 )  # fmt: skip
-# Settings of the run, whatever embedding reads them.
 PROMPTS = ("prompts", "apt")  # tunings that are attentions
+# Settings of the run, whatever embedding reads them.
 EXPANSION = tuple(f.name for f in dataclasses.fields(FourierSettings))
 
 

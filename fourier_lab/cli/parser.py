@@ -170,8 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--name", default="results", help="name in the marks, <!-- table: NAME -->")
 
     claims = add("claims", commands.claims, "claims --short --into README.md")
-    claims.add_argument("--short", action="store_true", help="a verdict and the one number that decides")
-    claims.add_argument("--neighbours", action="store_true", help="claims of other works, in place of the paper's")
+    which = claims.add_mutually_exclusive_group()
+    which.add_argument("--short", action="store_true", help="a verdict and the one number that decides")
+    which.add_argument("--neighbours", action="store_true", help="claims of other works, in place of the paper's")
     claims.add_argument(
         "--into",
         type=Path,

@@ -11,6 +11,11 @@ from ..config import ModelConfig
 _START = 0.1  # of the prior's width: what each standard deviation starts at
 
 
+def divergence(mean: Tensor, log_sigma: Tensor) -> Tensor:
+    """Return KL(N(mean, sigma^2) || N(0, 1)) of each number in nats, in the shape of both."""
+    return ((2 * log_sigma).exp() + mean.square()) / 2 - log_sigma - 0.5
+
+
 class GaussianPosterior(nn.Module):
     """Posterior ``N(mean, sigma^2)`` of each number of a matrix, whose prior is ``N(0, prior_width^2)``.
 
@@ -49,9 +54,7 @@ class GaussianPosterior(nn.Module):
 
     def divergence(self, mean: Tensor) -> Tensor:
         """Return KL(posterior || prior) in nats, summed over the matrix ``(n_out, n_in)`` of means."""
-        log_ratio = self.log_sigma - math.log(self.prior_width)
-        squares = (2 * log_ratio).exp() + (mean.flatten() / self.prior_width).square()
-        return (squares / 2 - log_ratio - 0.5).sum()
+        return divergence(mean.flatten() / self.prior_width, self.log_sigma - math.log(self.prior_width)).sum()
 
     def penalty(self) -> Tensor:
         """Return the divergence at the last sample's mean in nats a token of the training text; 0 if none was used."""

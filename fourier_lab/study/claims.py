@@ -79,7 +79,8 @@ def claims_table(top: str = "") -> str:
     return "\n".join(lines)
 
 
-def _measured(columns: Columns, what: str, split: str) -> list[Measured]:
+def measured_in(columns: Columns, what: str, split: str) -> list[Measured]:
+    """Return a measurement for each row of the columns, called ``what`` with its ``{group}`` and ``{series}``."""
     names = zip(columns["group"], columns["series"], strict=True)
     unknown = np.full(len(columns["value"]), np.nan)
     pairs = [columns.get(f"pairs_{end}", unknown) for end in ("low", "high")]
@@ -102,7 +103,7 @@ def between_arms(records: Sequence[RunRecord]) -> list[Measured]:
 
     def measure(value: Callable[[RunRecord], float], what: str, split: str) -> list[Measured]:
         columns = difference_columns(records, value, series_name, "learned", series=size_name)
-        return _measured(columns, "{group} minus learned, {series}" + what, split)
+        return measured_in(columns, "{group} minus learned, {series}" + what, split)
 
     scores = _by_split(lambda split: measure(score(split), "", split), *SPLITS)
     matched = _by_split(lambda split: measure(MATCHING[split], MATCHED, split), *MATCHING)
@@ -114,7 +115,7 @@ def of_setting(name: str, base: str, chosen: str) -> Callable[[Sequence[RunRecor
 
     def measure(records: Sequence[RunRecord], split: str) -> list[Measured]:
         columns = difference_columns(records, score(split), name, base)
-        measured = _measured(columns, f"{{series}}, {name} {{group}} minus {base}", split)
+        measured = measured_in(columns, f"{{series}}, {name} {{group}} minus {base}", split)
         what = f"{HARMONIC}, {name} {chosen} minus {base}"
         if all(each.what != what for each in measured):
             raise RecordError(f"no finished run answers '{what}'. Run the sweep that has it.")
@@ -140,7 +141,7 @@ def _of_shuffling(records: Sequence[RunRecord]) -> list[Measured]:
 
     def measure(split: str) -> list[Measured]:
         columns = difference_columns(chosen, MATCHING[split], "id_order", "frequency")
-        measured = _measured(columns, "{series}, id_order {group} minus frequency" + MATCHED, split)
+        measured = measured_in(columns, "{series}, id_order {group} minus frequency" + MATCHED, split)
         return [each for each in measured if "id_order random" in each.what]
 
     return scores[:2] + _by_split(measure, *MATCHING) + scores[2:]
@@ -149,7 +150,7 @@ def _of_shuffling(records: Sequence[RunRecord]) -> list[Measured]:
 def _nli(records: Sequence[RunRecord]) -> list[Measured]:
     def measure(split: str) -> list[Measured]:
         columns = difference_columns(records, accuracy(split), series_name, "learned", series=lambda config: "accuracy")
-        return _measured(columns, "{group} minus learned, points of {series}", split)
+        return measured_in(columns, "{group} minus learned, points of {series}", split)
 
     return _by_split(measure, *records[0].metrics["held_out"])
 
@@ -162,7 +163,7 @@ def _against_bert_tiny(records: Sequence[RunRecord]) -> list[Measured]:
             return record.score("test", name) - theirs[name]  # theirs is a test score, so ours is too
 
         columns = mean_columns(records, above, parameter_name)
-        return _measured(columns, "{group} parameters minus BERT-Tiny", f"test {name.capitalize()}")
+        return measured_in(columns, "{group} parameters minus BERT-Tiny", f"test {name.capitalize()}")
 
     return _by_split(measure, *theirs)
 
@@ -176,7 +177,7 @@ def _above_untrained(records: Sequence[RunRecord]) -> list[Measured]:
             columns = mean_columns(smallest, score(split), "n_layers")
             columns |= {end: columns[end] - floor for end in ("value", "low", "high")}
             found += [
-                _with_pairs(each, smallest, name) for each in _measured(columns, f"{{series}} minus {name}", split)
+                _with_pairs(each, smallest, name) for each in measured_in(columns, f"{{series}} minus {name}", split)
             ]
         return sorted(found, key=lambda each: HARMONIC not in each.what)
 
@@ -201,7 +202,7 @@ def _between_embeddings(records: Sequence[RunRecord]) -> list[Measured]:
     def measure(values: Mapping[str, Callable[[RunRecord], float]], what: str) -> list[Measured]:
         def of_split(split: str) -> list[Measured]:
             columns = difference_columns(records, values[split], bake_off.method, "table", series=lambda config: "")
-            found = _measured(columns, "{group} minus table" + what, split)
+            found = measured_in(columns, "{group} minus table" + what, split)
             return sorted(found, key=lambda each: not each.what.startswith("Fourier, mixed "))
 
         return _by_split(of_split, *values)
@@ -233,7 +234,7 @@ def _longer_steps(record: dict[str, Any]) -> list[Measured]:
 def _put_back(measured: Sequence[Effects]) -> list[Measured]:
     columns = effect_tables.put_back_columns(measured)
     found = _by_split(
-        lambda split: _measured(columns[split], "{series}, embedding put back to its start", split), *SPLITS
+        lambda split: measured_in(columns[split], "{series}, embedding put back to its start", split), *SPLITS
     )
     return sorted(found, key=lambda each: HARMONIC not in each.what)
 

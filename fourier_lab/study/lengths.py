@@ -23,16 +23,21 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 
-def read_lengths() -> Record:
-    """Return the committed measurements of ``fourier-lab bench attention``.
+def read_measurements(name: str) -> Record:
+    """Return the committed measurements of ``fourier-lab bench NAME``.
 
     Raises:
         RecordError: If there are none.
     """
-    path = paths.RECORDS / "bench" / "attention.json"
+    path = paths.RECORDS / "bench" / f"{name}.json"
     if not path.is_file():
-        raise RecordError(f"no measurements in {path}. Run: fourier-lab bench attention --out {path}")
+        raise RecordError(f"no measurements in {path}. Run: fourier-lab bench {name} --out {path}")
     return json.loads(path.read_text())
+
+
+def read_lengths() -> Record:
+    """Return the committed measurements of attention, as :func:`read_measurements`."""
+    return read_measurements("attention")
 
 
 def tipping_rows(record: Record) -> dict[int, Record]:

@@ -14,6 +14,7 @@ from ..evaluation.metrics import mean_interval
 from ..tables.summaries import difference_columns, score
 from ..training.records import RunRecord
 from . import thin, tuning, uncertain
+from .claims import measured_in
 from .lengths import read_lengths, tipping_rows
 from .selection import sweep_records
 from .verdicts import Measured
@@ -56,12 +57,7 @@ def paired(
         if {group(run.config) for run in records} != {chosen, base}:
             raise RecordError(f"results/{sweep} lacks runs of {chosen!r} or {base!r}. Run the sweep.")
         columns = difference_columns(records, value or score("test"), group, base, series=lambda config: "")
-        mean, low, high, seeds, *pairs = (
-            columns[name][0] for name in ("value", "low", "high", "seeds", "pairs_low", "pairs_high")
-        )
-        over_pairs = [float(end) for end in pairs]
-        what = f"{chosen} minus {base}"
-        return Measured(what, "test", float(mean), float(low), float(high), int(seeds), over_pairs[0], over_pairs[1])
+        return measured_in(columns, f"{{group}} minus {base}", "test")[0]
 
     return measure
 
@@ -135,7 +131,7 @@ def _head_width(config: RunConfig) -> str:
     return str(dict(dict(config.pretraining or ()).get("head_options", ())).get("width", "none"))
 
 
-def _layers_or_weights(config: RunConfig) -> str:
+def _weights_and_layers(config: RunConfig) -> str:
     return f"{config.attention_weights}, {config.pooled_layers}"
 
 
@@ -154,15 +150,15 @@ def _passes(config: RunConfig) -> str:
 _LENGTH, _THIN, _TUNING, _LATENT = (
     "17_attention_and_length", "18_thin_feed_forwards", "19_thin_tuning", "20_uncertain_and_latent",
 )  # fmt: skip
-HELPS, COSTS = ("helps", "costs", "not told"), ("ahead", "behind", "not told apart")
-WORSE = ("worse", "better", "not told")
+_HELPS, _AHEAD = ("helps", "costs", "not told"), ("ahead", "behind", "not told apart")
+_WORSE = ("worse", "better", "not told")
 NEIGHBOURS = (
-    Neighbour("2010.12821", "A larger output table helps, though it is thrown away after masked pre-training", HELPS,
+    Neighbour("2010.12821", "A larger output table helps, though it is thrown away after masked pre-training", _HELPS,
               "points of STS-B fine-tuned, width 512 − 32", paired("decoupled", _head_width, "512", "32")),
-    Neighbour("2407.09835", "Low rank with 63 % of a feed-forward's numbers costs little", COSTS,
+    Neighbour("2407.09835", "Low rank with 63 % of a feed-forward's numbers costs little", _AHEAD,
               "points of STS-B, low rank with guidance − dense",
               paired("thin_feed_forwards_text", _thin, "low rank, guided, 124800", "dense, GeGLU, 197760"), _THIN),
-    Neighbour("2305.13999", "Cells chosen by the mean of their keys beat a learned router", COSTS,
+    Neighbour("2305.13999", "Cells chosen by the mean of their keys beat a learned router", _AHEAD,
               "points, mean of keys − router, toy language",
               paired("thin_feed_forwards", thin.kind, "cells by average", "cells by router"), _THIN),
     Neighbour("2110.01786", "A quarter of a trained feed-forward's experts keeps 95 % of the score",
@@ -174,20 +170,20 @@ NEIGHBOURS = (
     Neighbour("2306.08667", "Full attention is dear only far above usual lengths: at 6 d tokens by the count",
               ("later", "earlier", "there"),
               "% of 6 d; smallest to largest", tipping_point, _LENGTH),
-    Neighbour("2107.00653", "Weights of tokens in attention help", HELPS, "points, idf weights − none",
-              paired("attention_weights", _layers_or_weights, "idf, last", "none, last")),
-    Neighbour("2107.00653", "All layers side by side before the mean help", HELPS, "points, all layers − the last",
-              paired("attention_weights", _layers_or_weights, "none, all", "none, last")),
-    Neighbour("2312.00700", "One factor shared by all layers scores as LoRA does with more numbers", COSTS,
+    Neighbour("2107.00653", "Weights of tokens in attention help", _HELPS, "points, idf weights − none",
+              paired("attention_weights", _weights_and_layers, "idf, last", "none, last")),
+    Neighbour("2107.00653", "All layers side by side before the mean help", _HELPS, "points, all layers − the last",
+              paired("attention_weights", _weights_and_layers, "none, all", "none, last")),
+    Neighbour("2312.00700", "One factor shared by all layers scores as LoRA does with more numbers", _AHEAD,
               "points of STS-B fine-tuned, GIFT − LoRA of rank 16",
               paired("thin_tuning", tuning.tuning_name, "GIFT, rank 16", "LoRA, rank 16"), _TUNING),
-    Neighbour("2306.15706", "Prompts can be approximated by a small map of their own", COSTS,
+    Neighbour("2306.15706", "Prompts can be approximated by a small map of their own", _AHEAD,
               "points of STS-B fine-tuned, 16 approximated − 16 prompts",
               paired("thin_tuning", tuning.tuning_name, "APT, 16 prompts", "prompts, 16"), _TUNING),
-    Neighbour("2102.04754", "A Gaussian feed-forward predicts better than a plain one on little text", WORSE,
+    Neighbour("2102.04754", "A Gaussian feed-forward predicts better than a plain one on little text", _WORSE,
               "hundredths of bits per byte, Gaussian − plain, over a table",
               paired("uncertain", _over_a_table, "Bayesian feed-forward", "neither", _bits), _LATENT),
-    Neighbour("2502.01567", "Latent vectors that are looked for in each text pay for their compute", WORSE,
+    Neighbour("2502.01567", "Latent vectors that are looked for in each text pay for their compute", _WORSE,
               "hundredths of bits per byte, bound with 4 steps − as many plain steps",
               paired("latent", _passes, "8 vectors, 500 passes", "0 vectors, 500 passes", _bits), _LATENT),
 )  # fmt: skip

@@ -1,20 +1,19 @@
 """Thin feed-forwards: what they score for what a token computes, when they are faster, and what can be cut afterwards."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import paths, plots
+from .. import plots
 from ..columns import Columns, from_rows, stack
 from ..config import RunConfig
-from ..errors import RecordError
 from ..evaluation.metrics import mean_interval, plus_minus
 from ..plots.lengths import draw_lengths, draw_shares
 from ..tables.summaries import cases
 from ..training.records import RunRecord
+from .lengths import read_measurements
 
 Record = Mapping[str, Any]
 DENSE = "dense, GeGLU"
@@ -88,15 +87,8 @@ def headline(records: Sequence[RunRecord]) -> str:
 
 
 def read_times() -> Record:
-    """Return the committed measurement of ``fourier-lab bench feed_forward``.
-
-    Raises:
-        RecordError: If there is none.
-    """
-    path = paths.RECORDS / "bench" / "feed_forward.json"
-    if not path.is_file():
-        raise RecordError(f"no measurements in {path}. Run: fourier-lab bench feed_forward --out {path}")
-    return json.loads(path.read_text())
+    """Return the committed measurements of feed-forwards, as :func:`fourier_lab.study.lengths.read_measurements`."""
+    return read_measurements("feed_forward")
 
 
 def time_figure(record: Record, name: str, *, title: str, alt: str) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..models.posteriors import divergence
 from .optimizer import plain_adam
 
 
@@ -27,8 +28,7 @@ class LatentPosterior:
 
     def divergence(self) -> Tensor:
         """Return KL(posterior || prior) of each window in nats, ``(n_windows,)``."""
-        squares = (2 * self.log_sigma).exp() + self.mean.square()
-        return (squares / 2 - self.log_sigma - 0.5).sum((1, 2))
+        return divergence(self.mean, self.log_sigma).sum((1, 2))
 
 
 def infer(

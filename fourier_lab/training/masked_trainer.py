@@ -13,6 +13,7 @@ from ..models.heads import build_head, cross_entropy, start_at_counts
 from ..models.sentence_encoder import SentenceEncoder
 from ..text.batches import PackedSentences
 from ..text.corpus import TokenPairs
+from ..text.toy import SPECIAL_TOKENS
 from .costs import MASKED
 from .shares import share
 from .trainer import Trainer
@@ -61,7 +62,7 @@ class MaskedTrainer(Trainer):
                 "objective 'masked' hides tokens behind [MASK], which this vocabulary lacks. Choose another."
             )
         self.mask_id = mask_id
-        special = (tokenizer.token_to_id(token) for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))
+        special = map(tokenizer.token_to_id, SPECIAL_TOKENS)
         self.kept = torch.tensor([each for each in special if each is not None])
         return super().build(dataclasses.replace(model, head="none", head_options=()))
 

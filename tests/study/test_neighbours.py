@@ -77,3 +77,6 @@ def test_the_front_page_has_the_table(tmp_path, capsys):
     page.write_text("a\n<!-- table: claims_neighbours -->\n<!-- end -->\nb\n")
     assert main(["claims", "--neighbours", "--into", str(page)]) == 0
     assert NEIGHBOURS[0].claim in page.read_text() and page.read_text().endswith("-->\nb\n")
+    with pytest.raises(SystemExit):
+        main(["claims", "--short", "--neighbours"])
+    assert "not allowed with" in capsys.readouterr().err
