@@ -20,6 +20,7 @@ def train(page, patience_ms=60_000):
 def curves(page):
     """Return rows of the page's table, by run and step."""
     page.get_by_text("The curves as a table").click()
+    page.locator("#table tr").nth(1).wait_for()  # it is filled in a later turn of the page
     lines = page.locator("#table tr").all_inner_texts()[1:]
     found = {}
     for ids, name, step, *numbers in (line.split("\t") for line in lines):
