@@ -81,7 +81,8 @@ class ModelConfig:
             number for each of the V ids with ``learned``, or with ``idf``, where it starts at the idf of the training text.
         pooler: ``tanh``, a linear map and tanh after the mean (paper); or ``none``, the mean itself.
         attention_weights: How much each token counts in every attention beside its score, as ``token_weights`` in the mean:
-            the logarithm of its weight is added to the scores of its key.
+            the logarithm of its weight is added to the scores of its key. With ``speech``, one learned number for each part
+            of speech (needs textblob where it is trained).
         pooled_layers: What is averaged into a sentence: the states of the ``last`` layer (paper), or of ``all`` side by
             side, the embeddings among them, which the pooler maps back to ``d_model``.
         head: Output layer of a language model, whose attention is causal: ``tied``, the rows of the token embedding;

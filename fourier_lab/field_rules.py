@@ -17,6 +17,7 @@ ARMS = ("fourier", "learned")  # the arms that the paper compares; a run may nam
 MLPS = ("none", "linear", "geglu", "geglu_quarter", "silu")
 PROJECTIONS = ("linear", "silu")
 TOKEN_WEIGHTS = ("none", "learned", "idf")
+ATTENTION_WEIGHTS = (*TOKEN_WEIGHTS, "speech")
 POOLERS = ("tanh", "none")
 POOLED_LAYERS = ("last", "all")
 NORMS = ("post", "pre")
@@ -48,7 +49,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
-    "attention_weights": TOKEN_WEIGHTS, "pooled_layers": POOLED_LAYERS,
+    "attention_weights": ATTENTION_WEIGHTS, "pooled_layers": POOLED_LAYERS,
     "bayesian": BAYESIAN, "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT,
     "precision": PRECISIONS, "tuning": tuple(TUNINGS.settings), "device": DEVICES,
 }  # fmt: skip

@@ -16,8 +16,9 @@ from ..embeddings.interface import ReadsWords, check_embedding
 from ..embeddings.registry import ATTENTIONS, EMBEDDINGS, FEED_FORWARDS
 from ..errors import ConfigError, check_kind
 from ..text.batches import PackedSentences, check_length
+from ..text.speech import CLASSES
 from ..text.tokenizer import token_words
-from .token_weights import TokenWeights
+from .token_weights import ClassWeights, TokenWeights
 
 
 def rotary_table(max_seq_len: int, head_width: int) -> Tensor:
@@ -231,6 +232,8 @@ class Backbone(nn.Module):
         self.embedding = build_embedding(config)
         self.dropout = nn.Dropout(config.dropout)
         self.attention_weights = None if config.attention_weights == "none" else TokenWeights(config.vocab_size)
+        if config.attention_weights == "speech":
+            self.attention_weights = ClassWeights(config.vocab_size, len(CLASSES))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         with torch.device("cpu"):
             self.rotary = rotary_table(config.max_seq_len, config.d_model // config.n_heads)

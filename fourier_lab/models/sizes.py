@@ -1,6 +1,7 @@
 """How many parameters an encoder has, from its shape alone: for whoever names runs by it without building one."""
 
 from ..config import ModelConfig
+from ..text.speech import CLASSES
 
 
 def count_by_formula(config: ModelConfig) -> int:
@@ -26,9 +27,10 @@ def count_by_formula(config: ModelConfig) -> int:
         hidden = int(config.feed_forward * d)
         feed_forward = linear(d, 2 * hidden) + linear(hidden, d)
     embedding = config.embedding_settings().parameters(config.vocab_size, d)
-    weights = config.vocab_size * ((config.token_weights != "none") + (config.attention_weights != "none"))
+    in_mean = 0 if config.token_weights == "none" else config.vocab_size
+    in_attention = {"none": 0, "speech": len(CLASSES)}.get(config.attention_weights, config.vocab_size)
     pooler = 0 if config.pooler == "none" else square
     if config.pooled_layers == "all":
         pooler += config.n_layers * d * d
     attention = 4 * square + config.attention_settings().parameters(d)
-    return embedding + weights + config.n_layers * (attention + feed_forward + 2 * d) + pooler
+    return embedding + in_mean + in_attention + config.n_layers * (attention + feed_forward + 2 * d) + pooler

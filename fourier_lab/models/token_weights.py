@@ -41,3 +41,29 @@ class TokenWeights(nn.Module):
     def log_of(self, token_ids: Tensor) -> Tensor:
         """Return the logarithms of the weights of int64 ids ``(n,)``."""
         return _SCALE * self.logarithm[token_ids]
+
+
+class ClassWeights(TokenWeights):
+    """One positive weight per class of tokens, all 1 at the start; the classes ``(V,)`` are no parameters but kept.
+
+    Args:
+        vocab_size: V.
+        n_classes: Numbers that are learned.
+    """
+
+    classes: Tensor
+
+    def __init__(self, vocab_size: int, n_classes: int):
+        super().__init__(n_classes)
+        self.register_buffer("classes", torch.zeros(vocab_size, dtype=torch.int64))
+
+    @torch.no_grad()
+    def set_classes(self, classes: Tensor) -> None:
+        """Set the class of each id, int64 ``(V,)`` in ``0..n_classes-1``."""
+        if classes.shape != self.classes.shape:
+            raise ConfigError(f"there must be one class per token id, {len(self.classes)}, got {tuple(classes.shape)}.")
+        self.classes.copy_(classes)
+
+    def log_of(self, token_ids: Tensor) -> Tensor:
+        """Return the logarithms of the weights of the classes of int64 ids ``(n,)``."""
+        return super().log_of(self.classes[token_ids])

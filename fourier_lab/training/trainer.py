@@ -25,11 +25,14 @@ from ..field_rules import packages_of
 from ..models.blocks import count_parameters
 from ..models.losses import OBJECTIVES, ContrastiveLoss, penalised_parts
 from ..models.sentence_encoder import SentenceEncoder
+from ..models.token_weights import ClassWeights
 from ..models.tuning import merge, tune
 from ..provenance import commit, versions
 from ..text.batches import batch_stream
 from ..text.corpus import Corpus, TokenPairs
 from ..text.pairs import SCORED
+from ..text.speech import parts_of_speech
+from ..text.tokenizer import token_words
 from . import ranks
 from .checkpoints import FORMER, read_checkpoint, write_checkpoint
 from .optimizer import learning_rate_at, make_optimizer
@@ -97,6 +100,9 @@ class Trainer:
             if getattr(self.config, name) == "idf":
                 idf = idf_weights(self.corpus.train.sentences, model.vocab_size)
                 getattr(encoder, name).start(torch.from_numpy(idf))
+        if isinstance(encoder.attention_weights, ClassWeights):
+            speech = parts_of_speech(token_words(self.corpus.tokenizer))
+            encoder.attention_weights.set_classes(torch.from_numpy(speech))
         return encoder
 
     def build_objective(self, model: ModelConfig) -> nn.Module:

@@ -1,17 +1,20 @@
 """Weights of tokens in attention, and layers side by side before the mean: plain at weights of one, else as defined."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from fourier_lab import ModelConfig, RunConfig, SentenceEncoder, load_encoder, train
-from fourier_lab.errors import ConfigError
+from fourier_lab.errors import ConfigError, MissingPackageError
 from fourier_lab.evaluation.baselines import idf_weights
 from fourier_lab.models.attentions import FullAttention, LinearAttention, LocalAttention
 from fourier_lab.models.blocks import count_parameters
 from fourier_lab.models.export import PaddedEncoder
 from fourier_lab.models.sizes import count_by_formula
 from fourier_lab.text.corpus import prepare
+from fourier_lab.text.speech import CLASSES, parts_of_speech
 
 V, D = 60, 16
 ROWS = [np.arange(n) for n in (3, 9, 9, 12)]
@@ -30,10 +33,11 @@ def encoder(**settings):
         ({"attention_weights": "learned"}, V),
         ({"pooled_layers": "all"}, 2 * D * D),
         ({"token_weights": "idf", "attention_weights": "idf"}, 2 * V),
+        ({"attention_weights": "speech"}, 12),
     ],
 )
 def test_parameters_are_those_derived_by_hand(settings, more):
-    """A number for each id, in all layers the same; a pooler that reads the embeddings and two layers in place of one."""
+    """A number for each id or part of speech, for all layers; a pooler that reads the embeddings and both layers."""
     built = encoder(**settings)
     assert count_parameters(built) == count_parameters(encoder()) + more == count_by_formula(built.config)
 
@@ -94,7 +98,8 @@ def test_the_graph_of_padded_text_reads_neither_padding_nor_other_layers():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"attention_weights": "pos"}, "attention_weights must be one of none, learned, idf"),
+        ({"attention_weights": "pos"}, "attention_weights must be one of none, learned, idf, speech"),
+        ({"token_weights": "speech"}, "token_weights must be one of none, learned, idf"),
         (
             {"attention_weights": "idf", "departures": ["padding_mean"]},
             "attention_weights 'idf' weigh tokens, and the dep",
@@ -122,3 +127,40 @@ def test_idf_is_where_the_weights_start_and_training_moves_them(tmp_path):
     loaded = load_encoder(found.record.folder)
     assert (loaded.encode(["the red dog runs"]) == found.encoder.encode(["the red dog runs"])).all()
     assert RunConfig(attention_weights="none", pooled_layers="last").digest() == RunConfig().digest()
+
+
+def test_tokens_of_a_class_share_their_weight():
+    built = encoder(attention_weights="speech")
+    by_id = encoder(attention_weights="learned")
+    classes = torch.arange(V) % 12
+    built.attention_weights.set_classes(classes)
+    torch.testing.assert_close(built.encode_ids(ROWS), by_id.encode_ids(ROWS), atol=1e-6, rtol=0)  # all 1 at the start
+    weights = torch.arange(1.0, 13.0)
+    built.attention_weights.start(weights)
+    by_id.attention_weights.start(weights[classes])
+    torch.testing.assert_close(built.encode_ids(ROWS), by_id.encode_ids(ROWS), atol=1e-6, rtol=0)
+    with pytest.raises(ConfigError, match=r"one class per token id, 60, got \(12,\)"):
+        built.attention_weights.set_classes(classes[:12])
+
+
+def test_a_run_knows_the_parts_of_speech_and_keeps_them(tmp_path):
+    config = RunConfig(
+        d_model=16, vocab_size=2000, steps=6, warmup_steps=1, batch_size=16, train_pairs=600, learning_rate=3e-3, threads=1,
+        attention_weights="speech",
+    )  # fmt: skip
+    found = train(config, runs=tmp_path)
+    names, tokenizer = list(CLASSES), prepare(config).tokenizer
+    classes = found.encoder.attention_weights.classes.tolist()
+    told = {word: names[classes[tokenizer.token_to_id(word)]] for word in ("the", "dog", "[CLS]", "and", "with")}
+    assert told == {"the": "determiner", "dog": "noun", "[CLS]": "other", "and": "conjunction", "with": "preposition"}
+    assert (found.encoder.attention_weights.logarithm != 0).sum() > 6, "classes that occur are learned"
+    loaded = load_encoder(found.record.folder)
+    assert (loaded.encode(["the red dog runs"]) == found.encoder.encode(["the red dog runs"])).all()
+
+
+def test_the_package_is_asked_for_where_it_is_not(monkeypatch):
+    monkeypatch.setitem(sys.modules, "textblob.en", None)
+    with pytest.raises(
+        MissingPackageError, match=r"textblob, which is not installed. Write pip install 'fourier-lab\[speech\]'"
+    ):
+        parts_of_speech(["the"])
