@@ -10,7 +10,7 @@ from ..errors import RecordError
 from ..evaluation.metrics import mean_interval, plus_minus
 from ..series import IN_SERIES_NAME, series_name
 from ..training.records import RunRecord
-from .summaries import cases, difference_columns, reported
+from .summaries import as_cell, cases, difference_columns, reported
 
 SPLITS = ("validation", "test")
 _COSTS = ("duration_s", "tokens_per_s", "peak_memory_bytes")
@@ -36,7 +36,7 @@ def language_rows(records: Iterable[RunRecord], varying: Sequence[str]) -> list[
             "learning_rate": config.learning_rate,
             "steps": config.steps,
         }
-        row |= {name: str(getattr(config, name)) for name in varying if name not in (*row, *IN_SERIES_NAME)}
+        row |= {name: as_cell(getattr(config, name)) for name in varying if name not in (*row, *IN_SERIES_NAME)}
         row["seeds"] = len(runs)
         for text in first["scores"]:
             ends = mean_interval([run.bits_per_byte(text) for run in runs])

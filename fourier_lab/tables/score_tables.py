@@ -22,7 +22,7 @@ from ..training.records import RunRecord, load_records, write_record
 from .beyond import beyond, headline, words
 from .kept import BASELINES
 from .language_tables import bits_against, language_rows, language_table
-from .summaries import cases, check_poolable, difference_columns, reported, score, several_texts
+from .summaries import as_cell, cases, check_poolable, difference_columns, reported, score, several_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,7 +282,7 @@ def _trained_row(runs: list[RunRecord], varying: Sequence[str]) -> dict[str, Any
         "with_gradient": mean([run.metrics["parameters"]["with_gradient"] for run in runs]),
         "learning_rate": config.learning_rate, "steps": config.steps,
     }  # fmt: skip
-    row |= {name: _words(getattr(config, name)) for name in varying if name not in row}
+    row |= {name: as_cell(getattr(config, name)) for name in varying if name not in row}
     row |= {
         "seeds": len(runs),
         "validation_loss": mean([run.metrics["validation_loss"] for run in runs]),
@@ -333,13 +333,6 @@ def _score_cells(name: str, scores: Sequence[Mapping[str, float]], pairs: int | 
             cells[f"{name}_pairs_{end}"] = mean([score[end] for score in scores])
         cells[f"{name}_pairs"] = pairs
     return cells
-
-
-def _words(value: Any) -> Any:
-    """Return a setting as a cell: lists and mappings as text, all else as it is."""
-    if not isinstance(value, tuple):
-        return "none" if value is None else value
-    return " ".join(f"{part[0]}={part[1]}" if isinstance(part, tuple) else str(part) for part in value) or "none"
 
 
 def _with_interval(row: dict[str, Any], name: str) -> str:

@@ -29,6 +29,20 @@ CURVES = {
 _ENOUGH_SEEDS = 3
 
 
+def as_cell(value: Any) -> Any:
+    """Return a setting as a cell of a table: lists and mappings, within one another too, as text, all else as it is.
+
+    Example:
+        >>> as_cell((("head", "decoupled"), ("head_options", (("width", 32),))))
+        'head=decoupled head_options=(width=32)'
+    """
+    if not isinstance(value, tuple):
+        return "none" if value is None else value
+    pairs = (part if isinstance(part, tuple) else (None, part) for part in value)
+    told = ((name, f"({as_cell(each)})" if isinstance(each, tuple) else as_cell(each)) for name, each in pairs)
+    return " ".join(str(each) if name is None else f"{name}={each}" for name, each in told) or "none"
+
+
 def reported(records: Iterable[RunRecord]) -> list[RunRecord]:
     """Return the records without those that chose settings (seed :data:`TUNING_SEED` or above), or all if all did."""
     records = list_of(records, RunRecord, "a table takes a list of run records", "Write load_records(folder).")
