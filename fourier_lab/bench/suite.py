@@ -29,6 +29,7 @@ from .encode import ENCODE
 from .feed_forward import FEED_FORWARD
 from .head import HEAD
 from .page import PAGE
+from .prompts import PROMPTS
 from .rivals import INSTALL, PublishedTrainer, race_sentence_transformers
 from .rows import Row, Seconds, alternate, compare, make_row, run_child
 from .workload import LEARNING_RATE, Size, batches_of, machine, make_trainer, text_for, zipf_ids
@@ -47,7 +48,7 @@ def run_benchmarks(
 
     Args:
         names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE``, ``ATTENTION``,
-            ``FEED_FORWARD`` and ``PAGE``, or ``head``, ``encode``, ``attention`` and ``page`` for all of these.
+            ``FEED_FORWARD``, ``PROMPTS`` and ``PAGE``, or ``head``, ``encode``, ``attention`` and ``page`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -61,7 +62,7 @@ def run_benchmarks(
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
     groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE}
-    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PAGE}
+    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PROMPTS, **PAGE}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()

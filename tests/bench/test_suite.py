@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from fourier_lab import ModelConfig, SentenceEncoder
-from fourier_lab.bench import attention, encode, feed_forward, head, page, suite, workload
+from fourier_lab.bench import attention, encode, feed_forward, head, page, prompts, suite, workload
 from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
 from fourier_lab.errors import ConfigError
@@ -233,6 +233,28 @@ def test_feed_forwards_are_measured():
     (row,) = suite.run_benchmarks(["feed_forward"], size=TINY)
     assert [*map(len, row["detail"]["seconds"].values())] == [2, 2, 2]
     assert min(min(each) for each in row["detail"]["seconds"].values()) > 0
+
+
+def test_prompts_are_measured_beside_the_same_sentences_without(monkeypatch):
+    monkeypatch.setattr(prompts, "COUNTS", (2, 3))
+    tokens = []
+
+    def seconds(sides, repeats, clock):
+        tokens.append(
+            {name: (call.args[0].config.attention, sum(map(len, call.args[1]))) for name, call in sides.items()}
+        )
+        for call in sides.values():
+            call(0)
+        return {name: [float(i)] for i, name in enumerate(sides)}
+
+    monkeypatch.setattr(prompts, "alternate", seconds)
+    (row,) = suite.run_benchmarks(["prompts"], size=TINY)
+    sentences, n = 2 * TINY.batch_size, prompts.TOKENS
+    assert tokens[1] == {
+        "none": ("full", n * sentences), "as tokens": ("full", (n + 3) * sentences),
+        "keys and values": ("prompts", n * sentences), "approximated": ("apt", n * sentences),
+    }  # fmt: skip
+    assert (row["ours"], row["theirs"]) == (3000, 1000) and row["ratio"] == pytest.approx(1 / 3)
 
 
 def test_unknown_name_is_refused():
