@@ -6,10 +6,8 @@ Times are a processor's, of a forward and a backward pass in float32 on one thre
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
-import torch
 
 from ..config import ModelConfig
 from ..device import threads
@@ -46,7 +44,7 @@ def times_by_prompts(size: Size) -> Row:
 
 
 def _encoder(size: Size, attention: str = "full", prompts: int | None = None) -> SentenceEncoder:
-    options: dict[str, Any] = {} if prompts is None else {"prompts": prompts}
+    options = () if prompts is None else (("prompts", prompts),)
     return SentenceEncoder(
         ModelConfig("fourier", size.vocab_size, _WIDTH, n_layers=_LAYERS, n_heads=2, frequencies="random",
                     max_seq_len=TOKENS + max(COUNTS), attention=attention, attention_options=options)
