@@ -1,11 +1,12 @@
 """Records of language models as tables: bits per byte of every text, pooled over seeds, and differences paired by seed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..columns import Columns
+from ..config import RunConfig
 from ..errors import RecordError
 from ..evaluation.metrics import mean_interval, plus_minus
 from ..series import IN_SERIES_NAME, series_name
@@ -88,16 +89,21 @@ def bits_against(records: Iterable[RunRecord], against: str) -> str:
     return "\n".join(lines)
 
 
-def percent_above(records: Iterable[RunRecord], against: str, split: str) -> Columns:
-    """Return :func:`fourier_lab.tables.summaries.difference_columns` of what :func:`bits_against` tells of one text."""
+def percent_above(
+    records: Iterable[RunRecord], against: str, split: str, name: Callable[[RunConfig], str] = series_name
+) -> Columns:
+    """Return :func:`fourier_lab.tables.summaries.difference_columns` of what :func:`bits_against` tells of one text.
+
+    ``name`` groups the runs; ``against`` is one of its names.
+    """
     kept = reported(records)
-    names = list(dict.fromkeys(series_name(record.config) for record in kept))
+    names = list(dict.fromkeys(name(record.config) for record in kept))
     if against not in names:
         raise RecordError(f"no run of {against!r} to compare with. There are: {', '.join(names)}.")
-    base = {record.config.seed: record for record in kept if series_name(record.config) == against}
+    base = {record.config.seed: record for record in kept if name(record.config) == against}
 
     def percent(run: RunRecord) -> float:
         return 100 * run.bits_per_byte(split) / base[run.config.seed].bits_per_byte(split)
 
     paired = [record for record in kept if record.config.seed in base]
-    return difference_columns(paired, percent, series_name, against, lambda config: "")
+    return difference_columns(paired, percent, name, against, lambda config: "")
