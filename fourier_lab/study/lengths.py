@@ -35,6 +35,31 @@ def read_measurements(name: str) -> Record:
     return json.loads(path.read_text())
 
 
+def seconds_figure(
+    record: Record, sizes: str, name: str, *, label: str, length_label: str, title: str, alt: str
+) -> Path:
+    """Draw the milliseconds of each side of a benchmark against what grows, a line for each, and return the PNG.
+
+    Args:
+        record: As :func:`read_measurements` returns it; the detail of its one row has ``seconds`` by side.
+        sizes: Where the detail has what grows.
+        name: ``notebook/figure``.
+        label: What is measured, with its unit.
+        length_label: What grows.
+        title, alt: As in :func:`fourier_lab.plots.figure.save_figure`.
+    """
+    detail = record["rows"][0]["detail"]
+    rows = [
+        (side, n, 1e3 * s)
+        for side, times in detail["seconds"].items()
+        for n, s in zip(detail[sizes], times, strict=True)
+    ]
+    columns = from_rows(("series", "length", "value"), rows)
+    figure, ax = plots.new_figure()
+    draw_lengths(columns, label=label, length_label=length_label, ax=ax)
+    return plots.save_figure(figure, name, columns, title=title, alt=alt)
+
+
 def read_lengths() -> Record:
     """Return the committed measurements of attention, as :func:`read_measurements`."""
     return read_measurements("attention")

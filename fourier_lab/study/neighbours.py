@@ -14,6 +14,7 @@ from ..evaluation.metrics import mean_interval
 from ..tables.summaries import difference_columns, score
 from ..training.records import RunRecord
 from . import thin, tuning, uncertain
+from .cells import cells_name
 from .claims import measured_in
 from .lengths import read_lengths, tipping_rows
 from .selection import sweep_records
@@ -63,7 +64,7 @@ def paired(
 
 
 def over_runs(kind: str, read: Callable[[dict], float]) -> Callable[[], Measured]:
-    """Return the measure of a number of each report in ``results/cut_feed_forwards``: its mean, with Student's interval.
+    """Return the measure of a number of each report in ``results/cut_feed_forwards/text/test``: its mean, with its interval.
 
     Args:
         kind: ``moefy`` or ``prune``, the command that wrote the report.
@@ -71,9 +72,9 @@ def over_runs(kind: str, read: Callable[[dict], float]) -> Callable[[], Measured
     """
 
     def measure() -> Measured:
-        files = sorted((paths.RECORDS / "cut_feed_forwards").glob(f"{kind}-*.json"))
+        files = sorted((folder := paths.RECORDS / "cut_feed_forwards/text/test").glob(f"{kind}-*.json"))
         if not files:
-            raise RecordError(f"results/cut_feed_forwards holds no report of 'fourier-lab {kind} RUN'.")
+            raise RecordError(f"{folder} holds no report of 'fourier-lab {kind} RUN'.")
         values = [read(json.loads(file.read_text())) for file in files]
         return Measured(kind, "test", *mean_interval(values), len(values))
 
@@ -158,14 +159,16 @@ NEIGHBOURS = (
     Neighbour("2407.09835", "Low rank with 63 % of a feed-forward's numbers costs little", _AHEAD,
               "points of STS-B, low rank with guidance − dense",
               paired("thin_feed_forwards_text", _thin, "low rank, guided, 124800", "dense, GeGLU, 197760"), _THIN),
-    Neighbour("2305.13999", "Cells chosen by the mean of their keys beat a learned router", _AHEAD,
-              "points, mean of keys − router, toy language",
-              paired("thin_feed_forwards", thin.kind, "cells by average", "cells by router"), _THIN),
+    Neighbour("2305.13999", "Cells chosen by the mean of their keys beat a learned router",
+              ("behind", "ahead", "not told apart"),
+              "hundredths of bits per byte, mean of keys − router, blocks of 16",
+              paired("language_model_memory", cells_name, "cells by average, blocks of 16",
+                     "cells by router, blocks of 16", _bits), _THIN),
     Neighbour("2110.01786", "A quarter of a trained feed-forward's experts keeps 95 % of the score",
               ("holds", "less", "not told"),
-              "% of the dense score − 95, toy language", over_runs("moefy", kept_share), _THIN),
+              "% of the dense score − 95", over_runs("moefy", kept_share), _THIN),
     Neighbour("2406.17167", "Neurons of small weights can go, those of large ones cannot", ("holds", "reversed", "not told"),
-              "points without half of the neurons, smallest − largest gone, toy language",
+              "points without half of the neurons, smallest − largest gone",
               over_runs("prune", small_over_large), _THIN),
     Neighbour("2306.08667", "Full attention is dear only far above usual lengths: at 6 d tokens by the count",
               ("later", "earlier", "there"),

@@ -10,10 +10,10 @@ from .. import plots
 from ..columns import Columns, from_rows, stack
 from ..config import RunConfig
 from ..evaluation.metrics import mean_interval, plus_minus
-from ..plots.lengths import draw_lengths, draw_shares
+from ..plots.lengths import draw_shares
 from ..tables.summaries import cases
 from ..training.records import RunRecord
-from .lengths import read_measurements
+from .lengths import read_measurements, seconds_figure
 
 Record = Mapping[str, Any]
 DENSE = "dense, GeGLU"
@@ -93,16 +93,8 @@ def read_times() -> Record:
 
 def time_figure(record: Record, name: str, *, title: str, alt: str) -> Path:
     """Draw the time of a training step of dense and of thin feed-forwards against their width and return the PNG."""
-    detail = record["rows"][0]["detail"]
-    rows = [
-        (side, d, 1e3 * s)
-        for side, times in detail["seconds"].items()
-        for d, s in zip(detail["widths"], times, strict=True)
-    ]
-    columns = from_rows(("series", "length", "value"), rows)
-    figure, ax = plots.new_figure()
-    draw_lengths(columns, label=f"ms for {detail['tokens']:,} tokens", length_label="width d", ax=ax)
-    return plots.save_figure(figure, name, columns, title=title, alt=alt)
+    label = f"ms for {record['rows'][0]['detail']['tokens']:,} tokens"
+    return seconds_figure(record, "widths", name, label=label, length_label="width d", title=title, alt=alt)
 
 
 def time_headline(record: Record) -> str:

@@ -28,8 +28,8 @@ def test_two_groups_are_compared_by_seed(monkeypatch):
 
 
 def test_reports_of_cut_feed_forwards_are_averaged(monkeypatch, tmp_path):
-    folder = tmp_path / "cut_feed_forwards"
-    folder.mkdir()
+    folder = tmp_path / "cut_feed_forwards" / "text" / "test"
+    folder.mkdir(parents=True)
     for number, (kept, small) in enumerate([(60, 40), (57, 44), (63, 42)]):
         experts = [{"router": "centroid", "share": share, "spearman": each} for share, each in ((0.25, kept), (0.5, 1))]
         curves = [
