@@ -1139,7 +1139,9 @@ def test_thin_feed_forwards_on_real_text_are_told_as_their_records_have_them():
 def test_weights_in_attention_are_told_as_their_records_have_them():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Weights of tokens in attention").split())
     runs = selection.sweep_records("attention_weights")
-    words = {"none": "none", "learned": "learned from one for all", "idf": "idf"}
+    words = {
+        "none": "none", "learned": "learned from one for all", "idf": "idf", "speech": "part of speech from one for all",
+    }  # fmt: skip
 
     def name(config):
         return f"{words[config.attention_weights]}, {config.pooled_layers}"
@@ -1167,6 +1169,22 @@ def test_weights_in_attention_are_told_as_their_records_have_them():
         f"gains {gain[1:]} points of STS-B on test ({on_validation} on validation, not told) and {matched[1:]} points"
         in told
     )
+    own, on_validation = (
+        read(summaries.score(split), "none, last")["part of speech from one for all, last"]
+        for split in ("test", "validation")
+    )
+    matched = pairs["part of speech from one for all, last"]
+    assert f"gains {matched[1:]} points of pairs and {on_validation} points of STS-B on validation" in told
+    assert f"nothing on test ({own.split(' [')[0]})" in told
+    reports = [json.loads(file.read_text())["weights"] for file in sorted((RECORDS / "speech_weights").glob("*.json"))]
+    assert len(reports) == 3
+
+    def ends(digits, *parts):
+        found = [report[part] for report in reports for part in parts]
+        return f"{min(found):.{digits}f} to {max(found):.{digits}f} times"
+
+    assert f"nouns count {ends(1, 'noun')} the mean token, verbs and adjectives {ends(2, 'verb', 'adjective')}" in told
+    assert f"determiners {ends(2, 'determiner')}." in told
 
 
 def test_the_table_that_is_thrown_away_is_told_as_its_records_have_it():
