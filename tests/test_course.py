@@ -1121,6 +1121,15 @@ def test_thin_feed_forwards_on_real_text_are_told_as_their_records_have_them():
             texts.append(with_pairs(*(found[key][place] for key in ("value", "high", "pairs_low", "pairs_high"))))
         return texts
 
+    whole, small = "dense, ReLU, 131712", "dense, ReLU, 33024"
+    ways = [f"cells by {way}" for way in ("average, 37120", "router, 37120", "ids, 33024", "random, 37120")]
+    for chosen, base in ((chosen, base) for chosen in ways for base in (whole, small)):
+        mean, _, half = gaps(chosen, base)[0].split(" [")[0].partition(" ± ")
+        assert abs(float(mean)) <= float(half)
+    by_id, few = (gaps(chosen, whole) for chosen in (ways[2], small))
+    assert f"the largest difference is {by_id[0].split(' [')[0]}, of cells by the id" in told
+    assert f"of 128 is {few[0].split(' [')[0]} from that of 512" in told
+    assert f"matches {few[1].split(' [')[0].removeprefix('-')} points of SNLI pairs less" in told
     most, least, dense = (gaps(f"{name}") for name in (
         "low rank, guided, 124800", "low rank, guided, 63872", "dense, GeGLU, 49536"))  # fmt: skip
     assert (
