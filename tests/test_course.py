@@ -36,7 +36,8 @@ from fourier_lab.study import (
     tuning,
     uncertain,
 )
-from fourier_lab.tables import summaries
+from fourier_lab.study.cells import cells_name, percent
+from fourier_lab.tables import language_tables, summaries
 from fourier_lab.tables.beyond import beyond
 from fourier_lab.tables.paper import TABLE_2
 from fourier_lab.tables.score_tables import load_baselines, paired_table, results_table
@@ -1105,6 +1106,81 @@ def test_thin_feed_forwards_are_told_as_their_records_have_them():
     }
     assert "in {} to {} of 64 directions".format(*ends["rank_change"]) in told
     assert "the start has {} to {}".format(*ends["rank_start"]) in told
+
+
+def test_blocks_of_cells_are_told_as_their_records_have_them():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Thin feed-forwards")
+    runs = selection.sweep_records("language_model_memory")
+    found = percent(runs)
+    words = {
+        "average": "the mean of the keys",
+        "router": "a router",
+        "ids": "a hash of the id",
+        "random": "a fixed random map",
+    }
+    for who, name in words.items():
+        names = [f"cells by {who}, blocks of {block}" for block in (1, 16, 64, 256)]
+        row = [plus_minus(found[each][0], found[each][2], "+.1f") if each in found else "–" for each in names]
+        assert f"| {name} | {' | '.join(row)} |" in told
+    above = language_tables.percent_above(runs, "cells by router, blocks of 16", "test", cells_name)
+    ends = {
+        name: (value, high) for name, value, high in zip(above["group"], above["value"], above["high"], strict=True)
+    }
+    told = " ".join(told.split())
+    assert f"it is {plus_minus(*ends['cells by average, blocks of 16'])} % above it at blocks of 16" in told
+    mean, high = ends["cells by random, blocks of 16"]
+    assert abs(mean) <= max(high - mean, 0.05), "as well as the router"
+    perplexity = [
+        np.mean([run.metrics["scores"]["test"]["perplexity"] for run in runs if cells_name(run.config) == name])
+        for name in ("dense, 256 cells", "cells by ids, blocks of 1")
+    ]
+    assert "from {:.1f} to {:.1f}: each id".format(*perplexity) in told
+    whole = found["dense, 2048 cells"]
+    assert f"are {plus_minus(whole[0], whole[2], '+.1f')} % above 256 of them" in told
+    rates = load_records(RECORDS / "language_model_memory_rates")
+    for run in runs:
+        alike = [each for each in rates if cells_name(each.config) == cells_name(run.config)]
+        if alike:
+            best = min(alike, key=lambda each: each.bits_per_byte("validation"))
+            assert run.config.learning_rate == best.config.learning_rate
+
+
+def test_feed_forwards_cut_on_real_text_are_told_as_their_reports_have_them():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Thin feed-forwards").split())
+    kept, gone, order, longer, maps = {}, {}, {}, [], []
+    for split in ("test", "validation"):
+        folder = RECORDS / "cut_feed_forwards" / "text" / split
+        experts, pruned = (
+            [json.loads(file.read_text()) for file in sorted(folder.glob(f"{kind}-*"))] for kind in ("moefy", "prune")
+        )
+        assert [each["run"] for each in experts] == [each["run"] for each in pruned] and len(experts) == 3
+        kept[split] = [neighbours.kept_share(each, wanted=0) for each in experts]
+        none = [next(row["spearman"] for row in each["curves"] if row["share"] == 1) for each in pruned]
+        gone[split] = [100 * own / each["dense"]["spearman"] for own, each in zip(none, experts, strict=True)]
+        order[split] = [neighbours.small_over_large(each) for each in pruned]
+        quarters = [(each, row) for each in experts for row in each["experts"]
+                    if (row["router"], row["share"]) == ("centroid", 0.25)]  # fmt: skip
+        longer += [row["milliseconds"] / each["dense"]["milliseconds"] for each, row in quarters]
+        maps += [row for each in pruned for row in each["changes"]]
+
+    def words(values, form=".1f"):
+        mean, _, high = mean_interval(values)
+        return plus_minus(mean, high, form)
+
+    assert f"keeps {words(kept['test'])} % of the test score and {words(kept['validation'])} % on validation" in told
+    assert f"without any feed-forward {words(gone['test'])} % and {words(gone['validation'])} % are left" in told
+    assert f"takes {np.median(longer):.1f} times as long" in told
+    assert f"{words(order['test'], '+.1f')} points from that without the larger half on test, " in told
+    assert f"{words(order['validation'], '+.1f')} on validation: the order" in told
+
+    def ranks(key, *letters):
+        found = [row[key] for row in maps if row["name"].rpartition(".")[2] in letters]
+        return f"{min(found)} to {max(found)}"
+
+    changed = (
+        f"queries and keys in {ranks('rank_change', 'q', 'k')} of 128 directions, values in {ranks('rank_change', 'v')}"
+    )
+    assert f"{changed}, where the start has {ranks('rank_start', 'q', 'k', 'v')}:" in told
 
 
 def test_thin_feed_forwards_on_real_text_are_told_as_their_records_have_them():
