@@ -289,7 +289,11 @@ class RunConfig:
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored), or
             ``masked``: hidden tokens of the sentences from all others, under a head that is thrown away afterwards; or
-            ``language_model``: each token from those before it, in windows of ``max_seq_len`` tokens.
+            ``language_model``: each token from those before it, in windows of ``max_seq_len`` tokens; or ``distil``: the
+            cosines that a ``teacher`` gives the sentences of a batch, pairs of any label.
+        teacher: The encoder that objective ``distil`` learns from: a shipped one such as ``fourier-100k``, a folder of
+            ``save_pretrained`` or of sentence-transformers, by its path or its name in the folder of FOURIER_LAB_DATA, or
+            ``module:function``, which turns a list of sentences into vectors ``(n, width)``. It reads the text once.
         pretraining: Settings of the run whose final weights this one starts from, where they differ from this run's, e.g.
             ``{"steps": 600, "batch_size": 128}``, ``contrastive`` if no objective is named; random weights if None.
         tuning: What of the pretrained encoder moves. ``full``: all. ``head``: the pooler, and weights of tokens in the mean.
@@ -358,6 +362,7 @@ class RunConfig:
     left_out: str = "graded"
     train_pairs: int | None = None
     objective: str = "contrastive"
+    teacher: str | None = None
     pretraining: tuple[tuple[str, Any], ...] | None = None
     tuning: str = "full"
     tuning_options: tuple[tuple[str, Any], ...] = ()
@@ -390,6 +395,15 @@ class RunConfig:
             raise ConfigError(
                 f"head {self.head!r} does not go with objective {self.objective!r}: 'language_model' and 'masked' need a "
                 "head, such as 'tied', and nothing else has one."
+            )
+        if (self.objective == "distil") != (self.teacher is not None):
+            raise ConfigError(
+                f"teacher {self.teacher!r} does not go with objective {self.objective!r}: 'distil' needs one, such as "
+                "'fourier-100k' or a folder, and nothing else has one."
+            )
+        if self.objective == "distil" and "all_pairs" in self.departures:
+            raise ConfigError(
+                "objective 'distil' reads pairs of all labels without the departure 'all_pairs'. Drop it."
             )
         if self.objective == "language_model":
             self._check_language_model()
@@ -488,8 +502,11 @@ class RunConfig:
 
     def pretrained(self) -> Self:
         """Return the run whose final weights this one starts from."""
-        whole = {"objective": "contrastive", "tuning": "full", "tuning_options": ()}
-        return self.replace(**{**whole, **dict(self.pretraining or ()), "pretraining": None})
+        stated = dict(self.pretraining or ())
+        whole: dict[str, Any] = {"objective": "contrastive", "tuning": "full", "tuning_options": ()}
+        if stated.get("objective") != "distil":
+            whole["teacher"] = None
+        return self.replace(**{**whole, **stated, "pretraining": None})
 
     @property
     def peak_rate(self) -> float:

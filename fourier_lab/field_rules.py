@@ -29,7 +29,7 @@ SOURCES = ("builtin", "folder", "hub")
 SIMILARITY_SETS = ("sick", *(f"sts{year}" for year in range(12, 17)))  # graded pairs to score on besides STS-B
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
-OBJECTIVES = ("contrastive", "nli", "sts", "masked", "language_model")
+OBJECTIVES = ("contrastive", "nli", "sts", "distil", "masked", "language_model")
 LEFT_OUT = ("graded", "scored")
 # What the published code does and the paper does not say; the value tells which arms have it. Any other embedding has what
 # both have.

@@ -1,4 +1,4 @@
-"""Training objectives over two batches of sentence embeddings: symmetric InfoNCE, 3-way NLI classification, graded pairs."""
+"""Training objectives over two batches of sentence embeddings: InfoNCE, 3-way NLI classification, grades, a teacher."""
 
 import math
 from collections.abc import Callable
@@ -81,10 +81,28 @@ class STSLoss(nn.Module):
         return 1 - r, r.detach()
 
 
+class DistilLoss(nn.Module):
+    """Mean squared difference between the cosines of all sentences of a batch with each other and a teacher's cosines.
+
+    No map between the two spaces is needed, so their widths may differ; no parameters.
+
+    Source: similarity-preserving distillation (Tung & Mori 2019, arXiv:1907.09682), on cosines of sentence embeddings.
+    """
+
+    def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and Pearson's r between both cosines of the pairs, scalars; ``label``: ``(2, batch, width)``."""
+        own = F.normalize(torch.cat((at_least_float32(anchors), at_least_float32(positives))), dim=-1)
+        told = F.normalize(label.flatten(0, 1), dim=-1).to(own.dtype)
+        loss = F.mse_loss(own @ own.T, told @ told.T)
+        pairs = torch.stack([(each[: len(anchors)] * each[len(anchors) :]).sum(-1) for each in (own.detach(), told)])
+        return loss, torch.corrcoef(pairs)[0, 1]
+
+
 OBJECTIVES: dict[str, Callable[[int], nn.Module]] = {
     "contrastive": lambda d_model: ContrastiveLoss(),
     "nli": NLIHead,
     "sts": lambda d_model: STSLoss(),
+    "distil": lambda d_model: DistilLoss(),
     "language_model": lambda d_model: nn.Identity(),  # the loss is its head's
 }
 

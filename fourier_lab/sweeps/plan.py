@@ -157,6 +157,8 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
         hours = sum(expected.values()) / workers / 3600
         told = f"{hours:.2g} hours with {workers} worker{'s' * (workers > 1)}, estimated from {' and '.join(basis)}"
         yield f"at least {told}" if unknown else f"about {told}"
+    if teachers := sorted({run.config.teacher for run in to_do if run.config is not None and run.config.teacher}):
+        yield f"besides, {' and '.join(teachers)} must read the text once if the folder of runs lacks its vectors"
     if unknown:
         yield unknown
 
@@ -188,6 +190,8 @@ def _calibrate(config: RunConfig) -> float:
 
     # From random weights, whose steps take as long: a first stage is a whole run.
     few = config.replace(steps=_CALIBRATION_STEPS, warmup_steps=0, pretraining=None, tuning="full", tuning_options=())
+    if few.teacher is not None:  # which would first read all of the text
+        few = few.replace(objective="contrastive", teacher=None)
     with TemporaryDirectory() as folder:
         seconds = [row["seconds"] for row in train(few, runs=Path(folder)).history]
     steps = [after - before for before, after in itertools.pairwise(seconds)]

@@ -46,7 +46,7 @@ def needed_bytes(config: RunConfig, vocab_size: int) -> dict[str, int]:
     tokens = (1 if language else 2) * config.batch_size * mean_length(config)
     # What autograd keeps, with the temporary tensors of the backward pass; measured on runs of 1 and 3 layers.
     activations = 4 * tokens * d * (4 + layers * (10 + 8 * hidden))
-    logits = 16 * config.batch_size**2 if config.objective == "contrastive" else 0
+    logits = {"contrastive": 16, "distil": 64}.get(config.objective, 0) * config.batch_size**2
     if language:  # kept with their gradient by a dense head
         weights += vocab_size * d if config.head == "learned" else 0
         logits = 8 * tokens * vocab_size

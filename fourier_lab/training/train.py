@@ -32,6 +32,7 @@ from .language_trainer import LanguageTrainer
 from .masked_trainer import MaskedTrainer
 from .memory import check_memory, shortage_told
 from .records import RunRecord, is_trained, load_encoder, write_record
+from .teacher import taught
 from .trainer import Progress, Trainer
 
 
@@ -150,6 +151,7 @@ def _train(
         language = config.objective == "language_model"
         with ranks.first_alone():  # whose token ids the others map
             corpus: Any = (prepare_language if language else prepare)(config)
+            corpus = corpus if config.teacher is None else taught(config, corpus)
         check_memory(config, corpus.account["vocab_size"], device)
         trainer = {"language_model": LanguageTrainer, "masked": MaskedTrainer}.get(config.objective, Trainer)(
             config, corpus, folder

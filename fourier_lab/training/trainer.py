@@ -128,6 +128,7 @@ class Trainer:
         """Return what a checkpoint must share with this run to be resumed."""
         account = self.corpus.account
         identity = {"data": account["train"], "vocabulary": account["vocabulary"], "precision": str(self.precision)}
+        identity |= {name: account[name] for name in ("teacher",) if name in account}
         return {"digest": self.config.digest(), **identity}
 
     def save(self) -> None:
