@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from .sentence_encoder import SentenceEncoder
 
 _KINDS = ("spearman", "pearson")
+# What teachers had read, by the name of their folder.
+_TEACHERS = {
+    "all-MiniLM-L6-v2": "That teacher (Apache 2.0) was trained on a billion pairs, by its own card SNLI, MultiNLI, captions \
+of Flickr30k and COCO, Quora's questions, WikiAnswers and Reddit among them. A part of STS-B and SICK is made of such \
+captions: scores on them are not those of a model that has never met their sources.",
+}
 
 
 def model_card(encoder: "SentenceEncoder", name: str, record: "RunRecord | None", license: str) -> str:
@@ -69,7 +75,8 @@ def _training(record: "RunRecord") -> str:
         f"{found['spearman']['low']:.1f} to {found['spearman']['high']:.1f} |"
         for name, found in _graded(record).items()
     )
-    return f"""## Training data and scores
+    return (
+        f"""## Training data and scores
 
 Trained on {config.corpus}{f" ({pairs:,} pairs)" if pairs else ""}, objective {config.objective}, {config.steps:,} steps of \
 {config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`. Spearman x 100 of cosines with the pairs' grades, \
@@ -78,7 +85,22 @@ and its 95 % interval over pairs:
 | pairs | number | Spearman | interval |
 |---|---|---|---|
 {rows}
-""" + _matched(record.evaluations.get("matched", {}))
+"""
+        + _taught(record)
+        + _matched(record.evaluations.get("matched", {}))
+    )
+
+
+def _taught(record: "RunRecord") -> str:
+    """Say from whom a distilled encoder learned, and what that one had read: the scores above are of both."""
+    told = record.metrics["data"].get("teacher")
+    if told is None:
+        return ""
+    known = _TEACHERS.get(told["name"], "What it had read itself is not known here: see its own card.")
+    return f"""
+Distilled: its cosines were fitted to those of `{told["name"]}` (hash of its files {told["hash"]}, {told["width"]} numbers \
+a sentence) on this text. {known}
+"""
 
 
 def _graded(record: "RunRecord") -> dict[str, Any]:

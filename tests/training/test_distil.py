@@ -1,6 +1,7 @@
 """Distillation: the loss is that of the cosines, the teacher reads the text once, and what it says is kept and told."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,10 +9,14 @@ import torch
 
 from fourier_lab import RunConfig, SentenceEncoder, paths, train
 from fourier_lab.errors import ConfigError, MissingPackageError
+from fourier_lab.models.card import model_card
 from fourier_lab.models.losses import DistilLoss
+from fourier_lab.sweeps.file import load_sweep
+from fourier_lab.sweeps.plan import plan
 from fourier_lab.text.corpus import prepare
 from fourier_lab.text.pairs import load_pairs
 from fourier_lab.training import teacher as teachers
+from fourier_lab.training.memory import needed_bytes
 from fourier_lab.training.teacher import Teacher, find_teacher, taught, vectors
 
 RUN = RunConfig(
@@ -147,6 +152,30 @@ def test_settings_that_do_not_go_together_are_refused(changes, message):
 def test_an_unknown_teacher_is_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(ConfigError, match="no teacher 'nobody': it is neither"):
         train(RUN.replace(teacher="nobody"), runs=tmp_path)
+
+
+def test_the_card_names_the_teacher_and_what_it_had_read(tmp_path):
+    result = train(RUN, runs=tmp_path)
+    encoder, record = result.encoder, result.record
+    card = model_card(encoder, "mine", record, "mit")
+    assert f"`fourier-100k` (hash of its files {find_teacher('fourier-100k').hash}, 256 numbers" in card
+    assert "What it had read itself is not known here" in card
+    record.metrics["data"]["teacher"]["name"] = "all-MiniLM-L6-v2"
+    assert "captions of Flickr30k and COCO" in model_card(encoder, "mine", record, "mit")
+
+
+def test_a_dry_run_asks_no_teacher_and_says_that_one_is_to_read(tmp_path):
+    (tmp_path / "small.yaml").write_text(f"question: what?\nbase: {json.dumps(dict(RUN.changes()))}\ngrid: {{learning_rate: [0.01]}}\n")
+    *_, time, last = plan(load_sweep(tmp_path / "small.yaml"), runs=tmp_path / "runs", results=tmp_path / "results")
+    assert "estimated from" in time
+    assert last == "besides, fourier-100k must read the text once if the folder of runs lacks its vectors"
+    assert not (paths.RUNS / "teachers").exists()
+
+
+def test_the_cosines_of_a_large_batch_count_as_memory():
+    alike = RUN.replace(objective="contrastive", teacher=None)
+    batch = {objective.objective: needed_bytes(objective, 500)["batch"] for objective in (RUN, alike)}
+    assert batch["distil"] - batch["contrastive"] == 48 * RUN.batch_size**2  # (2 B)^2 cosines in place of B^2
 
 
 def test_a_stage_before_or_after_keeps_its_own_objective():
