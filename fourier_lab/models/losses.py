@@ -98,8 +98,10 @@ class DistilLoss(nn.Module):
         own = F.normalize(torch.cat((at_least_float32(anchors), at_least_float32(positives))), dim=-1)
         told = F.normalize(label.flatten(0, 1), dim=-1).to(own.dtype)
         itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
-        near = [(each @ each.T / DISTIL_TEMPERATURE).masked_fill(itself, _NEVER).log_softmax(1) for each in (own, told)]
-        loss = F.kl_div(*near, reduction="batchmean", log_target=True)
+        nearness, target = (
+            (each @ each.T / DISTIL_TEMPERATURE).masked_fill(itself, _NEVER).log_softmax(1) for each in (own, told)
+        )
+        loss = F.kl_div(nearness, target, reduction="batchmean", log_target=True)
         pairs = torch.stack([(each[: len(anchors)] * each[len(anchors) :]).sum(-1) for each in (own.detach(), told)])
         return loss, torch.corrcoef(pairs)[0, 1]
 

@@ -20,8 +20,8 @@ from fourier_lab.training.memory import needed_bytes
 from fourier_lab.training.teacher import Teacher, find_teacher, taught, vectors
 
 RUN = RunConfig(
-    objective="distil", teacher="fourier-100k", arm="learned", vocab_size=500, d_model=16, n_layers=0, pooler="none", train_pairs=64,
-    steps=30, warmup_steps=2, batch_size=16, learning_rate=5e-2, threads=1,
+    objective="distil", teacher="fourier-100k", arm="learned", vocab_size=500, d_model=16, n_layers=0,
+    pooler="none", train_pairs=64, steps=30, warmup_steps=2, batch_size=16, learning_rate=5e-2, threads=1,
 )  # fmt: skip
 SENTENCES = ["a b", "c", "a b c d"]
 
