@@ -915,6 +915,34 @@ def test_the_shipped_encoders_are_told_as_their_records_have_it():
             assert f"{cells[1]} on STS-B's test split with 400,000 numbers" in front
 
 
+def test_the_distilled_encoders_are_told_as_their_records_have_it():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Distilled, and named so")
+    runs, plain, tried = (load_records(RECORDS / name) for name in ("distilled", "shipped", "distilled_search"))
+    *bags, teacher = load_baselines(RECORDS / "distilled")
+    measures = (bake_off.SPLITS["validation"], bake_off.SPLITS["test"], bake_off.BEYOND[bake_off.MEAN])
+    by_size = {}
+    for size in in_your_model.SIZES:
+        for ending, every in (("-distilled", runs), ("", plain)):
+            own = [run for run in every if in_your_model.size_name(run.config) == size]
+            found = by_size[size + ending] = [mean_interval([value(run) for run in own]) for value in measures]
+            cells = " | ".join(f"{mean:.1f} ± {high - mean:.1f}" for mean, _, high in found)
+            assert f"| `{size}{ending}` | {own[0].metrics['parameters']['total']:,} | {cells} |" in told
+    for each in (teacher, *bags):
+        if each.name in (teacher.name, IDF_BAG):
+            scores = [each.scores[split]["spearman"]["value"] for split in ("validation", "test")]
+            assert f"| {each.name} | {each.numbers:,} | {scores[0]:.1f} | {scores[1]:.1f} | " in told
+    (validation, *_), (test, *_) = by_size["fourier-1m-distilled"][:2]
+    verdict = ("missed", "half reached", "reached")[(validation >= 84) + (test >= 77.1)]
+    assert f"The aim, 84 on validation and 77.1 on test, is {verdict}" in told
+    best = min(tried, key=lambda run: run.metrics["validation_loss"]).config
+    assert {run.config.seed for run in tried} == {100} and {run.config.seed for run in runs} == {0, 1, 2}
+    assert {(run.config.learning_rate, run.config.batch_size) for run in runs} == {
+        (best.learning_rate, best.batch_size)
+    }
+    left_out = sum(part["dropped_held_out"] for part in runs[0].metrics["data"]["train"].values())
+    assert f"{left_out:,} pairs that share a sentence with any split of STS-B were left out" in told
+
+
 def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Every embedding at one budget").split())
     runs = [r for name in ("bake_off_one_rate", "bake_off_budgets") for r in load_records(RECORDS / name)]
