@@ -915,12 +915,15 @@ def test_the_shipped_encoders_are_told_as_their_records_have_it():
             assert f"{cells[1]} on STS-B's test split with 400,000 numbers" in front
 
 
+HELD_OUT = ("snli/test", "mnli/validation_mismatched")
+
+
 def test_the_distilled_encoders_are_told_as_their_records_have_it():
     told = section(RESULTS.read_text(encoding="utf-8"), "Distilled, and named so")
     runs, plain, tried = (load_records(RECORDS / name) for name in ("distilled", "shipped", "distilled_search"))
     *bags, teacher = load_baselines(RECORDS / "distilled")
     measures = (bake_off.SPLITS["validation"], bake_off.SPLITS["test"], bake_off.BEYOND[bake_off.MEAN])
-    by_size = {}
+    by_size: dict[str, list] = {}
     for size in in_your_model.SIZES:
         for ending, every in (("-distilled", runs), ("", plain)):
             own = [run for run in every if in_your_model.size_name(run.config) == size]
@@ -959,6 +962,17 @@ def test_the_distilled_encoders_are_told_as_their_records_have_it():
     assert {(run.config.learning_rate, run.config.batch_size) for run in runs} == {
         (best.learning_rate, best.batch_size)
     }
+    large = [run for run in runs if in_your_model.size_name(run.config) == "fourier-1m"]
+    near = [np.mean([run.metrics["held_out"][split]["accuracy"] for run in large]) for split in HELD_OUT]
+    assert f"SNLI pairs agree with the teacher's at r = {near[0]:.2f}, those of MNLI at {near[1]:.2f}" in told
+    for name in ("SICK", "STS 2012, mean of subsets"):
+        sides = [
+            mean_interval(
+                [bake_off.BEYOND[name](run) for run in every if in_your_model.size_name(run.config) == "fourier-1m"]
+            )
+            for every in (runs, plain)
+        ]
+        assert " against ".join(f"{mean:.1f} ± {high - mean:.1f}" for mean, _, high in sides) in told
     left_out = sum(part["dropped_held_out"] for part in runs[0].metrics["data"]["train"].values())
     assert f"{left_out:,} pairs that share a sentence with any split of STS-B were left out" in told
 

@@ -106,11 +106,11 @@ def over_table(records: Sequence[RunRecord]) -> "pd.Series":
 
 
 def stored() -> "pd.DataFrame":
-    """Return what the shipped encoders of :data:`SIZES` are made of: numbers in all and in the embedding, files in kB."""
+    """Return what each shipped encoder is made of: numbers in all and in the embedding, and the sizes of its files in kB."""
     import pandas as pd
 
     rows = {}
-    for name in (each for each in SIZES if each in shipped_encoders()):
+    for name in sorted(shipped_encoders(), key=[*SIZES].index):
         encoder, folder = SentenceEncoder.from_pretrained(name), SHIPPED_ENCODERS / name
         config = encoder.config
         rows[name] = {
