@@ -286,6 +286,8 @@ class RunConfig:
             text has none of either; ``sts`` trains on STS-B itself, and reads NLI pairs only in its pretraining.
         train_pairs: Use this many NLI or toy training pairs, evenly over the corpora, or of a language model this many
             windows, evenly over the text; all if None.
+        hard_negatives: What a ``contrastive`` step tells a premise from beside the hypotheses of other pairs: ``none``, or
+            ``contradictions``, those that contradict a premise of the batch, one for each that has any in the training text.
         objective: ``contrastive`` (symmetric InfoNCE on entailment pairs), ``nli`` (3-way classification) or ``sts`` (1 -
             Pearson's r within a batch of graded pairs: fine-tuning on the training split of what is scored), or
             ``masked``: hidden tokens of the sentences from all others, under a head that is thrown away afterwards; or
@@ -361,6 +363,7 @@ class RunConfig:
     id_order: str = "frequency"
     left_out: str = "graded"
     train_pairs: int | None = None
+    hard_negatives: str = "none"
     objective: str = "contrastive"
     teacher: str | None = None
     pretraining: tuple[tuple[str, Any], ...] | None = None
@@ -427,6 +430,8 @@ class RunConfig:
             )
         if self.corpus != "toy" and self.id_order == "semantic":
             raise ConfigError("id_order 'semantic' is a dial of the toy language; real text has no known concepts.")
+        if self.hard_negatives != "none":
+            self._check_hard_negatives()
         if "pretraining" in dict(self.pretraining or ()):
             raise ConfigError("pretraining must not have a pretraining of its own. Leave it out of those settings.")
         if self.tuning != "full":
@@ -449,6 +454,17 @@ class RunConfig:
                 f"objective 'language_model' reads one of {', '.join(TEXT_CORPORA)}, real text from source 'folder', got "
                 f"corpus {self.corpus!r} from source {self.source!r}."
             )
+
+    def _check_hard_negatives(self) -> None:
+        if self.objective != "contrastive":
+            problem = f"are of objective 'contrastive', got {self.objective!r}"
+        elif self.corpus == "toy":
+            problem = "contradict a premise that entails another sentence, and the toy language says each premise once"
+        elif "all_pairs" in self.departures:
+            problem = "would be positives too under the departure 'all_pairs'"
+        else:
+            return
+        raise ConfigError(f"hard_negatives {self.hard_negatives!r} {problem}. Set hard_negatives 'none'.")
 
     def _check_tuning(self) -> None:
         if self.pretraining is None:

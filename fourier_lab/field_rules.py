@@ -31,6 +31,7 @@ ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "re
 BLOCK_ORDERS = ("within", "blocks")
 OBJECTIVES = ("contrastive", "nli", "sts", "distil", "masked", "language_model")
 LEFT_OUT = ("graded", "scored")
+HARD_NEGATIVES = ("none", "contradictions")
 # What the published code does and the paper does not say; the value tells which arms have it. Any other embedding has what
 # both have.
 DEPARTURES = {
@@ -51,6 +52,7 @@ _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
     "attention_weights": ATTENTION_WEIGHTS, "pooled_layers": POOLED_LAYERS,
     "bayesian": BAYESIAN, "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT,
+    "hard_negatives": HARD_NEGATIVES,
     "precision": PRECISIONS, "tuning": tuple(TUNINGS.settings), "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {

@@ -25,8 +25,13 @@ class ContrastiveLoss(nn.Module):
     The scale ``1 / temperature`` is learned as its logarithm, so it stays positive, and clamped at 100, so a confident
     batch cannot make it diverge. The two directions are averaged; an untrained encoder starts near ``log(batch)``.
 
+    With hard negatives ``n_k``, every anchor ``a_i`` is told from those of all pairs as well. With scaled cosines ``s``, the
+    loss of pair ``i`` is half of ``-log(exp s(a_i, p_i) / (sum_j exp s(a_i, p_j) + sum_k exp s(a_i, n_k)))`` plus half of
+    ``-log(exp s(a_i, p_i) / sum_j exp s(a_j, p_i))``.
+
     Source: Ndubuaku & Talhi 2025 (loss of the CLIP form, Radford et al. 2021, arXiv:2103.00020), whose code learns a raw,
-    unclamped temperature and sums the directions.
+    unclamped temperature and sums the directions. Hard negatives: Gao et al. 2021 (arXiv:2104.08821), equation 5, who have
+    the first direction alone, at a fixed temperature.
     """
 
     def __init__(self) -> None:
@@ -42,11 +47,18 @@ class ContrastiveLoss(nn.Module):
         """Return scaled cosines ``(batch, batch)`` of two float ``(batch, d_model)`` tensors."""
         return self.scale * F.normalize(anchors, dim=-1) @ F.normalize(positives, dim=-1).T
 
-    def forward(self, anchors: Tensor, positives: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean loss (nats, scalar) and the share of anchors whose own positive ranks first (scalar)."""
-        logits = self.logits(at_least_float32(anchors), at_least_float32(positives))
+    def forward(
+        self, anchors: Tensor, positives: Tensor, label: Tensor, negatives: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mean loss (nats, scalar) and the share of anchors whose own positive ranks first (scalar).
+
+        Hard negatives, float ``(n_negatives, d_model)``, may be of any number.
+        """
+        others = positives if negatives is None else torch.cat((positives, negatives))
+        logits = self.logits(at_least_float32(anchors), at_least_float32(others))
         target = torch.arange(len(logits), device=logits.device)
-        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        back = logits[:, : len(logits)].T
+        loss = (F.cross_entropy(logits, target) + F.cross_entropy(back, target)) / 2
         return loss, (logits.argmax(1) == target).float().mean()
 
 

@@ -1,6 +1,7 @@
 """What a run reads: tokenised training, held-out and graded pairs, in the id order that it asks for."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, compress
@@ -14,9 +15,11 @@ from ..errors import DataError
 from .fingerprints import same_text, text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
 from .kept import Kept, kept
+from .negatives import contradictions
 from .own import tokenizer_file
-from .pair_stream import PairStream, distinct
+from .pair_stream import PairStream, Side, distinct
 from .pairs import (
+    CONTRADICTION,
     ENTAILMENT,
     SCORED,
     SentencePairs,
@@ -40,12 +43,15 @@ class TokenPairs:
         first, second: Aligned rows of int64 id arrays.
         label: Labels or scores ``(n,)``.
         ends: How many ids the tokenizer puts before and after every sentence.
+        negatives: A hypothesis that contradicts each premise, or the pair's own where none does; None if nothing reads them.
+            They count neither for the vocabulary nor for weights of tokens.
     """
 
     first: Rows
     second: Rows
     label: np.ndarray
     ends: tuple[int, int] = (1, 1)
+    negatives: TokenRows | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -77,7 +83,19 @@ class TokenPairs:
             side.with_ids(new_id) if isinstance(side, TokenRows) else [new_id[s] for s in side]
             for side in (self.first, self.second)
         )
-        return dataclasses.replace(self, first=first, second=second)
+        negatives = None if self.negatives is None else self.negatives.with_ids(new_id)
+        return dataclasses.replace(self, first=first, second=second, negatives=negatives)
+
+    def hard_negatives(self, index: np.ndarray, keys: tuple[np.ndarray, np.ndarray]) -> TokenRows:
+        """Return the negatives of a batch, each once, without those that are a sentence of its pairs: a batch repeats none.
+
+        Args:
+            index: Places of the batch's pairs, ``(n,)``.
+            keys: Which sentence each premise and each hypothesis is, as :attr:`Corpus.keys`.
+        """
+        assert self.negatives is not None
+        others = np.setdiff1d(self.negatives.number[index], [side[index] for side in keys])
+        return dataclasses.replace(self.negatives, number=others)
 
 
 @dataclass(frozen=True)
@@ -113,7 +131,7 @@ def prepare(config: RunConfig) -> Corpus:
     text = text_at_hand(config)
     corpus = _prepare(
         config.corpus, config.source, config.vocab_size, own_order, config.train_pairs, config.objective,
-        config.max_seq_len, "all_pairs" in config.departures, config.left_out,
+        config.max_seq_len, "all_pairs" in config.departures, config.left_out, config.hard_negatives,
         None if text is None else tuple(text.items()),
     )  # fmt: skip
     if text is not None:
@@ -140,10 +158,12 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
 @lru_cache(maxsize=4)
 def _prepare(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, left_out: str, text: tuple[tuple[str, str], ...] | None,
+    max_seq_len: int, all_pairs: bool, left_out: str, hard_negatives: str, text: tuple[tuple[str, str], ...] | None,
 ) -> Corpus:  # fmt: skip
     """Prepare the text of these fingerprints, or take it from where it is kept."""
-    asked = (corpus, source, vocab_size, id_order, train_pairs, objective, max_seq_len, all_pairs, left_out)
+    asked = (
+        corpus, source, vocab_size, id_order, train_pairs, objective, max_seq_len, all_pairs, left_out, hard_negatives,
+    )  # fmt: skip
     # Two tokenizers may share all fingerprints, and still cut some text differently.
     cut_by = content(path) if source == "folder" and (path := tokenizer_file(corpus)).is_file() else ""
 
@@ -172,6 +192,7 @@ def _to_keep(corpus: Corpus) -> Kept:
         assert isinstance(first, TokenRows) and isinstance(second, TokenRows)  # of token_pairs
         arrays |= {f"{name}/ids": first.ids, f"{name}/ends": first.ends}
         arrays |= {f"{name}/first": first.number, f"{name}/second": second.number, f"{name}/label": narrow(pairs.label)}
+        arrays |= {} if pairs.negatives is None else {f"{name}/negatives": pairs.negatives.number}
     about = {"tokenizer": corpus.tokenizer.to_str(), "account": corpus.account}
     return Kept(arrays, about | {"ends": {name: pairs.ends for name, pairs in splits.items()}})
 
@@ -182,7 +203,9 @@ def _from_kept(found: Kept) -> Corpus:
         ids, ends, label = (arrays[f"{name}/{part}"] for part in ("ids", "ends", "label"))
         first, second = (TokenRows(ids, ends, arrays[f"{name}/{side}"]) for side in ("first", "second"))
         label = label.astype(np.int64 if label.dtype.kind == "u" else label.dtype)  # a copy
-        pairs[name] = TokenPairs(first, second, label, (before, after))
+        negatives = arrays.get(f"{name}/negatives")
+        third = None if negatives is None else TokenRows(ids, ends, negatives)
+        pairs[name] = TokenPairs(first, second, label, (before, after), third)
     return Corpus(
         tokenizer=Tokenizer.from_str(found.about["tokenizer"]),
         train=pairs.pop("train"),
@@ -198,9 +221,29 @@ def _splits(corpus: Corpus) -> dict[str, TokenPairs]:
     return {"train": corpus.train, **held_out, **{f"graded/{name}": pairs for name, pairs in corpus.graded.items()}}
 
 
+def _beside(
+    train: PairStream, opposed: PairStream, tokenised: Callable[[PairStream], TokenPairs]
+) -> tuple[TokenPairs, int]:
+    """Return training pairs with a contradiction of each premise that has any, and the number of these pairs."""
+    first, second = (Side((getattr(train, side), getattr(opposed, side))) for side in ("first", "second"))
+    label = np.concatenate((train.label, opposed.label))
+    every = tokenised(dataclasses.replace(train, first=first, second=second, label=label))
+    premises, hypotheses = cast(TokenRows, every.first), cast(TokenRows, every.second)
+    n = len(train)
+    found = contradictions(premises.number, hypotheses.number, n)
+    count = int((found != hypotheses.number[:n]).sum())
+    if not count:
+        raise DataError(
+            f"hard_negatives 'contradictions' finds no premise of {train.name} that one training pair entails from and "
+            "another contradicts. Use text that has both, such as snli, or hard_negatives 'none'."
+        )
+    negatives = dataclasses.replace(premises, number=found)
+    return TokenPairs(premises[:n], hypotheses[:n], every.label[:n], every.ends, negatives), count
+
+
 def _tokenised(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, left_out: str,
+    max_seq_len: int, all_pairs: bool, left_out: str, hard_negatives: str,
 ) -> Corpus:  # fmt: skip
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
 
@@ -214,8 +257,8 @@ def _tokenised(
         train, aside, account = fine_tuning_pairs(corpus, source, vocab_size)
         held_out[f"{graded}/validation_tenth_of_train"] = aside
     else:
-        entailment_only = contrastive and not all_pairs
-        train, account = training_stream(corpus, source, train_pairs, entailment_only, left_out, vocab_size)
+        kind = ENTAILMENT if contrastive and not all_pairs else None
+        train, account = training_stream(corpus, source, train_pairs, kind, left_out, vocab_size)
         for name in corpus.split("+"):
             for split in splits_of(name)[1:]:
                 pairs = load_pairs(name, split, source, vocab_size=vocab_size)
@@ -229,11 +272,17 @@ def _tokenised(
     if vocab_size < tokenizer.get_vocab_size(with_added_tokens=True):
         counts = tokenised(train).counts(tokenizer.get_vocab_size(with_added_tokens=True))
         tokenizer = reorder(tokenizer, most_used(tokenizer, counts, vocab_size))
-    tokens = tokenised(train)
+    found = {}
+    if hard_negatives == "none":
+        tokens = tokenised(train)
+    else:
+        opposed, _ = training_stream(corpus, source, None, CONTRADICTION, left_out, vocab_size)
+        tokens, found["with_contradiction"] = _beside(cast(PairStream, train), opposed, tokenised)
     scored = {split: load_pairs(graded, split, source, vocab_size=vocab_size) for split in SCORED}
     account = {
         "train": account,
         "train_pairs": len(train),
+        **found,
         "graded": {split: {"rows": len(p), "fingerprint": p.fingerprint} for split, p in scored.items()},
         "vocab_size": tokenizer.get_vocab_size(with_added_tokens=True),
         "vocabulary": vocabulary_hash(tokenizer),

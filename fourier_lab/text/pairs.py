@@ -24,7 +24,7 @@ from .toy import toy_language
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENTAILMENT = 0
+ENTAILMENT, CONTRADICTION = 0, 2
 TOY_SIZES = {"train": 30000, "validation": 2000, "test": 2000}
 TOY_VOCAB_SIZE = 30522
 
@@ -198,14 +198,14 @@ def training_pairs(
     Returns:
         The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
     """
-    stream, account = training_stream(corpus, source, n, entailment_only, left_out, vocab_size)
+    stream, account = training_stream(corpus, source, n, ENTAILMENT if entailment_only else None, left_out, vocab_size)
     return _in_lists(stream), account
 
 
 def training_stream(
-    corpus: str, source: str, n: int | None, entailment_only: bool, left_out: str, vocab_size: int = TOY_VOCAB_SIZE
+    corpus: str, source: str, n: int | None, kind: int | None, left_out: str, vocab_size: int = TOY_VOCAB_SIZE
 ) -> tuple[PairStream, dict]:
-    """Return what :func:`training_pairs` does, while the sentences of Parquet files stay in the files."""
+    """Return what :func:`training_pairs` does, of the label ``kind`` or of all, while sentences of files stay there."""
     held_out = set()
     if corpus != "toy":
         graded = graded_name(corpus)
@@ -216,7 +216,7 @@ def training_stream(
     parts, account = [], {}
     for i, name in enumerate(names):
         pairs = stream_pairs(name, "train", source, vocab_size=vocab_size)
-        kept = pairs.label == ENTAILMENT if entailment_only else np.ones(len(pairs), bool)
+        kept = np.ones(len(pairs), bool) if kind is None else pairs.label == kind
         seen = np.zeros(len(pairs), bool)
         for side in (pairs.first, pairs.second) if held_out else ():
             seen |= np.fromiter((normalised(sentence) in held_out for sentence in side), bool, len(pairs))
@@ -230,7 +230,7 @@ def training_stream(
         parts.append(chosen)
     label = np.concatenate([part.label for part in parts])
     if not len(label):
-        raise DataError(f"no training pair is left of {corpus!r}: {_why_none(account)}")
+        raise DataError(f"no training pair is left of {corpus!r}: {_why_none(account, kind)}")
     fingerprint = hashlib.sha256("".join(p.fingerprint for p in parts).encode()).hexdigest()[:12]
     first, second = Side(tuple(part.first for part in parts)), Side(tuple(part.second for part in parts))
     return PairStream(corpus, "train", first, second, label, fingerprint), account
@@ -258,15 +258,16 @@ def fine_tuning_pairs(
     return pairs.select(free[~aside]), pairs.select(free[aside]), account
 
 
-def _why_none(account: dict) -> str:
+def _why_none(account: dict, kind: int | None) -> str:
     rows, dropped = (sum(part[key] for part in account.values()) for key in ("rows", "dropped_held_out"))
     if dropped:
         return (
             f"all {dropped:,} that could be used share a sentence with the pairs to be scored, which training must not see. "
             "Use other training text; left_out 'scored' leaves out those of validation and test alone."
         )
+    named = f"is a {NAMES[kind]} pair (label {kind})" if kind else f"is an entailment pair (label {ENTAILMENT})"
     return (
-        f"none of its {rows:,} labelled pairs is an entailment pair (label {ENTAILMENT}), or train_pairs is too small to "
+        f"none of its {rows:,} labelled pairs {named}, or train_pairs is too small to "
         "take one. See the labels with: fourier-lab data check FOLDER."
     )
 

@@ -22,7 +22,7 @@ _LEAST_STEPS = 20
 _LEAST_SHARE = 1 / 8
 # Fields that leave the cost alone, or whose effect the formula holds.
 _SCALED = {"seed", "steps", "batch_size", "learning_rate", "warmup_steps", "weight_decay", "clip_norm", "id_order",
-           "left_out"}  # fmt: skip
+           "left_out", "hard_negatives"}  # fmt: skip
 
 
 def mean_length(config: RunConfig) -> int:
@@ -30,6 +30,11 @@ def mean_length(config: RunConfig) -> int:
     if "padding_mean" in config.departures or config.objective == "language_model":
         return config.max_seq_len
     return min(config.max_seq_len, _TOKENS["toy" if config.corpus == "toy" else "text"])
+
+
+def sides(config: RunConfig) -> int:
+    """Return how many sentences of each pair a step encodes, with hard negatives at most; of a window there is one."""
+    return 1 if config.objective == "language_model" else 2 + (config.hard_negatives != "none")
 
 
 def step_work(config: RunConfig) -> float:
@@ -47,7 +52,7 @@ def step_work(config: RunConfig) -> float:
         return config.batch_size * length * 3 * (per_token + config.vocab_size * head_width(config)) + table
     if config.objective == "masked":
         per_token += MASKED * config.vocab_size * head_width(config)
-    return 2 * config.batch_size * length * 3 * per_token + table
+    return sides(config) * config.batch_size * length * 3 * per_token + table
 
 
 def head_width(config: RunConfig) -> int:

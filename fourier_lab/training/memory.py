@@ -9,7 +9,7 @@ import torch
 
 from ..config import RunConfig
 from ..errors import TrainingError
-from .costs import MASKED, head_width, mean_length
+from .costs import MASKED, head_width, mean_length, sides
 
 _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -43,10 +43,10 @@ def needed_bytes(config: RunConfig, vocab_size: int) -> dict[str, int]:
     weights = d * d * (2 + layers * (4 + 3 * hidden)) + (vocab_size * d if config.arm == "learned" else 0)
     polynomials = config.arm == "fourier" and config.basis != "fourier"
     language = config.objective == "language_model"
-    tokens = (1 if language else 2) * config.batch_size * mean_length(config)
+    tokens = sides(config) * config.batch_size * mean_length(config)
     # What autograd keeps, with the temporary tensors of the backward pass; measured on runs of 1 and 3 layers.
     activations = 4 * tokens * d * (4 + layers * (10 + 8 * hidden))
-    logits = {"contrastive": 16, "distil": 64}.get(config.objective, 0) * config.batch_size**2
+    logits = {"contrastive": 8 * sides(config), "distil": 64}.get(config.objective, 0) * config.batch_size**2
     if language:  # kept with their gradient by a dense head
         weights += vocab_size * d if config.head == "learned" else 0
         logits = 8 * tokens * vocab_size

@@ -23,6 +23,11 @@ def share(index: np.ndarray) -> np.ndarray:
     return np.split(index, size())[rank()]
 
 
+def filled_up(n: int) -> np.ndarray:
+    """Return the places 0..n-1 and, until all ranks have as many, the first of them again."""
+    return np.resize(np.arange(n), -(-n // size()) * size())
+
+
 def gathered(*vectors: Tensor) -> tuple[Tensor, ...]:
     """Return the vectors ``(n, d)`` of the whole batch for each of the shares ``(n / size(), d)``, with gradients."""
     if size() == 1:

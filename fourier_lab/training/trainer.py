@@ -37,7 +37,7 @@ from . import ranks
 from .checkpoints import FORMER, read_checkpoint, write_checkpoint
 from .optimizer import learning_rate_at, make_optimizer
 from .records import CHECKPOINT, RunRecord, write_record
-from .shares import averaged, gathered, own_random_numbers, share
+from .shares import averaged, filled_up, gathered, own_random_numbers, share
 
 CHECKPOINT_SECONDS = 30.0
 HISTORY_POINTS, VALIDATION_POINTS = 100, 10
@@ -197,19 +197,25 @@ class Trainer:
     def loss(self, pairs: TokenPairs, index: np.ndarray) -> tuple[Tensor, Tensor]:
         """Return loss and accuracy of the chosen pairs; both sides are encoded as one packed batch.
 
-        In training each process encodes its share of the pairs alone.
+        In training each process encodes its share of the pairs alone, and of their hard negatives, if there are any.
         """
         shared = self.encoder.training
         own = share(index) if shared else index
         sentences = [pairs.first[i] for i in own] + [pairs.second[i] for i in own]
+        hard = () if pairs.negatives is None else pairs.hard_negatives(index, self.corpus.keys)
+        sentences += [hard[i] for i in (share(filled_up(len(hard))) if shared else range(len(hard)))]
         packed = self.encoder.pack(sentences).to(self.device)
         label = torch.from_numpy(pairs.label[index])
         label = (label.float() if label.is_floating_point() else label).to(self.device)  # mps has no float64
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            anchors, positives = self.encoder.encode_packed(packed).chunk(2)
+            vectors = self.encoder.encode_packed(packed)
+        (anchors, positives), negatives = vectors[: 2 * len(own)].chunk(2), vectors[2 * len(own) :]
         if shared:
             anchors, positives = gathered(anchors, positives)
-        return self.objective(anchors, positives, label)
+        if not len(hard):
+            return self.objective(anchors, positives, label)
+        (negatives,) = gathered(negatives) if shared else (negatives,)
+        return self.objective(anchors, positives, label, negatives[: len(hard)])
 
     def update(self, index: np.ndarray) -> float:
         """Take one optimiser step and return its loss: in nats, or 1 - r when fine-tuning on graded pairs."""
