@@ -3,6 +3,7 @@
 ``torchrun --nproc-per-node 2 --max-restarts 1 shared_runs.py FOLDER`` leaves the record of :data:`RUN` in ``FOLDER``.
 """
 
+import dataclasses
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fourier_lab import RunConfig, train
@@ -23,7 +25,7 @@ from fourier_lab.training import ranks, trainer
 from fourier_lab.training.language_trainer import LanguageTrainer
 
 STEPS = 20
-OBJECTIVES = ("contrastive", "nli", "language_model")
+OBJECTIVES = ("contrastive", "hard_negatives", "nli", "language_model")
 RUN = RunConfig(
     d_model=8, vocab_size=500, steps=40, warmup_steps=2, batch_size=32, train_pairs=600, threads=1, feed_forward=1.0
 )
@@ -61,10 +63,14 @@ def take_steps(folder: Path) -> None:
 
 def steps(objective: str) -> list[dict[str, torch.Tensor]]:
     """Return the loss and all gradients, unclipped, of each of 20 steps, by name; of pairs in float64."""
-    language = objective == "language_model"
-    config = RunConfig(**_OF_WINDOWS) if language else RUN.replace(objective=objective)
+    language, opposed = objective == "language_model", objective == "hard_negatives"
+    config = RunConfig(**_OF_WINDOWS) if language else RUN if opposed else RUN.replace(objective=objective)
     config = config.replace(arm="learned", clip_norm=1e9)
     corpus = (prepare_language if language else prepare)(config)
+    if opposed:  # which the toy language has not: the hypothesis of the pair before
+        pairs = corpus.train
+        others = dataclasses.replace(pairs.second, number=np.roll(pairs.second.number, 1))
+        corpus = dataclasses.replace(corpus, train=dataclasses.replace(pairs, negatives=others))
     state = (LanguageTrainer if language else trainer.Trainer)(config, corpus, Path())
     trained = torch.nn.ModuleDict({"encoder": state.encoder, "objective": state.objective}).train()
     if not language:  # whose head reads float32

@@ -69,7 +69,9 @@ Turns a sentence into {config.d_model} numbers; the cosine of two vectors says h
 
 
 def _training(record: "RunRecord") -> str:
-    config, pairs = record.config, record.metrics["data"].get("train_pairs")
+    config, data = record.config, record.metrics["data"]
+    pairs, opposed = data.get("train_pairs"), data.get("with_contradiction")
+    beside = f", {opposed:,} pairs beside a contradiction of their premise" if opposed else ""
     rows = "\n".join(
         f"| {name} | {found['n']:,} | {found['spearman']['value']:.1f} | "
         f"{found['spearman']['low']:.1f} to {found['spearman']['high']:.1f} |"
@@ -78,9 +80,9 @@ def _training(record: "RunRecord") -> str:
     return (
         f"""## Training data and scores
 
-Trained on {config.corpus}{f" ({pairs:,} pairs)" if pairs else ""}, objective {config.objective}, {config.steps:,} steps of \
-{config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`. Spearman x 100 of cosines with the pairs' grades, \
-and its 95 % interval over pairs:
+Trained on {config.corpus}{f" ({pairs:,} pairs)" if pairs else ""}{beside}, objective {config.objective}, \
+{config.steps:,} steps of {config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`. Spearman x 100 of \
+cosines with the pairs' grades, and its 95 % interval over pairs:
 
 | pairs | number | Spearman | interval |
 |---|---|---|---|

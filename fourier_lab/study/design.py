@@ -43,6 +43,7 @@ def designs(points: Iterable[Point]) -> list[Point]:
     for point in points:
         config = point.config
         alike = config.objective == "contrastive" and config.corpus == "snli+mnli" and config.left_out == "graded"
+        alike = alike and config.hard_negatives == "none"
         plain = not config.departures and config.id_order == "frequency" and config.projections == "linear"
         if alike and plain and config.arm in _ARMS and len(point.records) >= _SEEDS:
             found.setdefault(config.digest(), point)
