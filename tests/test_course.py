@@ -975,6 +975,40 @@ def test_the_distilled_encoders_are_told_as_their_records_have_it():
         assert " against ".join(f"{mean:.1f} ± {high - mean:.1f}" for mean, _, high in sides) in told
     left_out = sum(part["dropped_held_out"] for part in runs[0].metrics["data"]["train"].values())
     assert f"{left_out:,} pairs that share a sentence with any split of STS-B were left out" in told
+def test_hard_negatives_are_told_as_their_records_have_them():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Contradictions as hard negatives").split())
+    without, beside = (
+        [run for name in names for run in load_records(RECORDS / name) if run.config.batch_size == 512]
+        for names in (("shipped", "shipped_search"), ("hard_negatives",))
+    )
+    both, size = [run for run in (*without, *beside) if run.config.seed < 100], in_your_model.size_name
+    values = (
+        *bake_off.SPLITS.values(), *bake_off.BEYOND.values(), in_your_model.judged,
+        *(bake_off.MATCHED[name] for name in ("SNLI test", "MNLI mismatched")),
+    )  # fmt: skip
+    cells: dict[tuple[str, str], list[str]] = {}
+    for value in values:
+        means = summaries.mean_columns(both, value, "hard_negatives", series=size)
+        for name, group, *ends in zip(*(means[key] for key in ("series", "group", "value", "high")), strict=True):
+            cells.setdefault((name, group), []).append(plus_minus(*ends))
+        gains = summaries.difference_columns(both, value, "hard_negatives", "none", series=size)
+        ends = ("series", "value", "high", "pairs_low", "pairs_high")
+        for name, *numbers in zip(*(gains[key] for key in ends), strict=True):
+            cells.setdefault((name, "difference"), []).append(with_pairs(*numbers))
+    sizes = {size(run.config) for run in beside}
+    for name in sizes:
+        for group, words in (("none", "without"), ("contradictions", "with"), ("difference", "difference")):
+            assert f"| `{name}`, {words} | {' | '.join(cells[name, group])} |" in told
+    data = beside[0].metrics["data"]
+    assert f"{data['with_contradiction']:,} of the {data['train_pairs']:,} pairs" in told
+    for runs, words in ((without, "without"), (beside, "with")):
+        searched = [run for run in runs if run.config.seed >= 100 and run.config.learning_rate >= 0.001]
+        for name in {size(run.config) for run in beside if run.config.seed >= 100}:
+            by_rate = {run.config.learning_rate: run for run in searched if size(run.config) == name}
+            found = [f"{in_your_model.judged(by_rate[rate]):.2f}" for rate in (0.001, 0.002, 0.004)]
+            assert f"| `{name}`, {words} | {' | '.join(found)} |" in told and max(found) == found[1]
+        ends = [run.history[-1]["scale"] for run in runs if run.config.seed < 100 and size(run.config) in sizes]
+        assert f"{min(ends):.1f} to {max(ends):.1f} {words}" in told
 
 
 def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
