@@ -43,9 +43,9 @@ class ContrastiveLoss(nn.Module):
         """Return the current ``1 / temperature``, at most 100."""
         return self.log_scale.exp().clamp(max=MAX_SCALE)
 
-    def logits(self, anchors: Tensor, positives: Tensor) -> Tensor:
-        """Return scaled cosines ``(batch, batch)`` of two float ``(batch, d_model)`` tensors."""
-        return self.scale * F.normalize(anchors, dim=-1) @ F.normalize(positives, dim=-1).T
+    def logits(self, anchors: Tensor, others: Tensor) -> Tensor:
+        """Return scaled cosines ``(n_anchors, n_others)`` of two float tensors ``(..., d_model)``."""
+        return self.scale * F.normalize(anchors, dim=-1) @ F.normalize(others, dim=-1).T
 
     def forward(
         self, anchors: Tensor, positives: Tensor, label: Tensor, negatives: Tensor | None = None

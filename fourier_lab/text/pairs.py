@@ -267,8 +267,8 @@ def _why_none(account: dict, kind: int | None) -> str:
         )
     named = f"is a {NAMES[kind]} pair (label {kind})" if kind else f"is an entailment pair (label {ENTAILMENT})"
     return (
-        f"none of its {rows:,} labelled pairs {named}, or train_pairs is too small to "
-        "take one. See the labels with: fourier-lab data check FOLDER."
+        f"none of its {rows:,} labelled pairs {named}, or train_pairs is too small to take one. "
+        "See the labels with: fourier-lab data check FOLDER."
     )
 
 
