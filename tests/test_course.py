@@ -1001,6 +1001,22 @@ def test_hard_negatives_are_told_as_their_records_have_them():
             assert f"| `{name}`, {words} | {' | '.join(cells[name, group])} |" in told
     data = beside[0].metrics["data"]
     assert f"{data['with_contradiction']:,} of the {data['train_pairs']:,} pairs" in told
+    gains = [cells[name, "difference"] for name in in_your_model.SIZES if name in sizes]
+    on = {place: " and ".join(each[place] for each in gains) for place in range(len(values))}
+    assert (
+        f"pairs matched move by {on[5]} points; STS-B moves by {on[1]} on test, and by {on[0]} on validation, a" in told
+    )
+    assert (
+        f"**SICK gains** {on[2]} points" in told
+        and f"three test sets {on[4]} by it; STS 2012 does not ({on[3]})" in told
+    )
+    before = {(size(run.config), run.config.seed): run for run in both if run.config.hard_negatives == "none"}
+    after = {(size(run.config), run.config.seed): run for run in both if run.config.hard_negatives != "none"}
+    sick = bake_off.BEYOND["SICK"]
+    assert len(after) >= 3 and all(sick(run) > sick(before[case]) for case, run in after.items())
+    for each in gains:  # neither pairs matched nor STS-B's test split is told from 0 over seeds
+        for mean, half in (each[place].split(" [")[0].split(" ± ") for place in (1, 5)):
+            assert abs(float(mean)) <= float(half)
     for runs, words in ((without, "without"), (beside, "with")):
         searched = [run for run in runs if run.config.seed >= 100 and run.config.learning_rate >= 0.001]
         for name in {size(run.config) for run in beside if run.config.seed >= 100}:
