@@ -975,6 +975,8 @@ def test_the_distilled_encoders_are_told_as_their_records_have_it():
         assert " against ".join(f"{mean:.1f} ± {high - mean:.1f}" for mean, _, high in sides) in told
     left_out = sum(part["dropped_held_out"] for part in runs[0].metrics["data"]["train"].values())
     assert f"{left_out:,} pairs that share a sentence with any split of STS-B were left out" in told
+
+
 def test_hard_negatives_are_told_as_their_records_have_them():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Contradictions as hard negatives").split())
     without, beside = (
