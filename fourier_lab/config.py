@@ -36,7 +36,7 @@ _OUTSIDE_BRACES = re.compile(r"\s+(?![^{]*})")  # of options, which may hold spa
 # What is read where sentences are encoded, or pairs of them compared.
 PAIRS_ONLY = (
     "token_weights", "pooler", "attention_weights", "pooled_layers", "departures", "left_out", "pretraining", "tuning",
-    "evaluated_on",
+    "evaluated_on", "tokenizer",
 )  # fmt: skip
 PROMPTS = ("prompts", "apt")  # tunings that are attentions
 # Settings of the run, whatever embedding reads them.
@@ -276,6 +276,8 @@ class RunConfig:
         source: Where text comes from: ``builtin``, ``folder`` (files under FOURIER_LAB_DATA) or ``hub``.
         vocab_size: Number of ids of the toy language; on real text, keep at most so many tokens of the tokenizer's: special
             ones, ASCII characters and those most used in the training text. Of ``books``, the number of byte pairs trained.
+        tokenizer: Of real text: the one ``given`` with it, in the folder or by the hub; or WordPiece of ``vocab_size`` ids,
+            ``trained`` on all training pairs that ``left_out`` leaves, never on graded ones.
         id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
             share a concept. ``random``: all shuffled. ``shuffle_words``: shuffled above special tokens and characters.
             ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled
@@ -360,6 +362,7 @@ class RunConfig:
     corpus: str = "toy"
     source: str = "builtin"
     vocab_size: int = 30522
+    tokenizer: str = "given"
     id_order: str = "frequency"
     left_out: str = "graded"
     train_pairs: int | None = None
@@ -432,6 +435,10 @@ class RunConfig:
             raise ConfigError("id_order 'semantic' is a dial of the toy language; real text has no known concepts.")
         if self.hard_negatives != "none":
             self._check_hard_negatives()
+        if self.corpus == "toy" and self.tokenizer != "given":
+            raise ConfigError(
+                f"tokenizer {self.tokenizer!r} is for real text; the toy language has words. Leave it out."
+            )
         if "pretraining" in dict(self.pretraining or ()):
             raise ConfigError("pretraining must not have a pretraining of its own. Leave it out of those settings.")
         if self.tuning != "full":

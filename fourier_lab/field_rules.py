@@ -26,6 +26,7 @@ CORPORA = ("toy", "snli", "mnli", "snli+mnli")
 TEXT_CORPORA = ("toy", "books")  # what a language model can be trained on
 OWN_CORPUS = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")  # names of described corpora, which name files and folders
 SOURCES = ("builtin", "folder", "hub")
+TOKENIZERS = ("given", "trained")
 SIMILARITY_SETS = ("sick", *(f"sts{year}" for year in range(12, 17)))  # graded pairs to score on besides STS-B
 ID_ORDERS = ("frequency", "semantic", "random", "shuffle_words", "by_count", "reversed", "alphabetical")
 BLOCK_ORDERS = ("within", "blocks")
@@ -52,7 +53,7 @@ _CHOICES = {
     "basis": BASES, "mlp": MLPS, "projections": PROJECTIONS, "token_weights": TOKEN_WEIGHTS, "pooler": POOLERS,
     "attention_weights": ATTENTION_WEIGHTS, "pooled_layers": POOLED_LAYERS,
     "bayesian": BAYESIAN, "norm": NORMS, "source": SOURCES, "objective": OBJECTIVES, "left_out": LEFT_OUT,
-    "hard_negatives": HARD_NEGATIVES,
+    "hard_negatives": HARD_NEGATIVES, "tokenizer": TOKENIZERS,
     "precision": PRECISIONS, "tuning": tuple(TUNINGS.settings), "device": DEVICES,
 }  # fmt: skip
 _PLUGINS = {

@@ -131,7 +131,7 @@ def prepare(config: RunConfig) -> Corpus:
     text = text_at_hand(config)
     corpus = _prepare(
         config.corpus, config.source, config.vocab_size, own_order, config.train_pairs, config.objective,
-        config.max_seq_len, "all_pairs" in config.departures, config.left_out, config.hard_negatives,
+        config.max_seq_len, "all_pairs" in config.departures, config.left_out, config.hard_negatives, config.tokenizer,
         None if text is None else tuple(text.items()),
     )  # fmt: skip
     if text is not None:
@@ -158,14 +158,17 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
 @lru_cache(maxsize=4)
 def _prepare(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, left_out: str, hard_negatives: str, text: tuple[tuple[str, str], ...] | None,
+    max_seq_len: int, all_pairs: bool, left_out: str, hard_negatives: str, origin: str,
+    text: tuple[tuple[str, str], ...] | None,
 ) -> Corpus:  # fmt: skip
     """Prepare the text of these fingerprints, or take it from where it is kept."""
     asked = (
         corpus, source, vocab_size, id_order, train_pairs, objective, max_seq_len, all_pairs, left_out, hard_negatives,
+        origin,
     )  # fmt: skip
     # Two tokenizers may share all fingerprints, and still cut some text differently.
-    cut_by = content(path) if source == "folder" and (path := tokenizer_file(corpus)).is_file() else ""
+    given = source == "folder" and origin == "given"
+    cut_by = content(path) if given and (path := tokenizer_file(corpus)).is_file() else ""
 
     def make() -> Kept:
         made = _tokenised(*asked)
@@ -243,9 +246,12 @@ def _beside(
 
 def _tokenised(
     corpus: str, source: str, vocab_size: int, id_order: str, train_pairs: int | None, objective: str,
-    max_seq_len: int, all_pairs: bool, left_out: str, hard_negatives: str,
+    max_seq_len: int, all_pairs: bool, left_out: str, hard_negatives: str, origin: str,
 ) -> Corpus:  # fmt: skip
-    tokenizer = load_tokenizer(RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order))
+    read = RunConfig(
+        corpus=corpus, source=source, vocab_size=vocab_size, id_order=id_order, left_out=left_out, tokenizer=origin
+    )
+    tokenizer = load_tokenizer(read)
 
     def tokenised(pairs: SentencePairs | PairStream) -> TokenPairs:
         return token_pairs(tokenizer, pairs, max_seq_len)

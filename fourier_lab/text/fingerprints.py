@@ -32,8 +32,9 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
     """Fingerprint all that ``config`` would read from the folder of FOURIER_LAB_DATA now.
 
     Returns:
-        12 hexadecimal digits for each split, such as ``snli/train``, for the tokenizer's ``vocabulary``, and for the
-        ``tokens`` that it makes of the scored pairs. None if the text cannot change, or no folder is at hand.
+        12 hexadecimal digits for each split, such as ``snli/train``, and of a tokenizer that is given for its
+        ``vocabulary`` and for the ``tokens`` that it makes of the scored pairs. None if the text cannot change, or no
+        folder is at hand.
 
     Raises:
         DataError: If a file is missing or malformed.
@@ -48,14 +49,15 @@ def text_at_hand(config: RunConfig) -> dict[str, str] | None:
     found = {} if config.pretraining is None else text_at_hand(config.pretrained()) or {}
     splits = splits_read(config)
     own = [] if config.corpus in CORPORA else [own_corpus(config.corpus).path]
-    read = [path for split in splits for path in files(*split)] + own + [tokenizer_file(config.corpus)]
-    return found | dict(_kept(config.corpus, splits, _stamps(read)))
+    tokenizer = [tokenizer_file(config.corpus)] if config.tokenizer == "given" else []
+    read = [path for split in splits for path in files(*split)] + own + tokenizer
+    return found | dict(_kept(config.corpus, splits, _stamps(read), bool(tokenizer)))
 
 
 def splits_read(config: RunConfig) -> Splits:
     """Return corpus and split of every file of pairs that a run itself reads, its pretraining aside."""
     graded = graded_name(config.corpus)
-    if config.objective == "sts":
+    if config.objective == "sts" and config.tokenizer == "given":
         return tuple((graded, split) for split in splits_of(graded))
     pairs = [(name, split) for name in config.corpus.split("+") for split in splits_of(name)]
     kept = splits_of(graded) if config.left_out == "graded" else SCORED  # they decide which pairs are left out
@@ -69,7 +71,7 @@ def _stamps(files: Iterable[Path]) -> Stamps:
 
 
 @lru_cache(maxsize=16)
-def _kept(corpus: str, splits: Splits, stamps: Stamps) -> dict[str, str]:
+def _kept(corpus: str, splits: Splits, stamps: Stamps, given: bool = True) -> dict[str, str]:
     """Return fingerprints from ``runs/fingerprints``, where those of the files' last state are kept, else compute them.
 
     They are computed anew by other code, too, and not kept of a file so new that a further change might leave its times.
@@ -84,7 +86,7 @@ def _kept(corpus: str, splits: Splits, stamps: Stamps) -> dict[str, str]:
         if kept["state"] == state:
             return {str(name): str(value) for name, value in kept["text"].items()}
     began = time.time_ns()
-    found = _fingerprints(corpus, splits) if splits else _language_fingerprints(corpus)
+    found = _fingerprints(corpus, splits, given) if splits else _language_fingerprints(corpus)
     newest = max((at for _, _, *times, _ in stamps for at in times), default=0)
     if began - newest > SETTLED_NS:
         with suppress(OSError):  # a full disk, or a home that must not be written to: then they are computed each time
@@ -96,16 +98,18 @@ def _hexadecimal(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:20]
 
 
-def _fingerprints(corpus: str, splits: Splits) -> dict[str, str]:
-    """Read and fingerprint the splits and the tokenizer."""
+def _fingerprints(corpus: str, splits: Splits, given: bool) -> dict[str, str]:
+    """Read and fingerprint the splits, and the tokenizer if it is ``given``: a trained one follows from them."""
     from .tokenizer import load_tokenizer, tokenize, vocabulary_hash
 
     pairs = {f"{name}/{split}": stream_pairs(name, split, "folder") for name, split in splits}
+    found = {name: split.fingerprint for name, split in pairs.items()}
+    if not given:
+        return found
     tokenizer = load_tokenizer(RunConfig(corpus=corpus, source="folder"))
     scored = [pairs[f"{graded_name(corpus)}/{split}"] for split in SCORED]
     tokens = tokenize(tokenizer, [s for split in scored for s in chain(split.first, split.second)], max_seq_len=512)
-    return {
-        **{name: split.fingerprint for name, split in pairs.items()},
+    return found | {
         "vocabulary": vocabulary_hash(tokenizer),
         # Two tokenizers of one vocabulary may still cut, lower or clean a text differently.
         "tokens": hashlib.sha256(np.concatenate(tokens).tobytes()).hexdigest()[:12],
@@ -129,7 +133,8 @@ def recorded_text(config: RunConfig, account: Mapping[str, Any]) -> dict[str, st
     graded = graded_name(config.corpus)
     found = {f"{name}/train": part["fingerprint"] for name, part in account.get("train", {}).items()}
     found |= {f"{graded}/{split}": part["fingerprint"] for split, part in account.get("graded", {}).items()}
-    if config.corpus != "toy" and {"id_order", "vocab_size"}.isdisjoint(config.changes()) and "vocabulary" in account:
+    as_given = {"id_order", "vocab_size", "tokenizer"}.isdisjoint(config.changes())
+    if config.corpus != "toy" and as_given and "vocabulary" in account:
         found["vocabulary"] = account["vocabulary"]
     return found
 

@@ -33,6 +33,12 @@ def load_tokenizer(config: RunConfig) -> Tokenizer:
     if config.corpus == "toy":
         known = config.id_order in TOY_ORDERS
         return toy_tokenizer(config.vocab_size, config.id_order if known else "frequency")
+    if config.tokenizer == "trained":
+        from .pairs import training_stream
+        from .word_pieces import train_word_pieces
+
+        pairs, _ = training_stream(config.corpus, config.source, None, False, config.left_out)
+        return train_word_pieces(list(dict.fromkeys((*pairs.first, *pairs.second))), config.vocab_size)
     if config.source == "hub":
         return hub_tokenizer()
     from .own import tokenizer_file
@@ -101,8 +107,13 @@ def wordpiece_tokenizer(path: Path) -> Tokenizer:
             f"{path} lacks {', '.join(sorted(missing))}, which BERT's vocabularies have. Put a tokenizer.json in its place "
             "if its special tokens have other names."
         )
+    return bert_tokenizer(vocabulary, _bert_normalizer(lines))
+
+
+def bert_tokenizer(vocabulary: dict[str, int], normalizer: normalizers.Normalizer) -> Tokenizer:
+    """Return the WordPiece tokenizer in BERT's manner that has these pieces by id."""
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=UNKNOWN))
-    tokenizer.normalizer = _bert_normalizer(lines)
+    tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     return with_special_tokens(tokenizer)
