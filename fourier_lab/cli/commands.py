@@ -347,7 +347,7 @@ def data(options: argparse.Namespace) -> int:
             say(f"wrote {path}")
     else:
         failed = False
-        for state, text in report(_source(options.data)):
+        for state, text in report(_source(options.data), options.vocab_size):
             say(f"{f'[{state}]':<6} {text}")
             failed |= state == "FAIL"
         return 1 if failed else 0

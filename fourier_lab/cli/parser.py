@@ -207,6 +207,12 @@ def _parser() -> argparse.ArgumentParser:
         "action", choices=("fetch", "check"), help="export the hub's corpora to a folder, or read one whole"
     )
     data.add_argument("data", metavar="DATA", help=f"fetch: a folder; check: {data_help}")
+    data.add_argument(
+        "--vocab-size",
+        type=int,
+        metavar="V",
+        help="check: train a tokenizer of V ids on each corpus, and name its hash",
+    )
 
     score = add("score", commands.score, "score 02d4e73719 pairs.csv --columns question answer grade --range 1 7")
     score.add_argument("encoder", metavar="ENCODER", help="folder of a finished run, or the start of its name")

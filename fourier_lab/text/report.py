@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Tokenizer, decoders
 
-from ..errors import DataError
+from ..config import RunConfig
+from ..errors import ConfigError, DataError
 from .labels import NAMES
 from .own import GRADED_END, data_folder, own_corpora, tokenizer_file
 from .pairs import SCORED, SPLITS, SentencePairs, files, graded_name, is_graded, load_pairs, normalised, splits_of
-from .tokenizer import hub_tokenizer, token_words, tokenizer_at, vocabulary_hash
+from .tokenizer import hub_tokenizer, load_tokenizer, token_words, tokenizer_at, vocabulary_hash
 from .vocabulary import bare, is_special, roles, start_mark
 
 # Labelled pairs as published.
@@ -33,8 +34,12 @@ class Finding(NamedTuple):
     text: str
 
 
-def report(source: str) -> Iterator[Finding]:
+def report(source: str, trained: int | None = None) -> Iterator[Finding]:
     """Read a source whole and say what is there, split by split, then how the corpora overlap, then of the tokenizer.
+
+    Args:
+        source: ``builtin``, ``hub`` or ``folder``.
+        trained: If given, a tokenizer of so many ids is trained on each corpus, and named by its hash.
 
     Raises:
         DataError: If a folder holds no corpus at all.
@@ -61,7 +66,10 @@ def report(source: str) -> Iterator[Finding]:
         if split == "train":
             yield from _overlaps(name, loaded)
     if source != "builtin":
-        yield from _tokenizers(source, {name.removesuffix(GRADED_END) for name, _ in loaded} - {"stsb"})
+        names = {name.removesuffix(GRADED_END) for name, _ in loaded} - {"stsb"}
+        yield from _tokenizers(source, names)
+        if trained is not None:
+            yield from _trained(source, names, trained)
 
 
 def shared_words(pairs: SentencePairs) -> np.ndarray:
@@ -182,3 +190,16 @@ def _tokenizers(source: str, names: set[str]) -> Iterator[Finding]:
         examples = f", such as {', '.join(map(repr, lost[:3]))}," if lost else ""
         said = f"tokenizer: {len(lost) / n_ids:.1%} of its pieces{examples} are ones that no text becomes"
         yield Finding("NOTE" if len(lost) > 0.01 * n_ids else "OK", said)
+
+
+def _trained(source: str, names: set[str], vocab_size: int) -> Iterator[Finding]:
+    published = sorted(names & SPLITS.keys(), reverse=True)
+    for corpus in ["+".join(published)] * bool(published) + sorted(names - SPLITS.keys()):
+        try:
+            config = RunConfig(corpus=corpus, source=source, vocab_size=vocab_size, tokenizer="trained")
+            tokenizer = load_tokenizer(config)
+        except (ConfigError, DataError) as problem:
+            yield Finding("FAIL", str(problem))
+            continue
+        n_ids = tokenizer.get_vocab_size(with_added_tokens=True)
+        yield Finding("OK", f"tokenizer trained on {corpus}: {n_ids:,} ids, {vocabulary_hash(tokenizer)}")
