@@ -225,7 +225,7 @@ class FourierEmbedding(KeepsSettings, DropIn):
         # Values are compared, not version counters: ``weight.data`` can change without a counter noticing.
         padding = -1 if self.padding_idx is None else self.padding_idx
         settings = torch.tensor((self.period, self.num_embeddings, padding), device="cpu")
-        weights = [*self.parameters(), self.frequencies, settings]
+        weights = [*self.parameters(), *self.buffers(), self.frequencies, settings]
         if self._cache is not None:
             kept, table = self._cache
             same = (

@@ -43,6 +43,17 @@ class ReadsWords(Protocol):
         """Take over the token of every id, in order."""
 
 
+@runtime_checkable
+class ReadsCounts(Protocol):
+    """A token embedding whose rows follow from how often tokens occur; a run gives it the counts of its training text.
+
+    It keeps them among its weights, and has rows without them as well.
+    """
+
+    def set_counts(self, counts: Tensor) -> None:
+        """Take over how often each id occurs, integers ``(V,)``."""
+
+
 @torch.no_grad()
 def check_embedding(embedding: nn.Module) -> nn.Module:
     """Raise unless a module keeps the rules of a token embedding; return it otherwise.

@@ -65,6 +65,7 @@ _RIVALS: dict[str, tuple[str, type]] = {
     "dct": ("codes:DCTEmbedding", rivals.DCTSettings),
     "learned_frequencies": ("expansions:LearnedFrequenciesEmbedding", rivals.LearnedFrequenciesSettings),
     "companded": ("expansions:CompandedEmbedding", rivals.CompandedSettings),
+    "companded_by_counts": ("expansions:CountCompandedEmbedding", rivals.CountCompandedSettings),
     "sinusoidal": ("codes:SinusoidalEmbedding", rivals.SinusoidalSettings),
     "byte_waves": ("spelling:ByteWavesEmbedding", rivals.ByteWavesSettings),
     "kronecker": ("spelling:KroneckerEmbedding", rivals.KroneckerSettings),

@@ -131,11 +131,15 @@ def untrained_encoder(config: RunConfig, corpus: Corpus) -> "SentenceEncoder":
     """Return the encoder of a run as it is before the first training step, in eval mode."""
     import torch
 
+    from ..embeddings.interface import ReadsCounts
     from ..models.sentence_encoder import SentenceEncoder
 
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # as training does
-        return SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer).eval()
+        encoder = SentenceEncoder(config.model(corpus.account["vocab_size"]), corpus.tokenizer)
+    if isinstance(encoder.embedding, ReadsCounts):
+        encoder.embedding.set_counts(torch.from_numpy(corpus.train.counts(corpus.account["vocab_size"])))
+    return encoder.eval()
 
 
 def id_weights(tokenizer: "Tokenizer") -> dict[str, np.ndarray]:

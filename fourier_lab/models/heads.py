@@ -83,7 +83,7 @@ def build_head(config: ModelConfig, embedding: nn.Module) -> nn.Module:
     settings = HEADS.settings_of(config.head)(**dict(config.head_options))
     if config.head != "tied":
         return HEADS.build(config.head, (config.vocab_size, config.d_model), settings, config.frequency_seed)
-    if isinstance(embedding, FourierEmbedding):
+    if type(embedding) is FourierEmbedding:  # one that moves ids, or learns frequencies, is no sum over whole ones
         return FourierHead.tied_to(embedding, settings.bias)
     return TiedHead(embedding, config.vocab_size, settings.bias)
 

@@ -116,7 +116,7 @@ def fourier_map(embedding: Any, vocab_size: int) -> dict[str, Any] | None:
 
     Both arrays are base64 of little-endian float32. None of an embedding that is computed in another way.
     """
-    plain = isinstance(embedding, FourierEmbedding) and embedding.polynomials is None and embedding.padding_idx is None
+    plain = type(embedding) is FourierEmbedding and embedding.polynomials is None and embedding.padding_idx is None
     if isinstance(embedding, WideFourierEmbedding):
         weight, bias, frequencies = embedding.map.weight, torch.zeros(embedding.embedding_dim), embedding.frequencies
     elif plain and isinstance(embedding.mlp, torch.nn.Linear | type(None)):

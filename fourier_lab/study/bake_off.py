@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "table": ("learned",),
-    "waves of the id": ("fourier", "wide_fourier", "learned_frequencies", "companded", "sinusoidal", "dct"),
+    "waves of the id": (
+        "fourier", "wide_fourier", "learned_frequencies", "companded", "companded_by_counts", "sinusoidal", "dct",
+    ),
     "shared rows": ("hashed", "hash_embeddings", "bloom", "canine", "signature", "robe", "quotient_remainder"),
     "products of small tables": ("factorised", "adaptive", "tensor_train", "word2ket"),
     "map of another code": ("deep_hash", "alone", "leviathan", "frozen_random", "frozen_binary"),
     "code of the spelling": ("byte_waves", "kronecker", "ngrams"),
-}
+}  # fmt: skip
 _TOLD = {"learned": "table", "fourier": "Fourier"}
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import ModelConfig
+from ..embeddings.interface import ReadsCounts
 from ..evaluation.language import bits_per_byte, calibration_scores, text_scores
 from ..models.causal_lm import CausalLM
 from ..models.heads import start_at_counts
@@ -30,6 +31,8 @@ class LanguageTrainer(Trainer):
 
     def build(self, model: ModelConfig) -> CausalLM:
         built = CausalLM(model, self.corpus.tokenizer)
+        if isinstance(built.embedding, ReadsCounts):
+            built.embedding.set_counts(torch.from_numpy(self.corpus.counts))
         start_at_counts(built.head, torch.from_numpy(self.corpus.counts))
         for posterior in built.posteriors:
             posterior.tokens = self.corpus.account["train_tokens"]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..config import ModelConfig, RunConfig
 from ..device import about_bfloat16, peak_memory_bytes, random_states, resolve_device, set_random_states
-from ..embeddings.interface import stored_bits
+from ..embeddings.interface import ReadsCounts, stored_bits
 from ..embeddings.kept_settings import with_settings_of
 from ..errors import RecordError, TrainingError
 from ..evaluation.baselines import idf_weights
@@ -96,6 +96,8 @@ class Trainer:
     def build(self, model: ModelConfig) -> Any:
         """Return what is trained, at its start."""
         encoder = SentenceEncoder(model, self.corpus.tokenizer)
+        if isinstance(encoder.embedding, ReadsCounts):
+            encoder.embedding.set_counts(torch.from_numpy(self.corpus.train.counts(model.vocab_size)))
         for name in ("token_weights", "attention_weights"):
             if getattr(self.config, name) == "idf":
                 idf = idf_weights(self.corpus.train.sentences, model.vocab_size)

@@ -9,9 +9,12 @@ import torch.nn.functional as F
 from scipy.optimize import linprog
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fourier_lab import FourierEmbedding, FourierHead, fourier_basis, stored_bits
+from fourier_lab import FourierEmbedding, FourierHead, ModelConfig, fourier_basis, stored_bits
+from fourier_lab.embeddings.interface import rows_of
 from fourier_lab.errors import ConfigError, RecordError
 from fourier_lab.geometry.resolution import norm_for_one_nat
+from fourier_lab.models.blocks import build_embedding
+from fourier_lab.models.heads import build_head
 
 V, D, K = 1000, 16, 40
 
@@ -312,3 +315,11 @@ def test_calls_that_cannot_be_are_refused():
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             FourierHead.tied_to(embedding)
+
+
+@pytest.mark.parametrize("kind", ["companded", "companded_by_counts", "learned_frequencies"])
+def test_a_tied_head_over_moved_ids_or_learned_frequencies_reads_their_rows(kind):
+    config = ModelConfig(kind, V, D, head="tied", period=1024)
+    embedding = build_embedding(config).eval()
+    h = torch.randn(3, D)
+    torch.testing.assert_close(build_head(config, embedding)(h), h @ rows_of(embedding).T, atol=1e-4, rtol=0)

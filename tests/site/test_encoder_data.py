@@ -36,6 +36,7 @@ def test_scripts_hold_the_numbers_of_the_encoders_and_are_named_by_the_page(tmp_
     [
         {"arm": "learned"},
         {"arm": "fourier", "mlp": "geglu"},
+        {"arm": "companded"},
         {"n_layers": 1, "n_heads": 1},
         {"pooler": "tanh"},
         {"departures": ("padding_mean",)},

@@ -16,7 +16,9 @@ import torch
 
 from fourier_lab import RunConfig, device, load_encoder, load_record, load_records, train
 from fourier_lab.errors import ConfigError, RecordError, RecordWarning, TrainingError, records_left_out
+from fourier_lab.evaluation.baselines import untrained_encoder
 from fourier_lab.text.corpus import Corpus, prepare
+from fourier_lab.text.language import prepare_language
 from fourier_lab.text.tokenizer import toy_tokenizer
 from fourier_lab.training import records
 from fourier_lab.training import train as training
@@ -109,6 +111,17 @@ def test_seed_arm_and_objective_change_the_run(result, tmp_path):
         nli.metrics["parameters"]["with_gradient"] < nli.metrics["parameters"]["total"]
     )  # unseen words have no row yet
     assert len(load_records(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("objective", ["contrastive", "language_model"])
+def test_an_embedding_that_reads_counts_gets_those_of_the_training_text(tmp_path, objective):
+    kind = {} if objective == "contrastive" else {"objective": objective, "head": "tied"}
+    config = SMALL.replace(arm="companded_by_counts", steps=2, warmup_steps=0, **kind)
+    corpus = prepare(config) if objective == "contrastive" else prepare_language(config)
+    expected = corpus.train.counts(config.vocab_size) if objective == "contrastive" else corpus.counts
+    assert train(config, runs=tmp_path).encoder.embedding.counts.tolist() == expected.tolist() and expected.any()
+    if objective == "contrastive":
+        assert untrained_encoder(config, corpus).embedding.counts.tolist() == expected.tolist()
 
 
 def test_divergence_stops_with_a_clear_error(tmp_path, monkeypatch):

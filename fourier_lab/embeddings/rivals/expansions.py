@@ -1,4 +1,4 @@
-"""Variants of the Fourier embedding: frequencies that are learned, and ids that are companded before the expansion."""
+"""Variants of the Fourier embedding: frequencies that are learned, and ids that are companded, by a law or by counts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,18 @@ class LearnedFrequenciesEmbedding(FourierEmbedding):
         return 0
 
 
-class CompandedEmbedding(FourierEmbedding):
+class SpacedEmbedding(FourierEmbedding):
+    """Base of the Fourier embedding of ids that are moved before the expansion."""
+
+    def spaced(self, token_ids: Tensor) -> Tensor:
+        """Return where ids stand, float64 ``(...)``, rising."""
+        raise NotImplementedError
+
+    def basis(self, token_ids: Tensor) -> Tensor:
+        return expansion(self.spaced(token_ids), self.frequencies.to(token_ids.device).double(), self.period)
+
+
+class CompandedEmbedding(SpacedEmbedding):
     """The Fourier embedding of ids spaced by how much text they make up, so that resolution is where tokens are.
 
     Id p moves to ``u(p) = (V - 1) F(p) / F(V - 1)``, where ``F(p)`` is the integral of ``(t + shift)^-exponent`` from 0 to
@@ -86,7 +97,6 @@ class CompandedEmbedding(FourierEmbedding):
         self.exponent, self.shift = float(exponent), float(shift)
 
     def spaced(self, token_ids: Tensor) -> Tensor:
-        """Return where ids stand after companding, float64 ``(...)`` in 0..V-1, rising."""
         last = self.num_embeddings - 1
         return self._integral(token_ids.double()) * (last / float(self._integral(torch.tensor(float(last)).double())))
 
@@ -95,15 +105,61 @@ class CompandedEmbedding(FourierEmbedding):
         grown, power = torch.log1p(ids / self.shift), 1 - self.exponent
         return self.shift * (grown if power == 0 else torch.expm1(power * grown) / power)
 
-    def basis(self, token_ids: Tensor) -> Tensor:
-        return expansion(self.spaced(token_ids), self.frequencies.to(token_ids.device).double(), self.period)
-
     def settings(self) -> dict[str, Any]:
         return {**super().settings(), "exponent": self.exponent, "shift": self.shift}
 
     def in_words(self, settings: Mapping[str, Any]) -> str:
         companding = f"exponent {settings['exponent']}, shift {settings['shift']}"
         return f"{super().in_words(settings)}, {companding}"
+
+
+class CountCompandedEmbedding(SpacedEmbedding):
+    """The Fourier embedding of ids at their place in the cumulative distribution of the tokens of the training text.
+
+    Id p moves to ``u(p) = (V - 1) (m(p) - m(0)) / (m(V - 1) - m(0))``, where ``m(p) = n(0) + ... + n(p - 1) + n(p) / 2`` is
+    the middle of its share and ``n`` are counts plus one: equal counts leave ids as they are. Parameters: the map's,
+    ``d² + d`` if linear, and d; stored bits: 32 for each and for each of the V counts, and those of the frequency set.
+
+    Args:
+        num_embeddings, embedding_dim: V and an even d.
+        frequencies, period, mlp, frequency_seed: As in :class:`fourier_lab.FourierEmbedding`.
+
+    Source: histogram equalisation as in image processing, of ids.
+    """
+
+    decisive: ClassVar[tuple[str, ...]] = (*FourierEmbedding.decisive, "num_embeddings")
+    counts: Tensor
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        frequencies: str | Sequence[int] = "harmonic",
+        period: int | None = None,
+        mlp: str = "linear",
+        frequency_seed: int = 0,
+    ):
+        super().__init__(num_embeddings, embedding_dim, frequencies, "fourier", period, mlp, frequency_seed)
+        self.register_buffer("counts", torch.zeros(self.num_embeddings, dtype=torch.int32))
+
+    def set_counts(self, counts: Tensor) -> None:
+        """Take over how often each id occurs in the training text, integers ``(V,)``.
+
+        Raises:
+            ConfigError: If they are not V numbers from 0.
+        """
+        if counts.shape != self.counts.shape or bool((counts < 0).any()):
+            raise ConfigError(
+                f"companding needs {self.num_embeddings} counts from 0, one for each id, got shape {tuple(counts.shape)}, "
+                f"least {counts.min().item() if counts.numel() else 'none'}. Count the ids of a text."
+            )
+        self.counts.copy_(counts)
+
+    def spaced(self, token_ids: Tensor) -> Tensor:
+        n = self.counts.double() + 1
+        middle = n.cumsum(0) - n / 2
+        first, last = middle[0], middle[-1]
+        return (middle[token_ids.long()] - first) * ((self.num_embeddings - 1) / (last - first))
 
 
 def expansion(places: Tensor, frequencies: Tensor, period: int) -> Tensor:

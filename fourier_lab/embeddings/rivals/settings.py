@@ -267,6 +267,14 @@ class CompandedSettings(MappedSettings):
 
 
 @dataclass(frozen=True)
+class CountCompandedSettings(MappedSettings):
+    """Ids at their place in the cumulative distribution of the training text's tokens, whose V counts are stored."""
+
+    frequencies: str | tuple[int, ...] = "harmonic"
+    period: int | None = None
+
+
+@dataclass(frozen=True)
 class ByteWavesSettings:
     """Bytes and positions as ``n_phases`` random phases, ``mapped`` or as they are."""
 

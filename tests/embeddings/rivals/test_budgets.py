@@ -10,7 +10,8 @@ from tests.made_up import spelled
 
 V, D = 30522, 256
 BUDGETS = (66_048, 131_072, 262_144, 789_248)
-MAPPED = ("fourier", "frozen_random", "frozen_binary", "learned_frequencies", "companded", "sinusoidal")
+WAVES = ("fourier", "learned_frequencies", "companded", "companded_by_counts", "sinusoidal")
+MAPPED = (*WAVES, "frozen_random", "frozen_binary")
 CANNOT = {(name, 262_144) for name in MAPPED} | {("factorised", budget) for budget in BUDGETS[:3]}
 
 

@@ -6,7 +6,11 @@ import torch
 
 from fourier_lab import FourierEmbedding, frequency_set, stored_bits
 from fourier_lab.embeddings.interface import rows_of
-from fourier_lab.embeddings.rivals.expansions import CompandedEmbedding, LearnedFrequenciesEmbedding
+from fourier_lab.embeddings.rivals.expansions import (
+    CompandedEmbedding,
+    CountCompandedEmbedding,
+    LearnedFrequenciesEmbedding,
+)
 from fourier_lab.errors import ConfigError, RecordError
 
 V, D = 1000, 32
@@ -96,6 +100,33 @@ def test_companding_tells_frequent_ids_apart_better():
     plain, companded = FourierEmbedding(V, D).basis(IDS), CompandedEmbedding(V, D).basis(IDS)
     steps = [(b[1:] - b[:-1]).norm(dim=-1) for b in (plain, companded)]
     assert (steps[1][:50] > steps[0][:50]).all() and (steps[1][-400:] < steps[0][-400:]).all()
+
+
+def test_counts_put_ids_in_the_middle_of_their_share_of_the_text():
+    embedding = CountCompandedEmbedding(5, 4)
+    torch.testing.assert_close(embedding.spaced(torch.arange(5)), torch.arange(5).double())  # none known yet
+    embedding.set_counts(torch.tensor([0, 9, 4, 1, 0]))
+    # Counts plus one: 1, 10, 5, 2, 1; middles 0.5, 6, 13.5, 17, 18.5, from 0 to 4.
+    expected = torch.tensor([0, 5.5, 13, 16.5, 18]).double() * 4 / 18
+    torch.testing.assert_close(embedding.spaced(torch.arange(5)), expected)
+    phases = 2 * torch.pi * expected / 4 - torch.pi
+    features = [phases.sin(), phases.cos(), (2 * phases).sin(), (2 * phases).cos()]
+    found = embedding.basis(torch.arange(5)).double()
+    torch.testing.assert_close(found, torch.stack(features, dim=-1), atol=1e-6, rtol=0)
+
+
+def test_counts_are_kept_with_the_weights_and_the_table_follows_them():
+    first, other = CountCompandedEmbedding(V, D).eval(), CountCompandedEmbedding(V, D).eval()
+    with torch.no_grad():
+        before = first(IDS)
+        first.set_counts(10_000 // (1 + IDS))
+        assert not torch.allclose(first(IDS), before, atol=0.01)
+        other(IDS)
+        other.load_state_dict(first.state_dict())
+        torch.testing.assert_close(other(IDS), first(IDS), atol=0, rtol=0)
+    for bad in (torch.ones(V - 1, dtype=torch.int64), -torch.ones(V, dtype=torch.int64)):
+        with pytest.raises(ConfigError, match="needs 1000 counts from 0, one for each id"):
+            first.set_counts(bad)
 
 
 def test_weights_of_another_companding_are_refused():
