@@ -60,7 +60,7 @@ def test_a_link_carries_the_settings_and_the_keyboard_moves_them(explore):
     assert "T(78) and T(80)" in words(page) and page.get_by_label("p, first id", exact=True).input_value() == "78"
     page.wait_for_function("location.hash.includes('p=78') && location.hash.includes('set=random')")
     redrawn(page, lambda: page.get_by_role("button", name="Start again").click())
-    assert "12,000 ids" in words(page)
+    assert "5,000 ids" in words(page)
     assert page.troubles == []
 
 
@@ -87,9 +87,9 @@ def test_a_pointer_reads_values_with_their_word(explore):
 @pytest.mark.parametrize(
     "page_and_link, sentence",
     [
-        ("basis#V=many", "V (many) must be a whole number from 2 to 65,536. It stays 12000."),
+        ("basis#V=many", "V (many) must be a whole number from 2 to 65,536. It stays 5000."),
         ("basis#d=7", "d (7) must be 2 plus a multiple of 2 from 2 to 512."),
-        ("basis#p=12000", "p (12000) must be a whole number from 0 to 11,999."),
+        ("basis#p=5000", "p (5000) must be a whole number from 0 to 4,999."),
         ("basis#set=cubic", "set (cubic) is not offered here. Choose from harmonic, log, random, mixed."),
         ("basis#set=random&V=777", "the nearest is shown. Choose the harmonic set for other sizes."),
         ("basis#set=log&V=100&d=256", "d is 98 instead of 256"),
@@ -140,7 +140,7 @@ def test_what_a_browser_lacks_is_said_beside_a_picture(site, visit, name, lackin
 
 def test_the_release_tells_which_words_share_a_row(explore):
     page = explore("release")
-    folds = resolution.fold_columns(resolution.zipf_mass(12000), [127])
+    folds = resolution.fold_columns(resolution.zipf_mass(5000), [127])
     assert f"{100 * folds['lost'][0]:.1f} % of a text shares its row" in words(page)
     page.get_by_label("or its word").fill("Dog")
     redrawn(page, lambda: page.keyboard.press("Enter"))
@@ -150,7 +150,7 @@ def test_the_release_tells_which_words_share_a_row(explore):
     assert len(ids) == 30 and len(set(ids)) == 1
     page.get_by_label("or its word").fill("qqq")
     page.keyboard.press("Enter")
-    page.get_by_text("is not one of the 12,000 word pieces").wait_for()
+    page.get_by_text("is not one of the 5,000 word pieces").wait_for()
     assert page.troubles == []
 
 
