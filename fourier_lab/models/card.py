@@ -77,11 +77,12 @@ def _training(record: "RunRecord") -> str:
         f"{found['spearman']['low']:.1f} to {found['spearman']['high']:.1f} |"
         for name, found in _graded(record).items()
     )
+    own = " The tokenizer was trained on the same corpus." if config.tokenizer == "trained" else ""
     return (
         f"""## Training data and scores
 
 Trained on {config.corpus}{f" ({pairs:,} pairs)" if pairs else ""}{beside}, objective {config.objective}, \
-{config.steps:,} steps of {config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`. Spearman x 100 of \
+{config.steps:,} steps of {config.batch_size} pairs, seed {config.seed}; run `{config.digest()}`.{own} Spearman x 100 of \
 cosines with the pairs' grades, and its 95 % interval over pairs:
 
 | pairs | number | Spearman | interval |

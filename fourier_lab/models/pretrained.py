@@ -14,8 +14,6 @@ from ..embeddings.kept_settings import with_settings_of
 from ..errors import ConfigError, RecordError, way_out
 from ..paths import SHIPPED_ENCODERS, write_atomically
 from ..text.tokenizer import vocabulary_hash
-from .card import model_card
-from .causal_lm import CausalLM
 from .sentence_encoder import SentenceEncoder
 
 if TYPE_CHECKING:
@@ -41,6 +39,8 @@ def save_encoder(
             f"the record in {record.folder} is of another model than this encoder, whose scores it would be given. Pass the "
             "record of the run that the encoder was loaded from."
         )
+    from .card import model_card  # like other modules that loading does without, so that a first vector comes sooner
+
     try:
         write_files(encoder, folder)
         write_atomically(folder / "modules.json", _text(_MODULES))
@@ -109,7 +109,13 @@ def assemble(model: ModelConfig, weights: Mapping[str, Tensor], tokenizer: str, 
     """
     # On the meta device no number would be drawn in vain, but torch then loads its compiler.
     read = Tokenizer.from_str(tokenizer)
-    encoder = SentenceEncoder(model, read) if model.head == "none" else CausalLM(model, read)
+    encoder: Any
+    if model.head == "none":
+        encoder = SentenceEncoder(model, read)
+    else:
+        from .causal_lm import CausalLM
+
+        encoder = CausalLM(model, read)
     if (found := vocabulary_hash(read)) != (vocabulary or found):
         raise RecordError(f"tokenizer.json has the vocabulary {found}, the weights know {vocabulary}")
     encoder.load_state_dict(with_settings_of(encoder, weights))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from seen import keep
 
+from fourier_lab import SentenceEncoder
 from fourier_lab.embeddings.basis import frequency_set
 from fourier_lab.geometry import resolution, token_table
 from fourier_lab.geometry.stages import stage_table
@@ -193,7 +194,8 @@ def test_clouds_are_searched_lassoed_and_linked_by_the_word(explore):
     page.keyboard.press("+")
     assert canvas.evaluate("c => c.toDataURL()") != before
     redrawn(page, lambda: page.get_by_label("left: encoder").select_option("fourier-100k: embedding"))
-    assert "12,000 tokens" in page.locator("#leftTitle").inner_text()
+    size = SentenceEncoder.from_pretrained("fourier-100k").config.vocab_size
+    assert f"{size:,} tokens" in page.locator("#leftTitle").inner_text()
     keep(page, "explorer_geometry")
     assert page.troubles == []
 
