@@ -1027,6 +1027,33 @@ def test_hard_negatives_are_told_as_their_records_have_them():
             assert f"| `{name}`, {words} | {' | '.join(found)} |" in told and max(found) == found[1]
         ends = [run.history[-1]["scale"] for run in runs if run.config.seed < 100 and size(run.config) in sizes]
         assert f"{min(ends):.1f} to {max(ends):.1f} {words}" in told
+def test_the_tokenizers_of_the_shipped_encoders_are_told_as_they_were_tried():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package")
+    tried: dict[tuple[str, int], dict[str, float]] = {}
+    for run in load_records(RECORDS / "shipped_search"):
+        config = run.config
+        if (config.learning_rate, config.batch_size) == (2e-3, 512):
+            cells = tried.setdefault((config.tokenizer, config.vocab_size), {})
+            cells[in_your_model.size_name(config)] = in_your_model.judged(run)
+    whose = {"given": "BERT's, cut", "trained": "trained"}
+    for (kind, size), cells in tried.items():
+        row = " | ".join(f"{cells[name]:.1f}" if name in cells else "–" for name in in_your_model.SIZES)
+        assert f"| {whose[kind]} | {size:,} | {row} |" in told
+    for name, short in (("fourier-100k", "100,000"), ("fourier-400k", "400,000")):
+        best = max(
+            (size for (kind, size), cells in tried.items() if name in cells),
+            key=lambda v: tried["trained", v].get(name, 0),
+        )
+        gain = tried["trained", best][name] - tried["given", 12000][name]
+        assert (
+            f"{best:,} trained pieces match {gain:.1f} points more than 12,000 of BERT's at {short} numbers"
+            in " ".join(told.split())
+        )
+    same = [
+        tried["trained", v][n] - tried["given", v][n]
+        for v, n in ((12000, "fourier-100k"), (12000, "fourier-400k"), (12000, "fourier-1m"), (3000, "fourier-100k"))
+    ]
+    assert "of one size differ by {:+.1f}, {:+.1f}, {:+.1f} and {:+.1f} points".format(*same) in " ".join(told.split())
 
 
 def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
