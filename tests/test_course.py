@@ -563,6 +563,16 @@ def test_the_bake_off_is_told_as_its_records_have_it():
     for value, low, high in ((pairs, 12, 16), (test, 6, 11)):
         gaps = [over_seeds(own, "Fourier, random", value)[0] - over_seeds(own, n, value)[0] for n in ordered]
         assert low <= min(gaps) and max(gaps) <= high, f"{gaps} are not {low} to {high}"
+    counted, waves = "companded by counts", ("Fourier, harmonic", "Fourier, random")
+    assert f"score {words(own, counted, test)} on STS-B test and match {words(own, counted, pairs)} % of" in told
+    ups, downs = (
+        [abs(over_seeds(own, counted, v)[0] - over_seeds(own, n, v)[0]) for v in (test, pairs)] for n in waves
+    )
+    assert (
+        "{:.1f} and {:.1f} points above those of the id itself, {:.1f} and {:.1f} below random".format(*ups, *downs)
+        in told
+    )
+    assert f"by Zipf's law has {words(own, 'companded', test)} and {words(own, 'companded', pairs)}" in told
     assert f"{words(own, 'table', pairs)} % of SNLI's test pairs, {words(alike, 'table', pairs)} % at 0.002" in told
     assert f"but scores {words(own, 'table', test)} on STS-B test, {words(alike, 'table', test)} at 0.002" in told
     assert f"{words(own, 'tensor train', pairs)} % of SNLI's test pairs at 0.008" in told
