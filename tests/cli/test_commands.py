@@ -244,7 +244,8 @@ def test_figures_on_a_folder_names_it_for_the_kernels(asked, tmp_path, monkeypat
 
 def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
     findings = [("OK", "snli/test: 9,824 pairs, abc123"), ("NOTE", "snli/train: labels exchanged?")]
-    monkeypatch.setattr(report, "report", lambda source: iter(findings))
+    asked = []
+    monkeypatch.setattr(report, "report", lambda *given: asked.append(given) or iter(findings))
     monkeypatch.setattr(fetch, "fetch", lambda folder: iter([folder / "snli" / "test.parquet"]))
     assert parser.main(["data", "check", "hub"]) == 0
     assert parser.main(["data", "fetch", str(tmp_path)]) == 0
@@ -252,7 +253,8 @@ def test_data_lists_what_it_checked_and_wrote(monkeypatch, capsys, tmp_path):
     assert pairs == "[OK]   snli/test: 9,824 pairs, abc123" and wrote == f"wrote {tmp_path}/snli/test.parquet"
     assert note == "[NOTE] snli/train: labels exchanged?"
     findings.append(("FAIL", "mnli/train has no column label"))
-    assert parser.main(["data", "check", "hub"]) == 1
+    assert parser.main(["data", "check", "hub", "--vocab-size", "2000"]) == 1
+    assert asked == [("hub", None), ("hub", 2000)]
     capsys.readouterr()
 
     def unreachable(folder):
