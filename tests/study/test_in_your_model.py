@@ -38,14 +38,11 @@ def test_an_encoder_knows_what_is_alike(name):
 
 def test_settings_were_chosen_by_held_out_pairs_alone():
     assert {*shipped_encoders()} == {*in_your_model.SIZES} and {run.config.seed for run in SEARCH} == {100}
-    given = [run for run in SEARCH if run.config.tokenizer == "given"]  # of the largest, no other is shipped yet
-    tried = {name: given if name == "fourier-1m" else SEARCH for name in in_your_model.SIZES}
-    best_of = {name: in_your_model.chosen(runs)[name] for name, runs in tried.items()}
-    for name, best in best_of.items():
+    for name, best in in_your_model.chosen(SEARCH).items():
         runs = [run.config for run in RUNS if in_your_model.size_name(run.config) == name]
         assert {config.seed for config in runs} == {0, 1, 2}
         assert varying_settings([best.config.replace(seed=0), *(config.replace(seed=0) for config in runs)]) == []
-        rivals = [run for run in tried[name] if in_your_model.size_name(run.config) == name]
+        rivals = [run for run in SEARCH if in_your_model.size_name(run.config) == name]
         assert all(in_your_model.judged(best) >= in_your_model.judged(run) for run in rivals) and len(rivals) >= 3
 
 
