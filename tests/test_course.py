@@ -930,16 +930,16 @@ HELD_OUT = ("snli/test", "mnli/validation_mismatched")
 
 def test_the_distilled_encoders_are_told_as_their_records_have_it():
     told = section(RESULTS.read_text(encoding="utf-8"), "Distilled, and named so")
-    runs, plain, tried = (load_records(RECORDS / name) for name in ("distilled", "shipped", "distilled_search"))
+    runs, plain, tried = (load_records(RECORDS / name) for name in ("distilled", "given_pieces", "distilled_search"))
     *bags, teacher = load_baselines(RECORDS / "distilled")
     measures = (bake_off.SPLITS["validation"], bake_off.SPLITS["test"], bake_off.BEYOND[bake_off.MEAN])
     by_size: dict[str, list] = {}
     for size in in_your_model.SIZES:
-        for ending, every in (("-distilled", runs), ("", plain)):
+        for ending, beside, every in (("-distilled", "", runs), ("", ", entailment pairs", plain)):
             own = [run for run in every if in_your_model.size_name(run.config) == size]
             found = by_size[size + ending] = [mean_interval([value(run) for run in own]) for value in measures]
             cells = " | ".join(f"{mean:.1f} ± {high - mean:.1f}" for mean, _, high in found)
-            assert f"| `{size}{ending}` | {own[0].metrics['parameters']['total']:,} | {cells} |" in told
+            assert f"| `{size}{ending}`{beside} | {own[0].metrics['parameters']['total']:,} | {cells} |" in told
     for each in (teacher, *bags):
         if each.name in (teacher.name, IDF_BAG):
             scores = [each.scores[split]["spearman"]["value"] for split in ("validation", "test")]
@@ -990,8 +990,13 @@ def test_the_distilled_encoders_are_told_as_their_records_have_it():
 def test_hard_negatives_are_told_as_their_records_have_them():
     told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "Contradictions as hard negatives").split())
     without, beside = (
-        [run for name in names for run in load_records(RECORDS / name) if run.config.batch_size == 512]
-        for names in (("shipped", "shipped_search"), ("hard_negatives",))
+        [
+            run
+            for name in names
+            for run in load_records(RECORDS / name)
+            if (run.config.batch_size, run.config.tokenizer, run.config.vocab_size) == (512, "given", 12_000)
+        ]
+        for names in (("given_pieces", "shipped_search"), ("hard_negatives",))
     )
     both, size = [run for run in (*without, *beside) if run.config.seed < 100], in_your_model.size_name
     values = (
@@ -1037,6 +1042,8 @@ def test_hard_negatives_are_told_as_their_records_have_them():
             assert f"| `{name}`, {words} | {' | '.join(found)} |" in told and max(found) == found[1]
         ends = [run.history[-1]["scale"] for run in runs if run.config.seed < 100 and size(run.config) in sizes]
         assert f"{min(ends):.1f} to {max(ends):.1f} {words}" in told
+
+
 def test_the_tokenizers_of_the_shipped_encoders_are_told_as_they_were_tried():
     told = section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package")
     tried: dict[tuple[str, int], dict[str, float]] = {}
@@ -1063,6 +1070,13 @@ def test_the_tokenizers_of_the_shipped_encoders_are_told_as_they_were_tried():
         tried["trained", v][n] - tried["given", v][n]
         for v, n in ((12000, "fourier-100k"), (12000, "fourier-400k"), (12000, "fourier-1m"), (3000, "fourier-100k"))
     ]
+    before = [[run for run in load_records(RECORDS / "given_pieces") if in_your_model.size_name(run.config) == size]
+              for size in in_your_model.SIZES]  # fmt: skip
+    words = [[plus_minus(mean, high) for mean, _, high in
+              (mean_interval([run.score(split) for run in runs]) for runs in before)]
+             for split in ("validation", "test")]  # fmt: skip
+    were = "{}, {} and {} on STS-B validation, {}, {} and {} on test".format(*words[0], *words[1])
+    assert f"the three scored {were}" in told
     assert "of one size differ by {:+.1f}, {:+.1f}, {:+.1f} and {:+.1f} points".format(*same) in " ".join(told.split())
 
 
