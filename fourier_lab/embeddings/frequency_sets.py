@@ -45,7 +45,7 @@ def _highest(vocab_size: int, n_frequencies: int, name: str) -> int:
     if n_frequencies > highest:
         raise ConfigError(
             f"{name!r} needs {n_frequencies} distinct frequencies but only 1..{highest} are below half the period. "
-            f"Lower d_model to at most {2 * highest} or use 'harmonic'."
+            f"Lower n_frequencies, or d_model / 2 where it sets them, to at most {highest}, or use 'harmonic'."
         )
     return highest
 
