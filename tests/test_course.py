@@ -31,6 +31,7 @@ from fourier_lab.study import (
     in_your_model,
     language,
     neighbours,
+    prompt_times,
     selection,
     thin,
     tuning,
@@ -1492,6 +1493,21 @@ def test_what_need_be_tuned_is_told_as_its_records_have_it():
     thin = [name for name in found.index if name not in (full, tuning.UNTUNED)]
     means = {name: float(found.loc[name, "test"].split()[0]) for name in thin}
     assert max(means, key=means.get) == "prompts, 16"
+
+
+def test_times_of_prompts_are_told_as_they_were_measured():
+    told = " ".join(section(RESULTS.read_text(encoding="utf-8"), "What need be tuned").split())
+    detail = prompt_times.read_times()["rows"][0]["detail"]
+    seconds, (few, *_, many) = detail["seconds"], detail["prompts"]
+    first, last = (
+        [seconds[way][i] / seconds["none"][i] for way in ("as tokens", "keys and values", "approximated")]
+        for i in (0, -1)
+    )
+    assert (
+        f"{few} of them make a training step {first[0]:.1f} times as long, {few} keys and values {first[1]:.2f} times and {few} "
+        f"approximated ones {first[2]:.2f} times; {many} make it {last[0]:.1f}, {last[1]:.2f} and {last[2]:.2f} times"
+        in told
+    )
 
 
 def test_the_rates_of_thin_tuning_are_those_of_the_least_loss():
