@@ -1504,8 +1504,8 @@ def test_times_of_prompts_are_told_as_they_were_measured():
         for i in (0, -1)
     )
     assert (
-        f"{few} of them make a training step {first[0]:.1f} times as long, {few} keys and values {first[1]:.2f} times and {few} "
-        f"approximated ones {first[2]:.2f} times; {many} make it {last[0]:.1f}, {last[1]:.2f} and {last[2]:.2f} times"
+        f"{few} of them make a training step {first[0]:.1f} times as long, {few} keys and values {first[1]:.2f} times and "
+        f"{few} approximated ones {first[2]:.2f} times; {many} make it {last[0]:.1f}, {last[1]:.2f} and {last[2]:.2f} times"
         in told
     )
 
