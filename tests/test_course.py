@@ -1071,6 +1071,10 @@ def test_the_tokenizers_of_the_shipped_encoders_are_told_as_they_were_tried():
         tried["trained", v][n] - tried["given", v][n]
         for v, n in ((12000, "fourier-100k"), (12000, "fourier-400k"), (12000, "fourier-1m"), (3000, "fourier-100k"))
     ]
+    trained, given = (
+        in_your_model.idf_floor(name)[1][in_your_model.THREE_SETS] for name in ("shipped", "given_pieces")
+    )
+    assert f"it has {trained - given:.1f} points less on the three sets" in " ".join(told.split())
     before = [[run for run in load_records(RECORDS / "given_pieces") if in_your_model.size_name(run.config) == size]
               for size in in_your_model.SIZES]  # fmt: skip
     words = [[plus_minus(mean, high) for mean, _, high in
