@@ -127,7 +127,7 @@ def is_of_library(config: Any) -> bool:
 
 def _check_id_order(value: Any) -> None:
     kind, _, size = str(value).rpartition("_")
-    if value not in ID_ORDERS and not (kind in BLOCK_ORDERS and re.fullmatch("[1-9][0-9]*", size)):
+    if str(value) not in ID_ORDERS and not (kind in BLOCK_ORDERS and re.fullmatch("[1-9][0-9]*", size)):
         known = ", ".join((*ID_ORDERS, *(f"{kind}_N" for kind in BLOCK_ORDERS)))
         raise ConfigError(f"id_order must be one of {known} (N: block size in ids), got {value!r}.")
 

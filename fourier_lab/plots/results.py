@@ -1,5 +1,6 @@
 """Pictures of committed results: configurations as points with intervals."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from ._marks import Data, axes_or_new, bars, columns_of, count_text, in_order
 from .figure import style
-from .palette import colour_of, colours_of, marker_of
+from .palette import ARM_COLOURS, colour_of, colours_of, marker_of
 
+_MOST = 30  # names in a legend
 _FEW, _LETTERS = 12, 26  # names in a legend of plain size, and letters of one; a longer one ends in an ellipsis
 
 
@@ -41,6 +43,8 @@ def draw_points(
     column = columns_of(data, "point", "series", "x", "x_low", "x_high", "y", "y_low", "y_high", "seeds")
     column["x"], shift = side_by_side(column["x"], log_x)
     column["x_low"], column["x_high"] = (shift(column[end]) for end in ("x_low", "x_high"))
+    called = _called(in_order(column["series"]))
+    column["series"] = np.array([called[name] for name in column["series"]])
     names = in_order(column["series"])
     colours = dict(zip(names, _colours(names), strict=True))
     for number, (name, colour) in enumerate(colours.items()):
@@ -68,6 +72,19 @@ def draw_points(
     ax.margins(0.08)
     ax.figure.legend(loc="outside upper left", ncols=3, frameon=False, fontsize="small" if len(names) > _FEW else None)
     return ax
+
+
+def _called(names: list[str]) -> dict[str, str]:
+    """Return what a legend calls each series: if there are more than it holds, those of an embedding that others add, the
+    embedding with the most series first, go without their options."""
+    embedding = {name: name.partition(" (")[0] for name in names}
+    called = {name: name for name in names}
+    for each, count in Counter(embedding.values()).most_common():
+        if len({*called.values()}) <= _MOST or count == 1:
+            break
+        if each not in ARM_COLOURS:
+            called |= {name: each for name in names if embedding[name] == each}
+    return called
 
 
 def side_by_side(x: NDArray[Any], log: bool) -> tuple[NDArray[Any], Callable[[NDArray[Any]], NDArray[Any]]]:

@@ -508,3 +508,15 @@ def test_headless_they_are_plain_pictures(rendered, monkeypatch, runs, results):
     ):
         made = make()
         assert made.controls == {} and made.settings and set(made._repr_mimebundle_()) == {"image/png", "text/plain"}
+
+
+def test_a_legend_of_many_series_names_the_embedding_alone():
+    ours = ["fourier (random)", "fourier (log)", "learned"]
+    series = [*ours, *(f"wide (n {k})" for k in range(20)), *(f"bloom (n {k})" for k in range(9)), "signature (n 1)"]
+    n = len(series)
+    data = {"point": series, "series": series, "seeds": [3] * n, "x": np.arange(1.0, n + 1), "y": np.arange(n)}
+    data |= {f"{axis}_{end}": data[axis] for axis in "xy" for end in ("low", "high")}
+    ax = result_plots.draw_points(data, x_label="size (count)", y_label="score (× 100)")
+    (legend,) = ax.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [*ours, "wide", *series[23:]]
+    plt.close(ax.figure)
