@@ -1566,3 +1566,22 @@ def test_the_embedding_of_the_front_page_is_one():
     exec(code, names)
     embedding = check_embedding(names["MyEmbedding"](3000, 16, buckets=512))
     assert sum(p.numel() for p in embedding.parameters()) == 512 * 16
+
+
+def test_rates_of_other_budgets_are_those_of_the_least_loss():
+    def case(run):
+        return run.config.replace(learning_rate=1e-3, seed=0, left_out="graded", evaluated_on=()).digest()
+
+    tried: dict[str, dict[float, float]] = {}
+    for run in load_records(RECORDS / "bake_off_budgets_rates"):
+        tried.setdefault(case(run), {})[run.config.learning_rate] = run.metrics["validation_loss"]
+    best = {name: min(losses, key=lambda rate: losses[rate]) for name, losses in tried.items()}
+    assert all(min(losses) < best[name] < max(losses) for name, losses in tried.items())
+    tuned, plain = (load_records(RECORDS / f"bake_off_budgets{end}") for end in ("_tuned", ""))
+    assert {case(run) for run in tuned} == {name for name, rate in best.items() if rate != 2e-3}
+    assert all(run.config.learning_rate == best[case(run)] for run in tuned)
+    waves = [run for run in plain if run.config.frequencies == "random" and run.config.arm != "frozen_random"]
+    assert len(waves) == 12 and {best[case(run)] for run in waves} == {2e-3}
+    for name in {case(run) for run in tuned}:
+        own, other = ([run.score("test") for run in runs if case(run) == name] for runs in (tuned, plain))
+        assert len(own) == 3 and np.mean(own) < np.mean(other)
