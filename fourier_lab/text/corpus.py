@@ -264,7 +264,7 @@ def _tokenised(
         held_out[f"{graded}/validation_tenth_of_train"] = aside
     else:
         kind = ENTAILMENT if contrastive and not all_pairs else None
-        train, account = training_stream(corpus, source, train_pairs, kind, left_out, vocab_size)
+        train, account = training_stream(corpus, source, train_pairs, left_out, vocab_size, kind=kind)
         for name in corpus.split("+"):
             for split in splits_of(name)[1:]:
                 pairs = load_pairs(name, split, source, vocab_size=vocab_size)
@@ -282,7 +282,7 @@ def _tokenised(
     if hard_negatives == "none":
         tokens = tokenised(train)
     else:
-        opposed, _ = training_stream(corpus, source, None, CONTRADICTION, left_out, vocab_size)
+        opposed, _ = training_stream(corpus, source, None, left_out, vocab_size, kind=CONTRADICTION)
         tokens, found["with_contradiction"] = _beside(cast(PairStream, train), opposed, tokenised)
     scored = {split: load_pairs(graded, split, source, vocab_size=vocab_size) for split in SCORED}
     account = {

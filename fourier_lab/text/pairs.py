@@ -198,12 +198,13 @@ def training_pairs(
     Returns:
         The joined pairs, and a JSON-ready account: rows, rows dropped, fingerprints.
     """
-    stream, account = training_stream(corpus, source, n, ENTAILMENT if entailment_only else None, left_out, vocab_size)
+    kind = ENTAILMENT if entailment_only else None
+    stream, account = training_stream(corpus, source, n, left_out, vocab_size, kind=kind)
     return _in_lists(stream), account
 
 
 def training_stream(
-    corpus: str, source: str, n: int | None, kind: int | None, left_out: str, vocab_size: int = TOY_VOCAB_SIZE
+    corpus: str, source: str, n: int | None, left_out: str, vocab_size: int = TOY_VOCAB_SIZE, *, kind: int | None
 ) -> tuple[PairStream, dict]:
     """Return what :func:`training_pairs` does, of the label ``kind`` or of all, while sentences of files stay there."""
     held_out = set()

@@ -37,7 +37,7 @@ def load_tokenizer(config: RunConfig) -> Tokenizer:
         from .pairs import training_stream
         from .word_pieces import train_word_pieces
 
-        pairs, _ = training_stream(config.corpus, config.source, None, False, config.left_out)
+        pairs, _ = training_stream(config.corpus, config.source, None, config.left_out, kind=None)
         return train_word_pieces(list(dict.fromkeys((*pairs.first, *pairs.second))), config.vocab_size)
     if config.source == "hub":
         return hub_tokenizer()

@@ -115,7 +115,7 @@ def taught(config: RunConfig, corpus: Corpus) -> Corpus:
     """
     teacher = find_teacher(str(config.teacher))
     train, _ = training_stream(
-        config.corpus, config.source, config.train_pairs, None, config.left_out, config.vocab_size
+        config.corpus, config.source, config.train_pairs, config.left_out, config.vocab_size, kind=None
     )
     labels = _labels(teacher, train.first, train.second, len(train))
     held_out = {}

@@ -95,9 +95,8 @@ def test_every_objective_on_a_corpus_has_the_same_one(folder):
 
 
 def test_the_check_names_it(folder):
-    trained = load_tokenizer(TRAINED)
-    size, name = trained.get_vocab_size(with_added_tokens=True), vocabulary_hash(trained)
-    assert [text for _, text in report("folder", 150)][-1] == f"tokenizer trained on snli: {size} ids, {name}"
+    name = vocabulary_hash(load_tokenizer(TRAINED))
+    assert [text for _, text in report("folder", 150)][-1] == f"tokenizer trained on snli: 146 ids, {name}"
     assert [state for state, _ in report("folder", 9)][-1] == "FAIL"
 
 
