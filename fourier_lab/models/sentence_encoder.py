@@ -24,7 +24,7 @@ from .token_weights import TokenWeights
 if TYPE_CHECKING:
     from ..training.records import RunRecord
 
-_ENCODE_TOKENS = 8192
+_ENCODE_TOKENS = 2048  # whose widest states stay near the processor: larger blocks are slower
 
 
 def _build_pooler(config: ModelConfig) -> nn.Module:

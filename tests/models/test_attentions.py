@@ -151,3 +151,15 @@ def test_they_train_and_are_read_again(tmp_path):
     found = train(config, runs=tmp_path)
     sentences = ["the red dog runs", "a cat"]
     assert (load_encoder(found.record.folder).encode(sentences) == found.encoder.encode(sentences)).all()
+
+
+@pytest.mark.parametrize("attention", [FullAttention(4), LocalAttention(4, window=2)])
+def test_bfloat16_on_a_processor_leaves_the_mixing_in_float32(attention):
+    q, k, v = torch.randn(3, 2, 1, 5, 4)
+    bias = torch.randn(2, 1, 1, 5)
+    expected = attention(q, k, v, bias)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(attention(q, k, v, bias), expected)
+        rounded = attention(*(t.bfloat16() for t in (q, k, v)), bias.bfloat16())
+    assert rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, expected, atol=0.05, rtol=0.05)
