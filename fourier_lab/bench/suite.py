@@ -6,6 +6,7 @@ falls on both, and the ratio is that of their medians. Imports and memory are me
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..config import ModelConfig
+from ..device import multiplies_bfloat16
 from ..embeddings.fourier import FourierEmbedding
 from ..errors import ConfigError
 from ..models.blocks import build_embedding
@@ -47,8 +49,9 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``HEAD``, ``ENCODE``, ``ATTENTION``,
-            ``FEED_FORWARD``, ``PROMPTS`` and ``PAGE``, or ``head``, ``encode``, ``attention`` and ``page`` for all of these.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``BFLOAT16``, ``HEAD``, ``ENCODE``,
+            ``ATTENTION``, ``FEED_FORWARD``, ``PROMPTS`` and ``PAGE``, or ``head``, ``encode``, ``attention``, ``bfloat16``
+            and ``page`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -61,8 +64,8 @@ def run_benchmarks(
     Raises:
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
-    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE}
-    benchmarks = {**BENCHMARKS, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PROMPTS, **PAGE}
+    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE, "bfloat16": BFLOAT16}
+    benchmarks = {**BENCHMARKS, **BFLOAT16, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PROMPTS, **PAGE}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()
@@ -102,12 +105,12 @@ def recipe(size: Size) -> Row:
     )  # fmt: skip
 
 
-def sentence_transformers(size: Size, dropout: float) -> Row:
+def sentence_transformers(size: Size, dropout: float, target: float = 2.0) -> Row:
     """Training against sentence-transformers' trainer of a BERT with this dropout; ours has none."""
     what = "training, against sentence-transformers' trainer and a BERT of one layer and the same width; both tokenise"
     what += f"; its dropout is {dropout:g}"
     if find_spec("sentence_transformers") is None:
-        return make_row(what, None, None, "pairs/s", None, ">= 2x", None, {"missing": INSTALL})
+        return make_row(what, None, None, "pairs/s", None, f">= {target:g}x", None, {"missing": INSTALL})
     trainer, batches, text = make_trainer(size), batches_of(size), text_for(size)
 
     def ours(i: int) -> None:
@@ -120,7 +123,9 @@ def sentence_transformers(size: Size, dropout: float) -> Row:
         ours, text.tokenizer, (text.first, text.second), size.batch_size, size.repeats, size.d_model,
         trainer.precision == torch.bfloat16, dropout,
     )  # fmt: skip
-    return compare(what, seconds, 2.0, pairs=size.batch_size, text=text.source, dtype=str(trainer.precision), **account)
+    return compare(
+        what, seconds, target, pairs=size.batch_size, text=text.source, dtype=str(trainer.precision), **account
+    )
 
 
 def arms(size: Size, published: bool) -> Row:
@@ -176,7 +181,7 @@ def memory_step(vocab_size: int, d_model: int, tokens: int) -> None:
     _embedding_step(FourierEmbedding(vocab_size, d_model), ids, fused=True)(0)
 
 
-def matmul(size: Size) -> Row:
+def matmul(size: Size, target: float = 0.35) -> Row:
     """Rate of the training step's matrix products, against a plain product."""
     trainer, batches = make_trainer(size), batches_of(size)
     left, right = torch.randn(2, size.matmul, size.matmul).to(trainer.precision)
@@ -186,7 +191,24 @@ def matmul(size: Size) -> Row:
     theirs = 2 * size.matmul**3 / float(np.median(seconds["theirs"])) / 1e9
     what = "matrix products of the whole training step (attention scores not counted), against one plain square matmul"
     detail = {"dtype": str(trainer.precision), "operations_per_step": float(np.median(operations))}
-    return make_row(what, ours, theirs, "GFLOP/s", ours / theirs, ">= 0.35", ours / theirs >= 0.35, detail)
+    return make_row(what, ours, theirs, "GFLOP/s", ours / theirs, f">= {target:g}", ours / theirs >= target, detail)
+
+
+def step(size: Size) -> Row:
+    """One training step in the precision of ``size`` against one in float32."""
+    ours, theirs = make_trainer(size), make_trainer(size, precision="float32")
+    what = f"one training step in {size.precision} against one in float32"
+    return compare(what, _race(ours, theirs, size), 1.0, dtype=str(ours.precision))
+
+
+def in_bfloat16(size: Size, of: Callable[[Size], Row]) -> Row:
+    """Measure with our side in bfloat16, where the processor multiplies that itself."""
+    if not multiplies_bfloat16(torch.device("cpu")):
+        missing = {
+            "missing": "this processor emulates bfloat16; one with avx512_bf16 or AMX units multiplies it itself"
+        }
+        return make_row("training in bfloat16", None, None, "", None, "", None, missing)
+    return of(replace(size, precision="bfloat16"))
 
 
 def import_time(size: Size) -> Row:
@@ -216,6 +238,14 @@ BENCHMARKS: dict[str, Callable[[Size], Row]] = {
     "matmul": matmul,
     "import": import_time,
 }
+_STEPS: dict[str, Callable[[Size], Row]] = {
+    "step": step,
+    "recipe": recipe,
+    "sentence_transformers": partial(sentence_transformers, dropout=0.0, target=3.0),
+    "sentence_transformers_dropout": partial(sentence_transformers, dropout=0.1, target=3.0),
+    "matmul": partial(matmul, target=0.55),
+}
+BFLOAT16 = {f"bfloat16_{name}": partial(in_bfloat16, of=of) for name, of in _STEPS.items()}
 
 
 def _operations(trainer: Trainer, batch: np.ndarray) -> int:

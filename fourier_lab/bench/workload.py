@@ -52,6 +52,7 @@ class Size:
         feed_forward_tokens: Tokens of a step of a feed-forward alone.
         feed_forward_width: Largest width of one.
         repeats: Measurements of each side, after one warm-up.
+        precision: What our side computes in, as in ``RunConfig``.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
     """
@@ -70,6 +71,7 @@ class Size:
     feed_forward_tokens: int = 2048
     feed_forward_width: int = 1536
     repeats: int = 15
+    precision: str = "float32"
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()
 
@@ -122,6 +124,7 @@ def make_trainer(size: Size, kind: type[Trainer] = Trainer, **changes: Any) -> T
     text = text_for(size)
     config = RunConfig(
         d_model=size.d_model, batch_size=size.batch_size, learning_rate=LEARNING_RATE, steps=10_000, device="cpu",
+        precision=size.precision,
     ).replace(**changes)  # fmt: skip
     first, second = (tokenize(text.tokenizer, side, config.max_seq_len) for side in (text.first, text.second))
     pairs = TokenPairs(first, second, np.zeros(len(first), np.int64))

@@ -65,6 +65,18 @@ def test_row_is_complete_and_its_ratio_is_that_of_its_numbers(name, tmp_path):
     assert f"{name}: {row['what']}" in suite.table([row])
 
 
+@pytest.mark.parametrize("name", ["bfloat16_step", "bfloat16_recipe", "bfloat16_matmul"])
+@pytest.mark.parametrize("has_units", [True, False])
+def test_rows_in_bfloat16_are_measured_where_the_processor_multiplies_it(name, has_units, monkeypatch):
+    monkeypatch.setattr(suite, "multiplies_bfloat16", lambda device: has_units)
+    (row,) = suite.run_benchmarks([name], size=TINY)
+    if has_units:
+        check_row(row)
+        assert row["detail"]["dtype"] == "torch.bfloat16"
+    else:
+        assert row["ours"] is None and "avx512_bf16" in row["detail"]["missing"]
+
+
 @pytest.mark.filterwarnings("ignore")  # theirs: deprecations inside transformers and accelerate
 @pytest.mark.parametrize("name", THEIRS)
 def test_sentence_transformers_row(name):
