@@ -245,7 +245,9 @@ _STEPS: dict[str, Callable[[Size], Row]] = {
     "sentence_transformers_dropout": partial(sentence_transformers, dropout=0.1, target=3.0),
     "matmul": partial(matmul, target=0.55),
 }
-BFLOAT16 = {f"bfloat16_{name}": partial(in_bfloat16, of=of) for name, of in _STEPS.items()}
+BFLOAT16: dict[str, Callable[[Size], Row]] = {
+    f"bfloat16_{name}": partial(in_bfloat16, of=of) for name, of in _STEPS.items()
+}
 
 
 def _operations(trainer: Trainer, batch: np.ndarray) -> int:
