@@ -1,5 +1,6 @@
 """What a sweep has done, has left to do, and will cost."""
 
+import dataclasses
 import itertools
 import statistics
 from collections.abc import Iterable, Iterator
@@ -8,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
+
 from .. import paths
-from ..config import RunConfig
+from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, FourierLabError, RecordError, check_kind, leave_out
+from ..models.causal_lm import CausalLM
+from ..models.sentence_encoder import SentenceEncoder
 from ..processes import check_workers
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
@@ -23,9 +28,28 @@ _CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is ta
 
 
 def check_asked(sweep: Sweep, workers: int) -> None:
-    """Raise :class:`ConfigError` if what is to be run is no sweep, or there would be no process to work."""
+    """Raise :class:`ConfigError` if what is to be run is no sweep, has a model that cannot be, or no process would work."""
     check_kind(sweep, Sweep, "a sweep is run as it was read from its file", "Write run_sweep(load_sweep(path)).")
     check_workers(workers)
+    _check_models(sweep)
+
+
+def _check_models(sweep: Sweep) -> None:
+    """Build each model whose vocabulary's size is settled before any is trained; text may settle others."""
+    shapes: dict[ModelConfig, Run] = {}
+    for run in sweep.runs:
+        if run.config is not None and (run.config.corpus == "toy" or run.config.tokenizer == "trained"):
+            shapes.setdefault(dataclasses.replace(run.config.model(run.config.vocab_size), frequency_seed=0), run)
+    for shape, run in shapes.items():
+        model = SentenceEncoder if shape.head == "none" else CausalLM
+        try:
+            try:
+                with torch.device("meta"):  # which holds no numbers, so that some models cannot be built there
+                    model(shape)
+            except Exception:
+                model(shape)
+        except ConfigError as problem:
+            raise ConfigError(f"{sweep.name}: group {run.group!r} gives {describe(run)}: {problem}") from None
 
 
 @dataclass(frozen=True)

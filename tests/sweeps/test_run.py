@@ -113,6 +113,35 @@ def test_a_wrong_file_is_refused_by_name_place_and_way_out(write, old, new, mess
         load_sweep(write(FILE.replace(old, new, 1)))
 
 
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        (
+            "arm: wide_fourier, frequencies: random, embedding_options: {n_frequencies: 400}",
+            "1..249.*below half the period",
+        ),
+        ("objective: language_model, head: fourier, head_options: {n_frequencies: 400}", "n_frequencies .400..*1..255"),
+        ("arm: signature, embedding_options: {buckets: 2, hashes: 2}", "signature"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_before_any_is_trained(base, message, write, tmp_path):
+    text = f"question: none\nbase: {{vocab_size: 500, {base}}}\ngroups:\n  - name: fine\n    set: {{learning_rate: 0.01}}\n"
+    sweep = load_sweep(write(text))
+    for ask in (
+        lambda: list(plan.plan(sweep)),
+        lambda: run_sweep(sweep, 1, runs=tmp_path / "r", results=tmp_path / "s"),
+    ):
+        with pytest.raises(ConfigError, match=f"group 'fine' gives learning_rate 0.01.*{message}"):
+            ask()
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_models_of_all_committed_sweeps_can_be():
+    for path in sorted(paths.SWEEPS.glob("*.yaml")):
+        for smoke in (False, True):
+            plan.check_asked(load_sweep(path, smoke=smoke), 1)
+
+
 def test_missing_files_groups_and_smoke_settings_are_named(write, tmp_path):
     with pytest.raises(ConfigError, match="there is no sweep file .*none.yaml"):
         load_sweep(tmp_path / "none.yaml")
