@@ -1050,7 +1050,13 @@ def test_the_tokenizers_of_the_shipped_encoders_are_told_as_they_were_tried():
     tried: dict[tuple[str, int], dict[str, float]] = {}
     for run in load_records(RECORDS / "shipped_search"):
         config = run.config
-        if (config.learning_rate, config.batch_size) == (2e-3, 512):
+        if (config.learning_rate, config.batch_size, config.steps, config.dropout, config.d_model) == (
+            2e-3,
+            512,
+            600,
+            0,
+            256,
+        ):
             cells = tried.setdefault((config.tokenizer, config.vocab_size), {})
             cells[in_your_model.size_name(config)] = in_your_model.judged(run)
     whose = {"given": "BERT's, cut", "trained": "trained"}
@@ -1083,6 +1089,59 @@ def test_the_tokenizers_of_the_shipped_encoders_are_told_as_they_were_tried():
     were = "{}, {} and {} on STS-B validation, {}, {} and {} on test".format(*words[0], *words[1])
     assert f"the three scored {were}" in told
     assert "of one size differ by {:+.1f}, {:+.1f}, {:+.1f} and {:+.1f} points".format(*same) in " ".join(told.split())
+
+
+def test_the_widths_of_the_shipped_encoders_are_told_as_they_were_tried():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Encoders in the package")
+    runs = [run for run in load_records(RECORDS / "shipped_search") if run.config.tokenizer == "trained"]
+    usual = {"learning_rate": 2e-3, "batch_size": 512, "steps": 600, "dropout": 0.0}
+
+    def having(size, **settings):
+        wanted = {**usual, **settings}
+        return [
+            run for run in runs if in_your_model.size_name(run.config) == size
+            and all(getattr(run.config, name) == value for name, value in wanted.items())
+        ]  # fmt: skip
+
+    best_width = {}
+    for width in sorted({run.config.d_model for run in runs}):
+        cells = []
+        for size in in_your_model.SIZES:
+            best = max(having(size, d_model=width), key=in_your_model.judged, default=None)
+            cells.append("–" if best is None else f"{in_your_model.judged(best):.1f}")
+            if best is not None:
+                best_width.setdefault(size, {})[width] = in_your_model.judged(best)
+                cells[-1] += f" ({best.config.vocab_size:,} pieces)" if best.config.vocab_size != 2000 else ""
+        assert f"| {width} | {' | '.join(cells)} |" in told
+    widths = {size: max(found, key=found.get) for size, found in best_width.items()}
+    assert [*widths.values()] == [192, 256, 512] and "each a computed row of 192, 256 and 512 numbers" in told
+    shipped = {in_your_model.size_name(run.config): run for run in load_records(RECORDS / "shipped")}
+    tables = [2000 * width for width in widths.values()]
+    spared = [1 - shipped[size].metrics["parameters"]["embedding"] / n for size, n in zip(widths, tables, strict=True)]
+    words = [f"{100 * share:.0f} %" for share in spared]
+    assert f"{tables[0]:,} numbers at 192, {tables[1]:,} at 256 and {tables[2]:,} at 512 wide" in told
+    assert f"they spare {words[0]}, {words[1]} and {words[2]} of it" in told
+    best = {size: f"{value[widths[size]]:.1f}" for size, value in best_width.items()}
+
+    def each(size, **settings):
+        runs = having(size, **{"d_model": widths[size], "vocab_size": 2000, **settings})
+        return " and ".join(f"{in_your_model.judged(run):.1f}" for run in runs)
+
+    small, middle, large = in_your_model.SIZES
+    assert (
+        f"a million numbers ({best[large]}): dropout 0.1 {each(large, dropout=0.1)} and 0.3 {each(large, dropout=0.3)}; "
+        f"rate 0.001 {each(large, learning_rate=1e-3)} and 0.004 {each(large, learning_rate=4e-3)}; batches of 1,024 "
+        f"{each(large, batch_size=1024)}; 400 steps {each(large, steps=400)}; 1,200 steps, eight passes over the pairs, "
+        f"{each(large, steps=1200)}." in told
+    )
+    assert (
+        f"192 wide ({best[small]}): 1,200 steps {each(small, steps=1200)}, and with 1,500 pieces "
+        f"{each(small, steps=1200, vocab_size=1500)}; dropout 0.1 {each(small, dropout=0.1)}; rate 0.004 "
+        f"{each(small, learning_rate=4e-3)}. At 400,000 ({best[middle]}): 1,200 steps {each(middle, steps=1200)}, "
+        f"dropout 0.1 {each(middle, dropout=0.1)}." in told
+    )
+    for size, run in in_your_model.chosen(load_records(RECORDS / "shipped_search")).items():
+        assert shipped[size].config.replace(seed=run.config.seed) == run.config
 
 
 def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():
