@@ -12,9 +12,10 @@ Row = dict[str, Any]
 Seconds = Mapping[str, list[float]]
 
 
-def run_child(code: str) -> str:
-    """Run Python code in a fresh process and return what it prints."""
-    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
+def run_child(code: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run Python code in a fresh process, with this one's environment if none is given, and return what it prints."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
 
 def alternate(

@@ -27,6 +27,7 @@ from ..text.tokenizer import tokenize
 from ..training.optimizer import make_optimizer
 from ..training.trainer import Trainer
 from .attention import ATTENTION
+from .builds import BUILDS
 from .encode import ENCODE
 from .feed_forward import FEED_FORWARD
 from .head import HEAD
@@ -49,9 +50,9 @@ def run_benchmarks(
     """Run benchmarks one after the other.
 
     Args:
-        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``BFLOAT16``, ``HEAD``, ``ENCODE``,
-            ``ATTENTION``, ``FEED_FORWARD``, ``PROMPTS`` and ``PAGE``, or ``head``, ``encode``, ``attention``, ``bfloat16``
-            and ``page`` for all of these.
+        names: Keys of :data:`BENCHMARKS`, which are all run if there is none; of ``BFLOAT16``, ``BUILDS``, ``HEAD``,
+            ``ENCODE``, ``ATTENTION``, ``FEED_FORWARD``, ``PROMPTS`` and ``PAGE``, or ``bfloat16``, ``builds``, ``head``,
+            ``encode``, ``attention`` and ``page`` for all of these.
         out: Where to write rows and machine as JSON; nowhere if None.
         size: Other sizes than the default.
         report: Called with one line before each benchmark.
@@ -64,8 +65,9 @@ def run_benchmarks(
     Raises:
         ConfigError: If a name is unknown, or ``out`` is a folder.
     """
-    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE, "bfloat16": BFLOAT16}
-    benchmarks = {**BENCHMARKS, **BFLOAT16, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PROMPTS, **PAGE}
+    groups = {"head": HEAD, "encode": ENCODE, "attention": ATTENTION, "page": PAGE, "bfloat16": BFLOAT16,
+              "builds": BUILDS}  # fmt: skip
+    benchmarks = {**BENCHMARKS, **BFLOAT16, **BUILDS, **HEAD, **ENCODE, **ATTENTION, **FEED_FORWARD, **PROMPTS, **PAGE}
     if unknown := sorted(set(names) - set(benchmarks) - set(groups)):
         raise ConfigError(f"no benchmark {', '.join(unknown)}. Known: {', '.join([*benchmarks, *groups])}.")
     size = size or Size()

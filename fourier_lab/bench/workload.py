@@ -55,6 +55,7 @@ class Size:
         precision: What our side computes in, as in ``RunConfig``.
         arm: Token embedding that is measured against the learned table, as in ``RunConfig``.
         embedding_options: Its options.
+        before: Source of an earlier build, for what is measured against one.
     """
 
     d_model: int = 256
@@ -74,6 +75,7 @@ class Size:
     precision: str = "float32"
     arm: str = "fourier"
     embedding_options: tuple[tuple[str, Any], ...] = ()
+    before: Path | None = None
 
 
 def machine() -> dict[str, Any]:

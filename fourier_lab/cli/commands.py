@@ -275,8 +275,8 @@ def bench(options: argparse.Namespace) -> int:
 
         say("\n" + table(measure(options.out, before=options.before, report=say)))
         return 0
-    if options.before is not None:
-        raise ConfigError(f"--before {options.before} is for 'fourier-lab bench pools'. Leave it out.")
+    if options.before is not None and not all(name.startswith("builds") for name in options.names or ("all",)):
+        raise ConfigError(f"--before {options.before} is for 'fourier-lab bench pools' and 'builds'. Leave it out.")
     from ..bench.workload import Size
 
     sys.path.insert(0, "")
@@ -284,7 +284,8 @@ def bench(options: argparse.Namespace) -> int:
         name: RunConfig.parse(name, text) for name in ("arm", "embedding_options") if (text := getattr(options, name))
     }
     config = RunConfig(**given)
-    size = Size(arm=config.arm, embedding_options=config.embedding_options, **({"repeats": 3} if options.quick else {}))
+    quick: dict[str, Any] = {"repeats": 3} if options.quick else {}
+    size = Size(arm=config.arm, embedding_options=config.embedding_options, before=options.before, **quick)
     rows = run_benchmarks(options.names, options.out, size=size, report=say)
     say("\n" + table(rows))
     return 0

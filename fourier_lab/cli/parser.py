@@ -187,11 +187,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="benchmarks to run, head for those of the output layer, encode for those of the smallest shipped encoder, "
         "attention for the length from which it is dear, feed_forward for the width from which low rank is faster, "
-        "prompts for what they cost a layer, bfloat16 for training steps in it, page for the whole vocabulary in a "
-        "browser; all but these if none is given; or scale, for how costs grow; or pools, for how long a sweep takes "
-        "through Dask",
+        "prompts for what they cost a layer, bfloat16 for training steps in it, builds for this build against that of "
+        "--before, page for the whole vocabulary in a browser; all but these if none is given; or scale, for how costs "
+        "grow; or pools, for how long a sweep takes through Dask",
     )
-    bench.add_argument("--before", type=Path, metavar="FOLDER", help="source of another build that pools measures too")
+    bench.add_argument(
+        "--before", type=Path, metavar="FOLDER", help="source of another build that pools and builds measure too"
+    )
     bench.add_argument("--embedding", dest="arm", metavar="NAME", help="measure this one, as in train, against a table")
     bench.add_argument("--embedding-options", metavar="YAML", help="its options, such as {buckets: 1024}")
     bench.add_argument("--quick", action="store_true", help="3 measurements of each side, for a first impression")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fourier_lab import ModelConfig, SentenceEncoder
+from fourier_lab import ModelConfig, SentenceEncoder, paths
 from fourier_lab.bench import attention, encode, feed_forward, head, page, prompts, suite, workload
 from fourier_lab.bench.head import HEAD
 from fourier_lab.bench.rivals import encode_as_published
@@ -333,3 +333,25 @@ def test_material_has_the_lengths_of_snli():
         for batch in workload.batches_of(size)
     ]
     assert 600 < np.mean([len(distinct) for distinct in words]) < 820  # 709 in SNLI
+
+
+EARLIER = """
+from types import SimpleNamespace
+
+RunConfig = SimpleNamespace
+
+
+def train(config, runs):
+    return SimpleNamespace(metrics={"duration_s": 7 * config.steps})
+"""
+
+
+def test_a_build_is_measured_against_the_one_that_is_named(tmp_path):
+    (row,) = suite.run_benchmarks(["builds_step"], size=TINY)
+    assert row["ours"] is None and "--before FOLDER" in row["detail"]["missing"]
+    (tmp_path / "fourier_lab.py").write_text(EARLIER)
+    (row,) = suite.run_benchmarks(["builds_step"], size=replace(TINY, before=tmp_path))
+    check_row(row)
+    assert row["theirs"] == 7000 and row["ours"] < 7000 and row["detail"]["repeats"] == TINY.repeats
+    (row,) = suite.run_benchmarks(["builds_encode"], size=replace(TINY, before=paths.PROJECT))
+    check_row(row)
