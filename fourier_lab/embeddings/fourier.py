@@ -40,7 +40,9 @@ class GeGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.w1(x).chunk(2, dim=-1)
-        return self.w2(F.gelu(gate) * value)
+        gate = F.gelu(gate)
+        # New memory of this size costs a processor more than the product; a gradient would need what is written over.
+        return self.w2(gate * value if torch.is_grad_enabled() else gate.mul_(value))
 
 
 class SiLUMLP(nn.Module):
