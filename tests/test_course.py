@@ -620,6 +620,54 @@ def test_who_minds_the_order_of_the_ids_is_told_as_the_records_have_it():
     assert round(max(drawn) - min(drawn)) == 10
 
 
+def test_what_a_layer_changes_is_told_as_the_records_have_it():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Before one layer")
+    found: dict[str, dict[str, dict]] = {}
+    for name in ("bake_off_layer", "bake_off", "bake_off_one_rate"):
+        for run in load_records(RECORDS / name):
+            found.setdefault(name, {}).setdefault(bake_off.method(run.config), {})[run.config.seed] = run
+    layer, bag, one_rate = found.values()
+    three, snli, mnli = bake_off.BEYOND[bake_off.MEAN], *(bake_off.MATCHED[n] for n in ("SNLI test", "MNLI mismatched"))
+
+    def of(value, runs, less=None):
+        if less is None:
+            return interval([value(run) for run in runs.values()])
+        mean, low, high = mean_interval([value(run) - value(less[seed]) for seed, run in runs.items()])
+        return f"{mean:+.1f} ± {high - mean:.1f}"
+
+    assert {name: len(runs) for name, runs in layer.items()} == dict.fromkeys([row[0] for row in rows(told)], 3)
+    for name, parameters, rate, *cells in rows(told):
+        runs = layer[name]
+        assert parameters == f"{runs[0].metrics['parameters']['embedding']:,}"
+        assert rate == f"{runs[0].config.learning_rate:g}"
+        values = (*bake_off.SPLITS.values(), three, snli, mnli)
+        assert cells[:5] == [of(value, runs) for value in values]
+        assert cells[5:7] == (["–"] * 2 if name == "table" else [of(v, runs, layer["table"]) for v in (three, snli)])
+        assert cells[7:] == [of(value, runs, bag[name]) for value in (three, snli)]
+    words, harmonic = " ".join(told.split()), "Fourier, harmonic"
+    lost = [of(snli, each[harmonic], each["table"]).lstrip("-") for each in (layer, bag)]
+    assert f"match {lost[0]} points fewer of SNLI's pairs than the table, {lost[1]} in the bag" in words
+    behind = [-float(of(snli, runs, layer["table"]).split()[0]) for name, runs in layer.items()
+              if name not in ("table", harmonic)]  # fmt: skip
+    assert f"with a 118th of its numbers, {min(behind):.1f} to {max(behind):.1f} fewer" in words
+    told_apart = {name: of(three, layer[name], layer["table"]) for name in (harmonic, "bloom")}
+    assert f"({told_apart[harmonic]} over the three sets) and Bloom embeddings ({told_apart['bloom']})" in words
+    gains = {name: of(mnli, runs, bag[name]).split() for name, runs in layer.items()}
+    fewer = [-float(gain[0]) for name, gain in gains.items() if name != harmonic]
+    assert f"all but harmonic waves match {min(fewer):.1f} to {max(fewer):.1f} points fewer of MNLI's" in words
+    at = [of(three, one_rate[name]) for name in ("table", "bloom", harmonic)]
+    assert f"(table {at[0]} over the three sets, Bloom {at[1]}; harmonic waves {at[2]}, so" in words
+    best: dict[str, list] = {}
+    for run in load_records(RECORDS / "bake_off_layer_rates"):
+        best.setdefault(bake_off.method(run.config), []).append(
+            (run.metrics["validation_loss"], run.config.learning_rate)
+        )
+    for name, tried in best.items():
+        rate = min(tried)[1]
+        assert rate == layer[name][0].config.learning_rate
+        assert min(other for _, other in tried) < rate < max(other for _, other in tried)
+
+
 def test_every_sweep_is_listed_on_the_results_page():
     page = RESULTS.read_text(encoding="utf-8")
     assert [path.name for path in paths.SWEEPS.glob("*.yaml") if f"(../sweeps/{path.name})" not in page] == []
@@ -1140,8 +1188,6 @@ def test_the_widths_of_the_shipped_encoders_are_told_as_they_were_tried():
         f"{each(small, learning_rate=4e-3)}. At 400,000 ({best[middle]}): 1,200 steps {each(middle, steps=1200)}, "
         f"dropout 0.1 {each(middle, dropout=0.1)}." in told
     )
-    for size, run in in_your_model.chosen(load_records(RECORDS / "shipped_search")).items():
-        assert shipped[size].config.replace(seed=run.config.seed) == run.config
 
 
 def test_what_other_budgets_and_spelling_bring_is_told_as_the_records_have_it():

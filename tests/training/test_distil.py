@@ -55,7 +55,7 @@ def test_labels_are_the_teachers_vectors_of_each_sentence():
     first, second = ([side[i] for i in index] for side in (pairs.first, pairs.second))
     expected = np.stack([encode(side, normalize=True) for side in (first, second)])
     np.testing.assert_allclose(told.train.label[index], expected, atol=1e-3)
-    assert told.account["teacher"] == {"name": "fourier-100k", "hash": find_teacher("fourier-100k").hash, "width": 256}
+    assert told.account["teacher"] == {"name": "fourier-100k", "hash": find_teacher("fourier-100k").hash, "width": 192}
 
 
 def test_a_run_learns_what_its_teacher_says_and_names_it(tmp_path):
@@ -118,7 +118,7 @@ def test_a_teacher_is_a_folder_by_its_path_or_name_or_a_function(tmp_path, monke
     monkeypatch.setenv("FOURIER_LAB_DATA", str(tmp_path / "data"))
     by_path, by_name = find_teacher(str(folder)), find_teacher("mine")
     assert by_path.hash == by_name.hash
-    assert by_name.open()(SENTENCES).shape == (3, 256)
+    assert by_name.open()(SENTENCES).shape == (3, 192)
     (folder / "model.safetensors").write_bytes(b"other")
     assert find_teacher("mine").hash != by_path.hash
     (tmp_path / "taught_by.py").write_text(
@@ -160,7 +160,7 @@ def test_the_card_names_the_teacher_and_what_it_had_read(tmp_path):
     result = train(RUN, runs=tmp_path)
     encoder, record = result.encoder, result.record
     card = model_card(encoder, "mine", record, "mit")
-    assert f"`fourier-100k` (hash of its files {find_teacher('fourier-100k').hash}, 256 numbers" in card
+    assert f"`fourier-100k` (hash of its files {find_teacher('fourier-100k').hash}, 192 numbers" in card
     assert "What it had read itself is not known here" in card
     record.metrics["data"]["teacher"]["name"] = "all-MiniLM-L6-v2"
     assert "captions of Flickr30k and COCO" in model_card(encoder, "mine", record, "mit")
