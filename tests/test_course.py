@@ -969,6 +969,11 @@ def test_the_shipped_encoders_are_told_as_their_records_have_it():
         assert f"| `{name}` | {numbers:,} | {' | '.join(cells)} | {aim[0]} / {aim[1]} | {verdict} |" in told
         others = np.mean([bake_off.MATCHED["MNLI mismatched"](run) for run in own]) - floor
         assert f"| `{name}` | {' | '.join(over.loc[name])} | {others:+.1f} |" in told
+        reached = [bool(float(over.loc[name, bake_off.THREE_SETS].split()[0]) >= 4), bool(others >= 0)]
+        assert reached == [
+            f"`{name}`" in part
+            for part in re.split("; on pairs", told.partition("+4, is reached")[2].split("alone")[0])
+        ]
         if name == "fourier-400k":
             front = " ".join(FRONT.read_text(encoding="utf-8").split())
             assert f"{cells[1]} on STS-B's test split with 400,000 numbers" in front
