@@ -1291,6 +1291,32 @@ def test_the_page_and_the_pools_are_told_as_they_were_measured():
     assert f"and {local['theirs'] / 1000:.1f} s in the local pool" in told and f"takes {1 / local['ratio']:.2f}" in told
 
 
+def test_bfloat16_and_the_earlier_build_are_told_as_they_were_measured():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Speed")
+    measured = {}
+    for name in ("bfloat16", "builds"):
+        rows = json.loads((RECORDS / "bench" / f"{name}.json").read_text())["rows"]
+        measured |= {row["name"]: row for row in rows}
+    *steps, product = (row for name, row in measured.items() if name.startswith("bfloat16_"))
+    assert len(steps) == 4
+    for row in steps:
+        aim = row["target"].removeprefix(">= ").removesuffix("x")
+        cells = (
+            f"{row['ours']:.0f} {row['unit']} | {row['theirs']:.0f} {row['unit']} | {row['ratio']:.1f} x | {aim} x |"
+        )
+        assert cells in told
+    cells = f"{product['ours']:.0f} GFLOP/s | {product['theirs']:.0f} GFLOP/s | {100 * product['ratio']:.0f} % | 55 % |"
+    assert cells in told and f"would be {1 / product['ratio']:.1f} times as fast" in told
+    missed = [row["met"] for row in steps if row["target"] == ">= 3x"]
+    assert missed == [False, False] and "Three times sentence-transformers is missed" in told
+    encode, single, half = (measured[f"builds_{name}"] for name in ("encode", "step", "step_bfloat16"))
+    words = " ".join(told.split())
+    assert f"reads {encode['ours']:,.0f} sentences a second, {encode['ratio']:.1f} times as many (aim: 2)" in words
+    assert f"{single['ours']:.0f} ms in float32, {1 / single['ratio']:.2f} times as long (aim: no longer)" in words
+    assert f"{half['ours']:.0f} ms in bfloat16, {half['ratio']:.2f} times as fast (aim: 1.5, missed)" in words
+    assert [row["met"] for row in (encode, single, half)] == [True, True, False]
+
+
 def test_what_an_output_layer_costs_is_told_as_it_was_measured():
     told = section(RESULTS.read_text(encoding="utf-8"), "What an output table buys")
     measured = {row["name"]: row for row in json.loads((RECORDS / "bench" / "head.json").read_text())["rows"]}
