@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from ..errors import ConfigError
 from ..paths import PROJECT
 from .encode import sentences
 from .rows import Row, compare, make_row, run_child
@@ -59,9 +60,13 @@ def _race(what: str, code: str, size: Size, target: float, counted: int | None) 
     if size.before is None:
         missing = {"missing": "it needs the source of an earlier build: --before FOLDER"}
         return make_row(what, None, None, "", None, f">= {target:g}x", None, missing)
+    if not (size.before / "fourier_lab" / "__init__.py").is_file():
+        raise ConfigError(
+            f"{size.before} holds no build: no fourier_lab/__init__.py is there. Name a checkout's folder."
+        )
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
     for _ in range(min(_ROUNDS, size.repeats)):
-        for side, source in (("ours", PROJECT), ("theirs", Path(size.before).resolve())):
+        for side, source in (("ours", PROJECT), ("theirs", size.before.resolve())):
             # Without the folder one stands in, which may hold a build of its own.
             environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONSAFEPATH": "1"}
             seconds[side].append(float(run_child(code, environment).split()[-1]))

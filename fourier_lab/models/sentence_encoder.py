@@ -24,7 +24,8 @@ from .token_weights import TokenWeights
 if TYPE_CHECKING:
     from ..training.records import RunRecord
 
-_ENCODE_TOKENS = 2048  # whose widest states stay near the processor: larger blocks are slower
+_ENCODE_TOKENS = 8192
+_ENCODE_TOKENS_CPU = 2048  # whose widest states stay near the processor: larger blocks are slower
 
 
 def _build_pooler(config: ModelConfig) -> nn.Module:
@@ -168,7 +169,8 @@ class SentenceEncoder(Backbone):
                 return BagVectors(self)(sentences)
             result = torch.empty(len(sentences), self.config.d_model, dtype=torch.float32)
             padded = self.config.max_seq_len if "padding_mean" in self.config.departures else 0
-            for chunk in chunk_by_tokens([max(len(s), padded) for s in sentences], _ENCODE_TOKENS):
+            most = _ENCODE_TOKENS_CPU if device.type == "cpu" else _ENCODE_TOKENS
+            for chunk in chunk_by_tokens([max(len(s), padded) for s in sentences], most):
                 packed = self.pack([sentences[i] for i in chunk]).to(device)
                 result[torch.from_numpy(chunk)] = self.encode_packed(packed).float().cpu()
         finally:

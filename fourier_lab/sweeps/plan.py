@@ -1,6 +1,5 @@
 """What a sweep has done, has left to do, and will cost."""
 
-import dataclasses
 import itertools
 import statistics
 from collections.abc import Iterable, Iterator
@@ -37,9 +36,9 @@ def check_asked(sweep: Sweep, workers: int) -> None:
 def _check_models(sweep: Sweep) -> None:
     """Build each model whose vocabulary's size is settled before any is trained; text may settle others."""
     shapes: dict[ModelConfig, Run] = {}
-    for run in sweep.runs:
+    for run in {(run.group, str(run.changes)): run for run in reversed(sweep.runs)}.values():  # one of all seeds
         if run.config is not None and (run.config.corpus == "toy" or run.config.tokenizer == "trained"):
-            shapes.setdefault(dataclasses.replace(run.config.model(run.config.vocab_size), frequency_seed=0), run)
+            shapes.setdefault(run.config.model(run.config.vocab_size), run)
     for shape, run in shapes.items():
         model = SentenceEncoder if shape.head == "none" else CausalLM
         try:

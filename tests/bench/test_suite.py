@@ -349,7 +349,10 @@ def train(config, runs):
 def test_a_build_is_measured_against_the_one_that_is_named(tmp_path):
     (row,) = suite.run_benchmarks(["builds_step"], size=TINY)
     assert row["ours"] is None and "--before FOLDER" in row["detail"]["missing"]
-    (tmp_path / "fourier_lab.py").write_text(EARLIER)
+    with pytest.raises(ConfigError, match="holds no build: no fourier_lab/__init__.py"):
+        suite.run_benchmarks(["builds_step"], size=replace(TINY, before=tmp_path))
+    (tmp_path / "fourier_lab").mkdir()
+    (tmp_path / "fourier_lab" / "__init__.py").write_text(EARLIER)
     (row,) = suite.run_benchmarks(["builds_step"], size=replace(TINY, before=tmp_path))
     check_row(row)
     assert row["theirs"] == 7000 and row["ours"] < 7000 and row["detail"]["repeats"] == TINY.repeats
