@@ -110,7 +110,7 @@ def stored() -> "pd.DataFrame":
     import pandas as pd
 
     rows = {}
-    for name in sorted(shipped_encoders(), key=[*SIZES].index):
+    for name in sorted(shipped_encoders(), key=lambda name: ([*SIZES].index(name.removesuffix("-distilled")), name)):
         encoder, folder = SentenceEncoder.from_pretrained(name), SHIPPED_ENCODERS / name
         config = encoder.config
         rows[name] = {

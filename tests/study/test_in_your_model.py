@@ -12,17 +12,20 @@ from fourier_lab.study import bake_off, in_your_model
 from fourier_lab.training.records import load_records
 
 RUNS, SEARCH = (load_records(paths.RECORDS / name) for name in ("shipped", "shipped_search"))
-EACH = pytest.mark.parametrize("name", in_your_model.SIZES)
+DISTILLED, DISTILLED_NAME = load_records(paths.RECORDS / "distilled_wide"), "fourier-1m-distilled"
+EACH = pytest.mark.parametrize("name", [*in_your_model.SIZES, DISTILLED_NAME])
 
 
 @EACH
 def test_an_encoder_is_that_of_its_record_and_stores_no_more_than_its_name_says(name):
     encoder = SentenceEncoder.from_pretrained(name)
-    (record,) = [run for run in RUNS if run.config.seed == 0 and in_your_model.size_name(run.config) == name]
+    runs = DISTILLED if name == DISTILLED_NAME else RUNS
+    (record,) = [run for run in runs if run.config.seed == 0 and name.startswith(in_your_model.size_name(run.config))]
     assert encoder.config == record.config.model(encoder.config.vocab_size)
     numbers = sum(p.numel() for p in encoder.parameters())
-    assert 0.98 * in_your_model.SIZES[name] < numbers <= in_your_model.SIZES[name]
-    assert (paths.SHIPPED_ENCODERS / name / "model.safetensors").stat().st_size < 4 * 2**20  # MB as memory counts them
+    most = in_your_model.SIZES[name.removesuffix("-distilled")]
+    assert 0.98 * most < numbers <= most
+    assert (paths.SHIPPED_ENCODERS / name / "model.safetensors").stat().st_size <= 4_000_000
     settings = json.loads((paths.SHIPPED_ENCODERS / name / "config.json").read_text())
     assert settings["vocabulary"] == record.metrics["data"]["vocabulary"]
     card = (paths.SHIPPED_ENCODERS / name / "README.md").read_text()
@@ -37,7 +40,9 @@ def test_an_encoder_knows_what_is_alike(name):
 
 
 def test_settings_were_chosen_by_held_out_pairs_alone():
-    assert {*shipped_encoders()} == {*in_your_model.SIZES} and {run.config.seed for run in SEARCH} == {100}
+    assert {*shipped_encoders()} == {*in_your_model.SIZES, DISTILLED_NAME} and {run.config.seed for run in SEARCH} == {
+        100
+    }
     for name, best in in_your_model.chosen(SEARCH).items():
         runs = [run.config for run in RUNS if in_your_model.size_name(run.config) == name]
         assert {config.seed for config in runs} == {0, 1, 2}
