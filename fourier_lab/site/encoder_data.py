@@ -42,7 +42,9 @@ def write_encoders(folder: Path) -> dict[str, Any]:
         dict: What the page begins with: ``encoders`` with their sizes, the smallest first, ``sentences``, ``examples``, and
         ``still``, the first example as numbers.
     """
-    whole = sorted(map(_shipped, shipped_encoders()), key=lambda each: each.shown["numbers"])
+    # The distilled one has as many numbers as the largest, which are most of the site.
+    names = [name for name in shipped_encoders() if not name.endswith("-distilled")]
+    whole = sorted(map(_shipped, names), key=lambda each: each.shown["numbers"])
     for each in whole:
         for name, text in each.scripts.items():
             write_atomically(folder / f"{name}.js", text)

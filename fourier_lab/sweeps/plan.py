@@ -2,19 +2,15 @@
 
 import itertools
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-
 from .. import paths
 from ..config import ModelConfig, RunConfig
 from ..errors import ConfigError, FourierLabError, RecordError, check_kind, leave_out
-from ..models.causal_lm import CausalLM
-from ..models.sentence_encoder import SentenceEncoder
 from ..processes import check_workers
 from ..text.fingerprints import differing, same_text, text_at_hand, text_name
 from ..training.costs import Estimator
@@ -27,18 +23,28 @@ _CALIBRATION_STEPS, _FIRST_STEPS = 8, 3  # the first ones, in which memory is ta
 
 
 def check_asked(sweep: Sweep, workers: int) -> None:
-    """Raise :class:`ConfigError` if what is to be run is no sweep, has a model that cannot be, or no process would work."""
+    """Raise :class:`ConfigError` if what is to be run is no sweep, or there would be no process to work."""
     check_kind(sweep, Sweep, "a sweep is run as it was read from its file", "Write run_sweep(load_sweep(path)).")
     check_workers(workers)
-    _check_models(sweep)
 
 
-def _check_models(sweep: Sweep) -> None:
-    """Build each model whose vocabulary's size is settled before any is trained; text may settle others."""
+def check_models(sweep: Sweep, to_do: Sequence[Run]) -> None:
+    """Build each model whose vocabulary's size is settled before any is trained; text may settle others.
+
+    Raises:
+        ConfigError: If one cannot be.
+    """
     shapes: dict[ModelConfig, Run] = {}
-    for run in {(run.group, str(run.changes)): run for run in reversed(sweep.runs)}.values():  # one of all seeds
+    for run in {(run.group, str(run.changes)): run for run in reversed(to_do)}.values():  # one of all seeds
         if run.config is not None and (run.config.corpus == "toy" or run.config.tokenizer == "trained"):
             shapes.setdefault(run.config.model(run.config.vocab_size), run)
+    if not shapes:
+        return
+    import torch  # what lists records goes without
+
+    from ..models.causal_lm import CausalLM
+    from ..models.sentence_encoder import SentenceEncoder
+
     for shape, run in shapes.items():
         try:
             with torch.random.fork_rng(devices=[]):
@@ -153,6 +159,7 @@ def plan(sweep: Sweep, workers: int = 1, *, runs: Path | None = None, results: P
     places = Places.of(sweep, runs, results)
     states = {run.digest: places.state(run) for run in sweep.runs}
     to_do = [run for run in sweep.runs if states[run.digest] in ("interrupted", "to do")]
+    check_models(sweep, to_do)
     estimator, basis, unknown = Estimator(), [], ""
     if to_do and sweep.notebook is None:
         estimator = Estimator(timed_runs(places))

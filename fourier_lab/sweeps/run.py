@@ -18,7 +18,7 @@ from ..training.costs import Estimator
 from ..training.records import RunRecord
 from .file import Run, Sweep
 from .job import BUSY, PRELOADED, Job, train_job
-from .plan import Places, check_asked, describe, duration, expected_seconds, timed_runs
+from .plan import Places, check_asked, check_models, describe, duration, expected_seconds, timed_runs
 
 _SEEN_S = 60.0  # file systems keep what they know of a folder for about half of that
 RETRIES = 2  # of a run whose process was killed; a run that raises an error is not tried again
@@ -109,6 +109,7 @@ class _Engine:
                 self.settle(run, "loaded")
             else:
                 self.waiting.append(run)
+        check_models(self.sweep, self.waiting)
         self.say(f"{len(self.outcomes)} of {len(self.sweep.runs)} runs are finished already")
         if self.places.note:
             self.say(self.places.note)

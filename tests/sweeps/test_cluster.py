@@ -86,7 +86,8 @@ def start_sweep(folder, text, scheduler, *options):
 
 def at_work(folder):
     """Return the process at work on a run, None if there is none."""
-    return int((folder / ".lock").read_text().split()[0]) if is_locked(folder) else None
+    said = (folder / ".lock").read_text().split() if is_locked(folder) else []
+    return int(said[0]) if said else None  # it is locked a moment before it says by whom
 
 
 def kill_worker_of(run):
