@@ -280,7 +280,8 @@ class RunConfig:
             ``trained`` on all training pairs that ``left_out`` leaves, never on graded ones.
         id_order: Order of the token ids. ``frequency``: the tokenizer's own. ``semantic``: toy language only, neighbours
             share a concept. ``random``: all shuffled. ``shuffle_words``: shuffled above special tokens and characters.
-            ``by_count``: by falling count in the training text. ``reversed``, ``alphabetical``. ``within_N``: shuffled
+            ``by_count``: by falling count in the training text. ``by_company``: neighbours occur among the same tokens of
+            the training pairs, see :mod:`fourier_lab.text.company`. ``reversed``, ``alphabetical``. ``within_N``: shuffled
             within blocks of N neighbours. ``blocks_N``: the blocks shuffled, their insides kept. ``seed`` draws the
             shuffles, except ``random`` in the toy language: one fixed shuffle of its words, the same for every seed.
         left_out: Which pairs of real training text are left out: ``graded``, those with a sentence of any split of STS-B, so
@@ -455,6 +456,10 @@ class RunConfig:
         if unread := sorted(self.changes().keys() & set(PAIRS_ONLY)):
             raise ConfigError(
                 f"{unread[0]} is a setting of sentence encoders; objective 'language_model' does not read it. Leave it out."
+            )
+        if self.id_order == "by_company":
+            raise ConfigError(
+                "id_order 'by_company' reads training pairs, which objective 'language_model' lacks. Leave it out."
             )
         if self.corpus not in TEXT_CORPORA or (self.corpus != "toy" and self.source != "folder"):
             raise ConfigError(

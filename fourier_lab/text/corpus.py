@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from ..config import RunConfig, check_config
 from ..errors import DataError
+from .company import company_order
 from .fingerprints import same_text, text_at_hand
 from .id_order import first_word, most_used, order_ids, reorder
 from .kept import Kept, kept
@@ -143,7 +144,10 @@ def _reordered(corpus: Corpus, config: RunConfig) -> Corpus:
     """Return the corpus with its token ids in the order that ``config`` asks for."""
     words = token_words(corpus.tokenizer)
     counts = corpus.train.counts(len(words))
-    order = order_ids(config.id_order, words, counts, first_word(corpus.tokenizer), config.seed)
+    if config.id_order == "by_company":
+        order = company_order(corpus.train.sentences, len(words))
+    else:
+        order = order_ids(config.id_order, words, counts, first_word(corpus.tokenizer), config.seed)
     new_id, tokenizer = np.argsort(order), reorder(corpus.tokenizer, order)
     return dataclasses.replace(
         corpus,
