@@ -603,6 +603,7 @@ def test_the_bake_off_is_told_as_its_records_have_it():
 
 def test_who_minds_the_order_of_the_ids_is_told_as_the_records_have_it():
     page = section(RESULTS.read_text(encoding="utf-8"), "Which of them mind the order of the ids")
+    page = page.partition("**The company")[0]
     runs: dict[str, dict] = {}
     for run in load_records(RECORDS / "bake_off_toy"):
         score = run.metrics["scores"]["test"]["spearman"]["value"]
@@ -620,6 +621,38 @@ def test_who_minds_the_order_of_the_ids_is_told_as_the_records_have_it():
     assert gains[:5] == sorted(gains[:5], reverse=True) and 35 <= min(gains[:5]) <= max(gains[:5]) < 55
     drawn = [score for (order, _), (_, score) in runs["Fourier, random"].items() if order == "semantic"]
     assert round(max(drawn) - min(drawn)) == 10
+
+
+def test_an_order_by_company_is_told_as_the_records_have_it():
+    told = section(RESULTS.read_text(encoding="utf-8"), "Which of them mind the order of the ids")
+    told = told.partition("**The company that tokens keep is no such order.**")[2]
+    tried = load_records(RECORDS / "company")
+    runs = [run for run in tried if run.config.seed < 100]
+    runs += [run for run in load_records(RECORDS / "bake_off") if run.config.arm == "fourier" and run.config.id_period is None]
+    pairs = [bake_off.MATCHED[name] for name in ("SNLI test", "MNLI mismatched")]
+    values = (*bake_off.SPLITS.values(), bake_off.BEYOND[bake_off.MEAN], *pairs)
+    names, found = {"by company": "by_company", "the tokenizer's": "frequency", "at random": "random"}, {}
+    for waves, ids, rate, *cells in rows(told):
+        own = [run for run in runs if (run.config.frequencies, run.config.id_order) == (waves, names[ids])]
+        assert {run.config.seed for run in own} == {0, 1, 2} and {f"{run.config.learning_rate:g}" for run in own} == {rate}
+        assert cells == [interval([value(run) for run in own]) for value in values]
+        found[waves, names[ids]] = np.mean([pairs[0](run) for run in own])
+    assert len(found) == 5 and abs(found["mixed", "by_company"] - found["mixed", "frequency"]) < 1
+    harmonic = [found["harmonic", order] for order in ("by_company", "frequency", "random")]
+    assert harmonic == sorted(harmonic)
+    for waves, order in {(run.config.frequencies, run.config.id_order) for run in tried}:
+        rates = {
+            run.config.learning_rate: run.metrics["validation_loss"] for run in tried
+            if run.config.seed == 100 and (run.config.frequencies, run.config.id_order) == (waves, order)
+        }  # fmt: skip
+        best = min(rates, key=rates.get)
+        assert min(rates) < best < max(rates)
+        chosen = {
+            run.config.learning_rate for run in runs if (run.config.frequencies, run.config.id_order) == (waves, order)
+        }
+        assert chosen == {best}
+    toy = [run.score("test") for run in load_records(RECORDS / "company_toy")]
+    assert len(toy) == 3 and f"harmonic waves score {interval(toy)} on test in this order" in told
 
 
 def test_what_a_layer_changes_is_told_as_the_records_have_it():
