@@ -628,13 +628,19 @@ def test_an_order_by_company_is_told_as_the_records_have_it():
     told = told.partition("**The company that tokens keep is no such order.**")[2]
     tried = load_records(RECORDS / "company")
     runs = [run for run in tried if run.config.seed < 100]
-    runs += [run for run in load_records(RECORDS / "bake_off") if run.config.arm == "fourier" and run.config.id_period is None]
+    runs += [
+        run
+        for run in load_records(RECORDS / "bake_off")
+        if run.config.arm == "fourier" and run.config.id_period is None
+    ]
     pairs = [bake_off.MATCHED[name] for name in ("SNLI test", "MNLI mismatched")]
     values = (*bake_off.SPLITS.values(), bake_off.BEYOND[bake_off.MEAN], *pairs)
     names, found = {"by company": "by_company", "the tokenizer's": "frequency", "at random": "random"}, {}
     for waves, ids, rate, *cells in rows(told):
         own = [run for run in runs if (run.config.frequencies, run.config.id_order) == (waves, names[ids])]
-        assert {run.config.seed for run in own} == {0, 1, 2} and {f"{run.config.learning_rate:g}" for run in own} == {rate}
+        assert {run.config.seed for run in own} == {0, 1, 2} and {f"{run.config.learning_rate:g}" for run in own} == {
+            rate
+        }
         assert cells == [interval([value(run) for run in own]) for value in values]
         found[waves, names[ids]] = np.mean([pairs[0](run) for run in own])
     assert len(found) == 5 and abs(found["mixed", "by_company"] - found["mixed", "frequency"]) < 1
