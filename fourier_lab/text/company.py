@@ -13,6 +13,7 @@ def company_order(sentences: Sequence[np.ndarray], vocab_size: int) -> np.ndarra
 
     Tokens get the left singular vectors of how much more often than by chance two of them share a sentence (positive
     pointwise mutual information), and are halved again and again along the direction in which they differ most.
+    Another processor may round near ties otherwise, which is another vocabulary: records name it by its hash.
 
     Args:
         sentences: Ids of each training sentence.
